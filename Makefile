@@ -1,0 +1,31 @@
+# Two commands do all the set-up: `make demo` and `make test`. Neither needs root or a GPU; a second call installs nothing.
+PYTHON3 ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-fast lint clean
+
+demo: $(VENV)/.installed
+	./run_experiments.sh quickstart --jobs 2
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "python3 %d.%d is too old: 3.10 or newer is needed" % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON3) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV)
