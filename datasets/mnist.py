@@ -1,0 +1,83 @@
+"""MNIST from its four idx files, in the folder layout of torchvision.datasets.MNIST.
+
+Read with NumPy: the format is a header and bytes, a damaged file is named, and importing torchvision takes
+two seconds (measured), far longer than reading the files. It is imported to download only.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datasets.arrays import ArrayDataset
+
+NUM_CLASSES = 10
+_FILES = {
+    'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
+    'val': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
+}
+
+
+def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
+    """Load uint8 (N, 1, 28, 28), 60,000 to train on and 10,000 to validate.
+
+    They are read from `datasets_path`/mnist/MNIST/raw, and may be gzipped (.gz) as they are distributed.
+    """
+    root = datasets_path / 'mnist'
+    if download:
+        _download(root)
+    image_path, label_path = (_find_file(root / 'MNIST' / 'raw', file) for file in _FILES[split])
+    images, labels = read_idx(image_path, num_dims=3), read_idx(label_path, num_dims=1)
+    if len(images) != len(labels) or not len(labels):
+        counts = f'{len(labels)} labels for {len(images)} images in {image_path.name}'
+        raise ValueError(f'{label_path} has {counts}; expected as many, and at least 1')
+    if labels.max() >= NUM_CLASSES:
+        raise ValueError(f'{label_path} has the label {labels.max()}; expected 0 to 9: it is damaged')
+    return ArrayDataset(torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels), NUM_CLASSES)
+
+
+def read_idx(path: Path, num_dims: int) -> np.ndarray:
+    """Read an idx file of bytes: 0, 0, type 8, number of dimensions, sizes as big-endian int32, data."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == '.gz' else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f'cannot read {path}: {error}; delete it and get it again') from error
+    header_size = 4 + 4 * num_dims
+    if len(data) < header_size or data[:4] != bytes((0, 0, 8, num_dims)):
+        raise ValueError(
+            f'{path} is not an idx file of bytes in {num_dims} dimensions: it starts with '
+            f'{data[:4].hex()!r}, expected {bytes((0, 0, 8, num_dims)).hex()!r}'
+        )
+    shape = np.frombuffer(data, '>u4', count=num_dims, offset=4).astype(int)
+    if len(data) != header_size + shape.prod():
+        raise ValueError(
+            f'{path} has {len(data)} bytes, but its header announces {header_size + shape.prod()}: '
+            'it is truncated or damaged; delete it and get it again'
+        )
+    return np.frombuffer(data, np.uint8, offset=header_size).reshape(shape).copy()
+
+
+def _find_file(folder: Path, file: str) -> Path:
+    for path in (folder / file, folder / f'{file}.gz'):
+        if path.is_file():
+            return path
+    files = ', '.join(known for pair in _FILES.values() for known in pair)
+    raise ValueError(
+        f'no {file} (or .gz) in {folder}; get MNIST with --download, or name the folder that holds '
+        f'mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {files}'
+    )
+
+
+def _download(root: Path) -> None:
+    from torchvision.datasets import MNIST
+
+    try:
+        MNIST(root, download=True)
+    except (OSError, RuntimeError) as error:
+        reason = ' '.join(str(error).split())
+        remedy = f'copy its idx files to {root}/MNIST/raw'
+        raise ValueError(f'cannot download MNIST to {root}: {reason}; {remedy}') from error

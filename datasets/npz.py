@@ -1,0 +1,120 @@
+"""A user's own data in one .npz file: arrays x_train, y_train, x_test and y_test.
+
+Images are uint8: (N, H, W) is grey; of four dimensions the last is channels if it is 1, 3 or 4, else the
+second must be. Anything float is features (N, ...): they stay as they are, in float32, never augmented.
+Labels are whole numbers from 0, (N,) or (N, 1).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datasets.arrays import ArrayDataset
+
+_ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
+_EXPECTED = f'the arrays {", ".join(_ARRAYS)}'
+_CHANNELS = (1, 3, 4)
+
+
+def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
+    """Load a split from the file `name`, a path as it is or else below `datasets_path`.
+
+    All four arrays are read and checked whichever split is asked for, so nothing is left to be found later.
+    """
+    path = _find_file(name, datasets_path)
+    arrays = _read_arrays(path)
+    inputs = {key: _check_inputs(f'{path}: {key}', arrays[key]) for key in ('x_train', 'x_test')}
+    labels = {key: _check_labels(f'{path}: {key}', arrays[key]) for key in ('y_train', 'y_test')}
+    for part in ('train', 'test'):
+        num, num_labels = len(inputs[f'x_{part}']), len(labels[f'y_{part}'])
+        if num != num_labels:
+            raise ValueError(f'{path}: y_{part} has {num_labels} labels for {num} examples in x_{part}')
+    kinds = {key: (str(array.dtype), array.shape[1:]) for key, array in inputs.items()}
+    if kinds['x_train'] != kinds['x_test']:
+        described = ' and '.join(f'{key} holds {dtype} {shape}' for key, (dtype, shape) in kinds.items())
+        raise ValueError(f'{path}: {described}; expected examples of one type and shape')
+    part = 'train' if split == 'train' else 'test'
+    num_classes = 1 + max(int(array.max()) for array in labels.values())
+    return ArrayDataset(
+        torch.from_numpy(inputs[f'x_{part}']), torch.from_numpy(labels[f'y_{part}']), num_classes
+    )
+
+
+def _find_file(name: str, datasets_path: Path) -> Path:
+    path = Path(name).expanduser()
+    for candidate in (path, datasets_path / path):
+        if candidate.is_file():
+            return candidate
+    folders = f'{Path.cwd()} or {datasets_path}'
+    raise ValueError(f'no file {name} in {folders}; expected an .npz file with {_EXPECTED}')
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f'{path} is not a complete .npz file; expected one with {_EXPECTED}') from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError(f'{path} holds one array without a name; expected an .npz file with {_EXPECTED}')
+    with archive:
+        missing = [key for key in _ARRAYS if key not in archive.files]
+        if missing:
+            found = ', '.join(archive.files) or 'nothing'
+            raise ValueError(f'{path} lacks {", ".join(missing)}: it holds {found}; expected {_EXPECTED}')
+        return {key: _read_array(archive, path, key) for key in _ARRAYS}
+
+
+def _read_array(archive, path: Path, key: str) -> np.ndarray:
+    try:
+        return archive[key]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        is_object = 'allow_pickle' in str(error)
+        fault = 'holds Python objects' if is_object else 'cannot be read, so the file is damaged'
+        raise ValueError(f'{path}: {key} {fault}; expected numbers of one type and shape') from error
+
+
+def _check_inputs(label: str, array: np.ndarray) -> np.ndarray:
+    """Return uint8 images as (N, C, H, W), or features as finite float32."""
+    if array.ndim < 2 or 0 in array.shape:
+        raise ValueError(f'{label} has the shape {array.shape}; expected 2 axes or more, examples first')
+    if np.issubdtype(array.dtype, np.floating):
+        with np.errstate(over='ignore'):  # becomes infinite and is reported as such
+            array = array.astype(np.float32)
+        num_bad = array.size - np.count_nonzero(np.isfinite(array))
+        if num_bad:
+            raise ValueError(f'{label} has {num_bad} values NaN or infinite in float32; expected none')
+        return array
+    if array.dtype != np.uint8:
+        raise ValueError(f'{label} is of type {array.dtype}; expected uint8 images or float features')
+    return _to_channels_first(label, array)
+
+
+def _to_channels_first(label: str, images: np.ndarray) -> np.ndarray:
+    if images.ndim == 3:
+        return images[:, None]
+    if images.ndim == 4 and images.shape[3] in _CHANNELS:
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    if images.ndim == 4 and images.shape[1] in _CHANNELS:
+        return images
+    raise ValueError(
+        f'{label} has the shape {images.shape}; '
+        'expected images (N, H, W), (N, H, W, C) or (N, C, H, W) with C 1, 3 or 4'
+    )
+
+
+def _check_labels(label: str, array: np.ndarray) -> np.ndarray:
+    """Return the labels as int64 (N,)."""
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f'{label} is of type {array.dtype}; expected whole numbers, the labels 0, 1, 2, ...')
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f'{label} has the shape {array.shape}; expected one label for each example')
+    if array.min() < 0:
+        raise ValueError(f'{label} has the label {array.min()}; expected labels from 0 on')
+    return array.astype(np.int64)

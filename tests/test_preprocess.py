@@ -1,0 +1,256 @@
+"""One description, two realisations: per image against per batch against brute force in float64."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision.transforms import functional as tvf
+
+from preprocess import default_augment, get_transform
+from utils.seeding import make_generator
+
+# name, (C, H, W), further settings
+CASES = [
+    ('mnist', (1, 28, 28), {}),
+    ('mnist', (1, 28, 28), {'flip': True, 'input_size': 24}),
+    ('digits', (1, 8, 8), {}),
+    ('cifar10', (3, 32, 32), {}),
+    ('cifar100', (3, 32, 32), {'input_size': 40}),
+    ('cifar10', (3, 32, 32), {'scale_size': 34, 'flip': False}),
+    ('fake', (3, 32, 32), {}),
+    ('fake:50:2x12x20', (2, 12, 20), {}),
+    ('fake', (4, 9, 7), {'input_size': 6}),
+    ('folder/own.npz', (3, 16, 16), {'normalize': {'mean': [0.1, 0.2, 0.3], 'std': [1, 2, 3]}}),
+]
+PADS = {'mnist': (2, 0), 'digits': (1, 0), 'cifar10': (4, 127), 'cifar100': (4, 127), 'fake': (4, 127)}
+
+
+def random_images(num, shape):
+    return torch.randint(0, 256, (num, *shape), dtype=torch.uint8, generator=make_generator('images'))
+
+
+def brute_force(images, choices, size, *, pad, fill, mean, std):
+    """Slice one by one, in float64."""
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (pad, pad), (pad, pad)), constant_values=fill)
+    crops = []
+    for image, (top, left, flip) in zip(padded, choices.tolist(), strict=True):
+        crop = image[:, top : top + size[0], left : left + size[1]]
+        crops.append(crop[:, :, ::-1] if flip else crop)
+    mean, std = (np.reshape(value, (-1, 1, 1)) for value in (mean, std))
+    return (np.stack(crops) / 255 - mean) / std
+
+
+@pytest.mark.parametrize(('name', 'shape', 'settings'), CASES)
+def test_batch_equals_brute_force(name, shape, settings):
+    transform = get_transform(name, **settings)
+    images = random_images(200, shape)
+    choices = transform.draw(200, make_generator('choices'), image_size=shape)
+    pad, fill = PADS.get(name, (2, 0 if name.endswith('.npz') else 127))
+    if shape == (4, 9, 7):
+        pad = 2
+    if 'scale_size' in settings:
+        pad = (settings['scale_size'] - min(shape[1:])) // 2
+    size = (settings['input_size'],) * 2 if 'input_size' in settings else shape[1:]
+    expected = brute_force(images, choices, size, pad=pad, fill=fill, mean=transform.mean, std=transform.std)
+    result = transform.apply(images, choices)
+    assert result.dtype == torch.float32 and result.is_contiguous()
+    assert tuple(result.shape[-2:]) == transform.output_size(shape) == tuple(size)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(transform.apply(images, choices, dtype=torch.float64), expected, atol=1e-13)
+
+
+@pytest.mark.parametrize(('name', 'shape', 'settings'), CASES)
+def test_one_image_equals_batch(name, shape, settings):
+    transform = get_transform(name, **settings)
+    for index, image in enumerate(random_images(20, shape)):
+        choices = transform.draw(1, make_generator(index), image_size=shape)
+        expected = transform.apply(image[None], choices)[0]
+        torch.testing.assert_close(transform(image, generator=make_generator(index)), expected)
+        if shape[0] in (1, 3):
+            pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+            result = transform(Image.fromarray(pixels), generator=make_generator(index))
+            torch.testing.assert_close(result, expected)
+
+
+@pytest.mark.parametrize('size', [None, 20, 27, 28, 31])
+@pytest.mark.parametrize('scale_size', [None, 35])
+def test_evaluation_is_resize_and_centre_crop_as_in_torchvision(size, scale_size):
+    transform = get_transform('cifar10', size, scale_size, augment=False)
+    images = random_images(5, (3, 32, 32))
+    expected = images if scale_size is None else tvf.resize(images, [scale_size])
+    expected = tvf.center_crop(expected, [size or 32]).double() / 255
+    expected = tvf.normalize(expected, transform.mean, transform.std)
+    assert transform.draw(5, image_size=(32, 32)) is None
+    torch.testing.assert_close(transform.batch(images).double(), expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(transform(images[2]).double(), expected[2], atol=1e-6, rtol=0)
+
+
+def test_evaluation_pads_what_training_pads():
+    images = random_images(3, (3, 32, 32))
+    result = get_transform('cifar10', 36, augment=False).batch(images)
+    choices = torch.tensor([[2, 2, 0]] * 3)
+    assert torch.equal(result, get_transform('cifar10', 36).apply(images, choices))
+    assert torch.equal(result[0], get_transform('cifar10', 36).apply(images)[0])
+
+
+def test_resized_evaluation_keeps_the_shape_of_oblong_images():
+    transform = get_transform('fake', 10, 12, augment=False)
+    images = random_images(2, (3, 24, 36))
+    expected = tvf.center_crop(tvf.resize(images, [12]), [10]).float() / 127.5 - 1
+    torch.testing.assert_close(transform.batch(images), expected)
+    torch.testing.assert_close(transform(images[1]), expected[1])
+
+
+def test_choices_are_uniform_and_independent():
+    transform = get_transform('cifar10', 30)
+    num, counts = 100_000, (11, 11, 2)
+    choices = transform.draw(num, make_generator(0), image_size=(32, 32)).numpy()
+    cells = np.ravel_multi_index(choices.T, counts)  # raises outside the range
+    observed = np.bincount(cells, minlength=242)
+    expected = num / 242
+    chi_square = ((observed - expected) ** 2 / expected).sum()
+    assert 170 < chi_square < 320  # 241 degrees of freedom: mean 241, standard deviation 22
+
+
+def test_digits_are_not_mirrored_and_photographs_are():
+    for name, shape, mirrored in [('mnist', (28, 28), 0), ('digits', (8, 8), 0), ('cifar10', (32, 32), 1)]:
+        transform = get_transform(name)
+        assert transform.draw(500, make_generator(0), image_size=shape)[:, 2].max() == mirrored
+    assert get_transform('mnist', flip=True).flip
+    assert not get_transform('cifar10', flip=False).flip
+
+
+def test_result_of_an_image_does_not_depend_on_its_batch():
+    transform = get_transform('cifar10')
+    images = random_images(97, (3, 32, 32))
+    choices = transform.draw(97, make_generator(0), image_size=(32, 32))
+    whole = transform.apply(images, choices)
+    chosen = torch.randperm(97, generator=make_generator(1))[:13]
+    assert torch.equal(transform.apply(images[chosen], choices[chosen]), whole[chosen])
+    assert torch.equal(transform.apply(images[5:6], choices[5:6])[0], whole[5])
+
+
+def test_input_is_left_alone():
+    images = random_images(10, (1, 28, 28))
+    before = images.clone()
+    for augment in (True, False):
+        get_transform('mnist', augment=augment).batch(images).add_(1)
+        get_transform('mnist', augment=augment)(images[0]).add_(1)
+    assert torch.equal(images, before)
+
+
+def test_batch_draws_from_the_generator_or_the_global_one():
+    transform = get_transform('fake')
+    images = random_images(50, (3, 32, 32))
+    first = transform.batch(images, make_generator(1))
+    assert torch.equal(transform.batch(images, make_generator(1)), first)
+    assert not torch.equal(transform.batch(images, make_generator(2)), first)
+    state = torch.get_rng_state()
+    assert torch.equal(transform.batch(images, make_generator(1)), first)
+    assert torch.equal(torch.get_rng_state(), state)
+    second = transform.batch(images)
+    torch.set_rng_state(state)
+    assert torch.equal(transform.batch(images), second)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_is_rounded_once(dtype):
+    transform = get_transform('cifar10')
+    images = random_images(10, (3, 32, 32))
+    choices = transform.draw(10, make_generator(0), image_size=(32, 32))
+    result = transform.apply(images, choices, dtype=dtype)
+    assert torch.equal(result, transform.apply(images, choices).to(dtype))
+
+
+def test_constants_made_in_inference_mode_serve_training():
+    normalize = {'mean': [0.123], 'std': [0.456]}  # used by no other test, so not made yet
+    transform = get_transform('mnist', normalize=normalize, augment=False)
+    images = random_images(2, (1, 28, 28))
+    with torch.inference_mode():
+        first = transform.batch(images).clone()
+    weight = torch.ones(1, requires_grad=True)
+    (transform.batch(images) * weight).sum().backward()
+    torch.testing.assert_close(weight.grad[0], first.sum())
+
+
+class _CountOperations(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_number_of_kernels_does_not_grow_with_the_batch():
+    transform = get_transform('cifar10')
+
+    def count_operations(num):
+        images = random_images(num, (3, 32, 32))
+        choices = transform.draw(num, make_generator(0), image_size=(32, 32))
+        transform.apply(images, choices)  # the constants are made once
+        with _CountOperations() as operations:
+            transform.apply(images, choices)
+        return operations.count
+
+    assert 0 < count_operations(2) == count_operations(200)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_a_gpu_nothing_waits_and_the_result_is_that_of_the_cpu():
+    transform = get_transform('cifar10')
+    images = random_images(300, (3, 32, 32))
+    choices = transform.draw(300, make_generator(0), image_size=(32, 32))
+    expected = transform.apply(images, choices)
+    images, choices = images.cuda(), choices.cuda()
+    transform.apply(images, choices)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        result = transform.apply(images, choices)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    torch.testing.assert_close(result.cpu(), expected)
+
+
+def test_default_augment_by_data_set():
+    assert default_augment('mnist') and default_augment('cifar10') and default_augment('fake:20')
+    assert not default_augment('digits')
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (
+            lambda: get_transform('mnits'),
+            r"data set 'mnits'; did you mean mnist or digits\? known: .*cifar10",
+        ),
+        (lambda: get_transform('npz'), 'no transform'),
+        (lambda: default_augment('mnist:3'), "'mnist:3'"),
+        (lambda: get_transform('mnist', 0), 'input_size 0 .* 1 or more'),
+        (lambda: get_transform('mnist', scale_size=-1), 'scale_size -1 .* 1 or more'),
+        (lambda: get_transform('cifar10', augment=False, flip=True), 'flip=True .* augment=False'),
+        (lambda: get_transform('cifar10', normalize={'mean': [0.5]}), "expected 'mean' and 'std'"),
+        (lambda: get_transform('cifar10', normalize={'mean': [0.5], 'std': [0]}), 'stds above 0'),
+        (lambda: get_transform('cifar10', normalize={'mean': [1, 2], 'std': [1]}), 'as many means'),
+        (lambda: get_transform('cifar10').batch(random_images(2, (1, 32, 32))), 'expected 1 values'),
+        (lambda: get_transform('cifar10')(random_images(1, (2, 32, 32))[0]), 'expected 2 values'),
+        (lambda: get_transform('mnist', 33).output_size((1, 28, 28)), 'input_size 33 .* expected 1 to 32'),
+        (lambda: get_transform('mnist', 33)(random_images(1, (1, 28, 28))[0]), 'expected 1 to 32'),
+        (lambda: get_transform('fake', 41, augment=False).output_size((32, 50)), 'expected 1 to 40'),
+        (lambda: get_transform('fake', 30, 28, augment=False).output_size((32, 32)), 'expected 1 to 28'),
+        (lambda: get_transform('mnist', scale_size=27).output_size((28, 28)), 'scale_size 27 .*28 or more'),
+        (lambda: get_transform('mnist', scale_size=33).output_size((28, 28)), 'expected 32 or 34'),
+        (
+            lambda: get_transform('mnist', augment=False).apply(
+                random_images(1, (1, 28, 28)), torch.zeros(1, 3).long()
+            ),
+            'expected None',
+        ),
+    ],
+)
+def test_bad_input_is_one_line(make, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        make()
+    assert '\n' not in str(raised.value)

@@ -1,0 +1,42 @@
+"""The project's log: progress on standard output, warnings on standard error, everything in a run's log.txt."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+log = logging.getLogger('bigbatch')
+
+
+class _ConsoleHandler(logging.Handler):
+    """Print lines above the bar: progress to standard output, warnings to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        text = self.format(record)
+        line = f'{record.levelname.lower()}: {text}' if record.levelno >= logging.WARNING else text
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            tqdm.write(line, file=stream)
+        else:
+            print(line, file=stream, flush=True)
+
+
+def start_logging() -> None:
+    """Send the project's log to the console; safe to call again."""
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()
+    console = _ConsoleHandler(logging.INFO)
+    log.addHandler(console)
+
+
+def log_to_file(path: Path) -> None:
+    """Send the project's log to a file as well, every epoch of it."""
+    handler = logging.FileHandler(path, encoding='utf-8')
+    handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(message)s'))
+    log.addHandler(handler)
