@@ -1,0 +1,87 @@
+"""The networks, by name.
+
+The table is literal and a network's module is imported when one is created, so that listing the names is instant. The
+published code scanned its modules for lower-case functions, which hid the wide ResNet from its own command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# name -> module; the module has a function of that name, which returns the network.
+MODELS: dict[str, str | Callable] = {
+    'cifar100_shallow': 'models.shallow',
+    'cifar10_shallow': 'models.shallow',
+    'mnist_f1': 'models.mnist_f1',
+    'resnet': 'models.resnet',
+}
+
+
+def list_models() -> list[str]:
+    """Return the names that create_model knows."""
+    return sorted(MODELS)
+
+
+def register_model(function: Callable) -> Callable:
+    """Add a function that returns a network under the function's own name; a decorator.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    name = function.__name__
+    if name in MODELS:
+        raise ValueError(f'model {name!r} is registered already: choose another name')
+    MODELS[name] = function
+    return function
+
+
+def model_options(name: str) -> set[str] | None:
+    """Return the options that a network takes, or None where it takes any (`**kwargs`)."""
+    parameters = inspect.signature(_function(name)).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters}
+
+
+def create_model(name: str, **config) -> nn.Module:
+    """Create a network.
+
+    Args:
+        name: one of list_models().
+        config: its options, see the function of that name; most take num_classes and input_shape (C, H, W).
+
+    Returns:
+        The network, with `.regime` (optimizer settings by epoch) and perhaps `.input_transform` ({'train', 'eval'}) and
+        `.criterion`.
+
+    Raises:
+        ValueError: an unknown name or option, or a value that the network refuses.
+    """
+    options = model_options(name)
+    for key in config:
+        if options is not None and key not in options:
+            raise ValueError(f'model {name} has no option {key!r}: {_suggest(key, options)}')
+    try:
+        return _function(name)(**config)
+    except TypeError as error:
+        raise ValueError(f'model {name} cannot be built with {config}: {error}') from error
+
+
+def _function(name: str) -> Callable:
+    if name not in MODELS:
+        raise ValueError(f'unknown model {name!r}: {_suggest(name, MODELS)}')
+    entry = MODELS[name]
+    return getattr(importlib.import_module(entry), name) if isinstance(entry, str) else entry
+
+
+def _suggest(word: str, known) -> str:
+    near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.5)
+    hint = f'did you mean {" or ".join(near)}? ' if near else ''
+    return f'{hint}known: {", ".join(sorted(known))}'

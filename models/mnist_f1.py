@@ -1,0 +1,42 @@
+"""F1, the fully connected network of Keskar et al. 2016 (arXiv 1609.04836) and Hoffer et al. 2017 (arXiv 1705.08741).
+
+784 -> 5 x (512, batch norm, ReLU) -> 10, with the regime of the published bigBatch code. The linear layers before a
+batch norm have no bias, which the normalisation would take out again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from torch import nn
+
+
+def mnist_f1(
+    width: int = 512, depth: int = 5, num_classes: int = 10, input_shape: tuple[int, ...] = (1, 28, 28)
+) -> nn.Module:
+    """Create F1.
+
+    Args:
+        width: units of a hidden layer.
+        depth: hidden layers.
+        input_shape: shape of one example; it is flattened.
+
+    Raises:
+        ValueError: a width or depth below 1.
+    """
+    for option, value in (('width', width), ('depth', depth)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f'mnist_f1: {option} {value!r} is not a whole number from 1')
+    sizes = [math.prod(input_shape)] + [width] * depth
+    layers: list[nn.Module] = [nn.Flatten()]
+    for fan_in, fan_out in itertools.pairwise(sizes):
+        layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
+    model = nn.Sequential(*layers, nn.Linear(width, num_classes))
+    model.regime = {
+        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
+        10: {'lr': 1e-2},
+        20: {'lr': 1e-3},
+        30: {'lr': 1e-4},
+    }
+    return model

@@ -1,0 +1,70 @@
+"""C1 and C3, the shallow convolutional networks of Hoffer et al. 2017 (arXiv 1705.08741), as published in bigBatch.
+
+Two blocks of convolution, pooling, batch norm, ReLU, then two hidden layers with dropout. Their published regime names
+no momentum, so SGD runs without it; the regime here has the 0.9 that SmoothOut's authors added to it. Layers before a
+batch norm have no bias.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+class ShallowNet(nn.Module):
+    """[conv 5x5x64, max-pool 3/2, batch norm, ReLU] x 2 -> (384, batch norm, ReLU, dropout) -> (192, ...) -> classes.
+
+    Args:
+        input_shape: (C, H, W) of one image; 32 x 32 pixels become 7 x 7 before the hidden layers.
+        dropout: probability of the two dropout layers.
+    """
+
+    def __init__(self, num_classes: int, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5):
+        super().__init__()
+        channels, height, width = input_shape
+        if min(height, width) < 7:
+            raise ValueError(f'images of {height} x {width} vanish in two poolings: at least 7 x 7 is needed')
+        self.features = nn.Sequential(*_conv_block(channels), *_conv_block(64))
+        num_features = 64 * _pooled_twice(height) * _pooled_twice(width)
+        self.classifier = nn.Sequential(
+            nn.Flatten(), *_hidden(num_features, 384, dropout), *_hidden(384, 192, dropout), nn.Linear(192, num_classes)
+        )
+        self.regime = {
+            0: {'optimizer': 'SGD', 'lr': 1e-3, 'momentum': 0.9, 'weight_decay': 5e-4},
+            60: {'lr': 1e-2},
+            120: {'lr': 1e-3},
+            180: {'lr': 1e-4},
+        }
+
+    def forward(self, inputs):
+        """Return logits (N, classes) of images (N, C, H, W)."""
+        return self.classifier(self.features(inputs))
+
+
+def _conv_block(channels: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels, 64, kernel_size=5, padding=2, bias=False)
+    return [convolution, nn.MaxPool2d(kernel_size=3, stride=2), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
+
+
+def _hidden(fan_in: int, fan_out: int, dropout: float) -> list[nn.Module]:
+    linear = nn.Linear(fan_in, fan_out, bias=False)
+    return [linear, nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+
+
+def _pooled_twice(size: int) -> int:
+    for _ in range(2):
+        size = (size - 3) // 2 + 1
+    return size
+
+
+def cifar10_shallow(
+    num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5
+) -> nn.Module:
+    """Create C1; see ShallowNet."""
+    return ShallowNet(num_classes, input_shape, dropout)
+
+
+def cifar100_shallow(
+    num_classes: int = 100, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5
+) -> nn.Module:
+    """Create C3, which is C1 with 100 classes; see ShallowNet."""
+    return ShallowNet(num_classes, input_shape, dropout)
