@@ -1,0 +1,1 @@
+"""Training and what surrounds it: settings, regime, optimizer, trainer, files, pages, suites."""

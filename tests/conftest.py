@@ -1,0 +1,84 @@
+"""What the tests share: a tiny experiment, and ways to run it in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+import main_gbn  # noqa: E402
+import main_normal  # noqa: E402
+
+# 64 training and 16 validation images of 8x8 pixels in 4 classes, and a network that learns them in no time.
+TINY = (
+    '--dataset', 'fake:64:1x8x8:4', '--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}",
+    '--regime', "{0: {'optimizer': 'SGD', 'lr': 0.05, 'momentum': 0.9, 'weight_decay': 1e-4}, 2: {'lr': 0.005}}",
+    '--b', '16', '--base-batch-size', '16', '--device', 'cpu', '--seed', '7',
+)  # fmt: skip
+TINY_NORMAL = (*TINY, '--epochs', '3')
+TINY_GBN = (*TINY, '--epochs', '3', '-mb', '4')
+
+
+@pytest.fixture
+def project() -> Path:
+    """The folder of the project."""
+    return PROJECT
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Run a training script in this process; returns its run folder, or its exit status where that is not 0."""
+
+    def run(*flags: str, script=main_gbn, save: str = 'run') -> Path | int:
+        status = script.main([*flags, '--results_dir', str(tmp_path / 'results'), '--save', save])
+        return status or tmp_path / 'results' / save
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys, tmp_path):
+    """Assert that a command line ends with status 2, one line that holds the words, and nothing created."""
+
+    def check(*flags: str, words: tuple[str, ...], script=main_gbn) -> str:
+        before = sorted(tmp_path.rglob('*'))
+        capsys.readouterr()
+        status = script.main(['--results_dir', str(tmp_path / 'results'), *flags])
+        captured = capsys.readouterr()
+        lines = [line for line in captured.err.splitlines() if not line.startswith('warning: ')]
+        assert status == 2, captured
+        assert len(lines) == 1, captured.err
+        for word in words:
+            assert word in lines[0], lines[0]
+        assert sorted(tmp_path.rglob('*')) == before
+        return lines[0]
+
+    return check
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file."""
+    with open(path, newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def stable_rows(run: Path) -> list[dict[str, str]]:
+    """Read results.csv without the columns that measure time."""
+    return [
+        {key: value for key, value in row.items() if key not in ('epoch_seconds', 'images_per_second')}
+        for row in read_rows(run / 'results.csv')
+    ]
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file."""
+    return json.loads(path.read_text())
+
+
+__all__ = ['TINY', 'TINY_GBN', 'TINY_NORMAL', 'main_gbn', 'main_normal', 'read_json', 'read_rows', 'stable_rows']

@@ -1,0 +1,137 @@
+"""The optimizer under a regime, against torch's own stepped by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from utils.flags import OPTIMIZERS
+from utils.optim import RegimeOptimizer, check_regime, optimizer_options, override_regime
+from utils.regime import Regime
+
+SGD = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 0.01}, 2: {'lr': 0.01}}
+
+
+def gradient_of(step: int) -> torch.Tensor:
+    return torch.tensor([1.0, -2.0, 0.5]) * (step + 1)
+
+
+def run_regime(regime, num_steps=6, steps_per_epoch=2, **settings) -> torch.Tensor:
+    parameter = nn.Parameter(torch.tensor([1.0, 2.0, 3.0]))
+    optimizer = RegimeOptimizer([parameter], Regime(regime), **settings)
+    for step in range(num_steps):
+        if step % steps_per_epoch == 0:
+            optimizer.start_epoch(step // steps_per_epoch)
+        parameter.grad = gradient_of(step)
+        optimizer.step(step)
+    return parameter.detach()
+
+
+def run_by_formula(rates, *, momentum, weight_decay, reset_every=None) -> torch.Tensor:
+    """SGD as torch defines it: v = m v + (g + wd w), w -= lr v."""
+    weights, velocity = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
+    for step, lr in enumerate(rates):
+        if reset_every and step % reset_every == 0:
+            velocity = torch.zeros(3)
+        velocity = momentum * velocity + gradient_of(step) + weight_decay * weights
+        weights = weights - lr * velocity
+    return weights
+
+
+def test_momentum_survives_a_drop_of_the_rate():
+    expected = run_by_formula([0.1] * 4 + [0.01] * 2, momentum=0.9, weight_decay=0.01)
+    torch.testing.assert_close(run_regime(SGD), expected)
+
+
+def test_reset_momentum_empties_it_each_epoch():
+    expected = run_by_formula([0.1] * 4 + [0.01] * 2, momentum=0.9, weight_decay=0.01, reset_every=2)
+    torch.testing.assert_close(run_regime(SGD, reset_momentum=True), expected)
+    assert not torch.allclose(expected, run_regime(SGD))
+
+
+def test_warm_up_is_linear_per_update_from_the_unscaled_rate():
+    # factor 4: from a quarter of the rate to the rate in 4 updates, and no further
+    rates = [0.025, 0.04375, 0.0625, 0.08125, 0.01, 0.01]
+    expected = run_by_formula(rates, momentum=0.9, weight_decay=0.01)
+    torch.testing.assert_close(run_regime(SGD, warmup_steps=4, warmup_start=0.25), expected)
+
+
+def test_a_setting_that_a_function_regime_stops_naming_returns_to_the_default():
+    settings = [{'lr': 0.1, 'momentum': 0.9}, {'lr': 0.1}]
+    weights = run_regime(lambda epoch: settings[min(epoch, 1)], num_steps=4)
+    start, velocity = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
+    for step in range(4):
+        velocity = (0.9 if step < 2 else 0.0) * velocity + gradient_of(step)
+        start = start - 0.1 * velocity
+    torch.testing.assert_close(weights, start)
+
+
+def test_the_optimizer_object_changes_only_with_its_class():
+    parameter = nn.Parameter(torch.ones(2))
+    regime = Regime({**SGD, 3: {'lr': 0.5}, 4: {'optimizer': 'Adam', 'lr': 0.1}})
+    optimizer = RegimeOptimizer([parameter], regime)
+    optimizer.start_epoch(0)
+    first = optimizer._optimizer
+    for epoch in (1, 2, 3):
+        optimizer.start_epoch(epoch)
+        assert optimizer._optimizer is first
+    optimizer.start_epoch(4)
+    assert isinstance(optimizer._optimizer, torch.optim.Adam)
+
+
+@pytest.mark.parametrize('name', OPTIMIZERS)
+def test_every_optimizer_descends_and_survives_a_state_dict(name):
+    regime = Regime({0: {'optimizer': name, 'lr': 0.05}})
+
+    def run(num_steps: int, restart_at: int | None = None) -> torch.Tensor:
+        parameter = nn.Parameter(torch.tensor([1.0, -2.0]))
+        optimizer = RegimeOptimizer([parameter], regime)
+        optimizer.start_epoch(0)
+        for step in range(num_steps):
+            if step == restart_at:
+                state = optimizer.state_dict()
+                optimizer = RegimeOptimizer([parameter], regime)
+                optimizer.load_state_dict(state, epoch=0)
+            parameter.grad = 2 * parameter.detach()  # of the squared norm
+            optimizer.step(step)
+        return parameter.detach()
+
+    assert run(20).norm() < torch.tensor([1.0, -2.0]).norm()
+    assert torch.equal(run(20), run(20, restart_at=7))
+
+
+def test_overrides_hold_at_every_epoch():
+    regime = override_regime(Regime(SGD), optimizer=None, lr=0.2, momentum=0.5, weight_decay=0.0)
+    assert regime.at(0) == {'optimizer': 'SGD', 'lr': 0.2, 'momentum': 0.5, 'weight_decay': 0.0}
+    assert regime.at(2)['lr'] == pytest.approx(0.02)
+    assert regime.at(2)['momentum'] == 0.5
+
+
+def test_another_class_keeps_rates_and_weight_decay_only():
+    regime = override_regime(Regime(SGD), optimizer='Adam', lr=0.001, momentum=None, weight_decay=None)
+    assert regime.at(2) == {'optimizer': 'Adam', 'lr': pytest.approx(1e-4), 'weight_decay': 0.01}
+    with pytest.raises(ValueError, match='--lr or --regime'):
+        override_regime(Regime(SGD), optimizer='Adam', lr=None, momentum=None, weight_decay=None)
+    with pytest.raises(ValueError, match=r'--momentum 0\.9: Adam has no such setting'):
+        override_regime(Regime(SGD), optimizer='Adam', lr=0.1, momentum=0.9, weight_decay=None)
+
+
+@pytest.mark.parametrize(
+    ('entry', 'words'),
+    [
+        ({'lr': 0.1, 'momentun': 0.9}, ["'momentun'", 'did you mean momentum']),
+        ({'lr': 0.1, 'optimizer': 'SDG'}, ["'SDG'", 'SGD']),
+        ({'lr': 0.1, 'momentum': -1}, ['momentum']),
+        ({'lr': 0.1, 'weight_decay': 'much'}, ['weight_decay']),
+    ],
+)
+def test_bad_settings_fail_before_the_run(entry, words):
+    with pytest.raises(ValueError, match='regime') as caught:
+        check_regime(Regime({0: {'lr': 0.1}, 3: entry}), 10)
+    for word in words:
+        assert word in str(caught.value)
+    check_regime(Regime({0: {'lr': 0.1}, 3: entry}), 3)  # an entry past the end is not in force
+
+
+def test_options_of_an_optimizer():
+    assert {'momentum', 'weight_decay', 'nesterov', 'dampening'} <= optimizer_options('SGD')
+    assert 'params' not in optimizer_options('SGD')

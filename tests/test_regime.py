@@ -1,0 +1,119 @@
+"""Regimes against tables worked out by hand."""
+
+import copy
+
+import pytest
+
+from utils.regime import Regime, epoch_factor, lr_factor
+
+F1 = {
+    0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4},
+    10: {'lr': 0.01},
+    20: {'lr': 1e-3, 'weight_decay': 0},
+}
+
+
+def test_entries_stay_in_force_until_changed():
+    regime = Regime(F1)
+    assert regime.at(0) == {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4}
+    assert regime.at(9)['lr'] == 0.1
+    assert regime.at(10) == {'optimizer': 'SGD', 'lr': 0.01, 'momentum': 0.9, 'weight_decay': 1e-4}
+    assert regime.at(19)['lr'] == 0.01
+    assert regime.at(1000) == {'optimizer': 'SGD', 'lr': 1e-3, 'momentum': 0.9, 'weight_decay': 0}
+
+
+# batch, base, flags -> (lr at epoch 0, epoch of the first drop, epochs of a run of 50); F1's regime, by hand.
+ADAPTED = [
+    (128, 128, 'none', False, 0.1, 10, 50),
+    (128, 128, 'sqrt', True, 0.1, 10, 50),
+    (2048, 128, 'none', False, 0.1, 10, 50),
+    (2048, 128, 'sqrt', False, 0.4, 10, 50),
+    (2048, 128, 'none', True, 0.1, 160, 800),
+    (2048, 128, 'sqrt', True, 0.4, 160, 800),
+    (2048, 128, 'linear', True, 1.6, 160, 800),
+    (4096, 256, 'sqrt', False, 0.4, 10, 50),
+    (4096, 128, 'sqrt', True, 0.5656854249492381, 320, 1600),
+    (64, 256, 'sqrt', True, 0.05, 10, 50),
+    (64, 256, 'linear', False, 0.025, 10, 50),
+    (300, 256, 'sqrt', True, 0.10825317547305482, 20, 100),
+]
+
+
+@pytest.mark.parametrize(('batch', 'base', 'scaling', 'stretches', 'lr', 'drop', 'epochs'), ADAPTED)
+def test_adapted_to_the_batch(batch, base, scaling, stretches, lr, drop, epochs):
+    stretch = epoch_factor(batch, base) if stretches else 1
+    regime = Regime(F1).scale_lr(lr_factor(batch, base, scaling)).stretch(stretch)
+    assert regime.at(0)['lr'] == pytest.approx(lr, rel=1e-12)
+    assert regime.at(drop - 1)['lr'] == pytest.approx(lr, rel=1e-12)
+    assert regime.at(drop)['lr'] == pytest.approx(lr / 10, rel=1e-12)
+    assert 50 * stretch == epochs
+
+
+def test_adapting_changes_neither_the_dict_nor_the_regime():
+    settings = copy.deepcopy(F1)
+    regime = Regime(settings)
+    regime.scale_lr(5).stretch(3).at(0)['lr'] = 17
+    regime.scale_lr(5)
+    assert settings == F1
+    assert regime.at(0)['lr'] == 0.1
+    settings[0]['lr'] = 17
+    assert regime.at(0)['lr'] == 0.1
+    with pytest.raises(AttributeError):
+        regime.factor = 2
+
+
+def test_list_and_function_say_the_same_as_the_dict():
+    as_list = Regime([{'epoch': epoch, **entry} for epoch, entry in F1.items()])
+    as_function = Regime(lambda epoch: Regime(F1).at(epoch))
+    for epoch in (0, 5, 10, 15, 20, 99):
+        assert Regime(F1).at(epoch) == as_list.at(epoch) == as_function.at(epoch)
+    assert as_function.scale_lr(2).stretch(4).at(40)['lr'] == pytest.approx(0.02)
+
+
+def test_another_optimizer_keeps_only_what_both_have():
+    regime = Regime({**F1, 30: {'optimizer': 'Adam', 'lr': 1e-3}, 40: {'lr': 1e-4}})
+    assert regime.at(30) == {'optimizer': 'Adam', 'lr': 1e-3, 'weight_decay': 0}
+    assert regime.at(40) == {'optimizer': 'Adam', 'lr': 1e-4, 'weight_decay': 0}
+
+
+def test_table_lists_the_changes_within_the_run():
+    table = Regime(F1).stretch(2).table(30)
+    assert [(row['epoch'], row['lr']) for row in table] == [(0, 0.1), (20, 0.01)]
+
+
+def test_a_factor_below_one_lowers_the_rate_as_published():
+    assert lr_factor(64, 256, 'sqrt') == 0.5
+    assert epoch_factor(64, 256) == 1
+
+
+BAD = [
+    ({}, 'epoch 0'),
+    ({5: {'lr': 0.1}}, 'epoch 0'),
+    ({0: {'momentum': 0.9}}, "no 'lr'"),
+    ({0: {'lr': 0}}, 'lr 0'),
+    ({0: {'lr': -1.0}}, 'lr -1.0'),
+    ({0: {'lr': float('nan')}}, 'lr nan'),
+    ({0: {'lr': 'fast'}}, "lr 'fast'"),
+    ({0: {'lr': 0.1}, -1: {'lr': 0.1}}, '-1'),
+    ({0: {'lr': 0.1}, 1.5: {'lr': 0.1}}, '1.5'),
+    ({0: 0.1}, '0.1'),
+    ([{'lr': 0.1}], "'epoch'"),
+    ([{'epoch': 0, 'lr': 0.1}, {'epoch': 0, 'lr': 0.2}], 'twice'),
+    ('0.1', '0.1'),
+    (lambda epoch: None, 'None'),
+]
+
+
+@pytest.mark.parametrize(('settings', 'word'), BAD)
+def test_bad_regimes_name_the_value(settings, word):
+    with pytest.raises(ValueError, match='regime') as caught:
+        Regime(settings).at(0)
+    assert word in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_bad_epochs_and_factors():
+    with pytest.raises(ValueError, match='-1'):
+        Regime(F1).at(-1)
+    with pytest.raises(ValueError, match=r'0\.5'):
+        Regime(F1).stretch(0.5)

@@ -1,0 +1,200 @@
+"""The training step against one written out by hand, and the loop around it."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import models
+from datasets.arrays import ArrayDataset
+from datasets.loader import DeviceLoader
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from tests.conftest import PROJECT
+from utils.errors import DivergedError
+from utils.gradients import create_estimator
+from utils.meters import ScoreSums
+from utils.optim import RegimeOptimizer
+from utils.regime import Regime
+from utils.trainer import Trainer, clip_gradient, evaluate
+
+SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}
+
+
+class Tensors:
+    """A loader over given float tensors, in order."""
+
+    def __init__(self, inputs, targets, *, batch_size, micro_batch_size=None):
+        self.loader = DeviceLoader(
+            ArrayDataset(inputs.float(), targets, num_classes=4), None, batch_size=batch_size, device='cpu',
+            dtype=torch.float64, micro_batch_size=micro_batch_size,
+        )
+
+    def epoch(self, epoch):
+        return self.loader.epoch(epoch)
+
+
+@pytest.fixture
+def examples():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(48, 6, generator=generator).double(), torch.arange(48) % 4
+
+
+def make_model(ghost=None, norm=True) -> nn.Module:
+    torch.manual_seed(1)
+    layers = [nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)]
+    model = nn.Sequential(*(layers if norm else [layers[0], *layers[2:]])).double()
+    return convert_ghost_batch_norm(model, ghost) if ghost else model
+
+
+def fit(model, loader, num_epochs=2, **settings):
+    optimizer = RegimeOptimizer(model.parameters(), Regime({0: SETTINGS, 1: {'lr': 0.01}}))
+    initial = copy.deepcopy(model.state_dict())
+    criterion = nn.CrossEntropyLoss(reduction='sum')
+    trainer = Trainer(model, criterion, optimizer, create_estimator('plain'), initial=initial, **settings)
+    return list(trainer.fit(loader, loader, num_epochs=num_epochs))
+
+
+def assert_same_state(model, expected):
+    for name, value in expected.state_dict().items():
+        if not name.endswith('num_batches_tracked'):
+            torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_an_epoch_equals_steps_written_out(examples):
+    inputs, targets = examples
+    model, expected = make_model(), make_model()
+    reports = fit(model, Tensors(inputs, targets, batch_size=16), clip_grad=0.5)
+    optimizer = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+    losses, norms = [], []
+    for epoch in range(2):
+        optimizer.param_groups[0]['lr'] = (0.1, 0.01)[epoch]
+        for start in range(0, 48, 16):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(expected(inputs[start:start + 16]), targets[start:start + 16])
+            loss.backward()
+            norms.append(nn.utils.clip_grad_norm_(expected.parameters(), 0.5).item())
+            optimizer.step()
+            losses.append(loss.item())
+    assert_same_state(model, expected)
+    assert reports[1].train.loss == pytest.approx(sum(losses[3:]) / 3, rel=1e-10)
+    assert reports[1].grad_norm == pytest.approx(sum(norms[3:]) / 3, rel=1e-10)
+    assert [(report.epoch, report.step, report.lr) for report in reports] == [(1, 3, 0.1), (2, 6, 0.01)]
+    assert [point.step for report in reports for point in report.distances] == [1, 2, 3, 4, 5, 6]
+    assert reports[0].distances[0].train_loss == pytest.approx(losses[0], rel=1e-10)
+
+
+@pytest.mark.parametrize('micro', [4, 8, 12, 16])
+@pytest.mark.parametrize('norm', [True, False])
+def test_micro_batches_change_nothing(examples, micro, norm):
+    """Whole ghosts for a network with batch norm; anything, uneven pieces included, for one without."""
+    inputs, targets = examples
+    whole, split = make_model(ghost=4, norm=norm), make_model(ghost=4, norm=norm)
+    size = micro if norm else micro - 1
+    one = fit(whole, Tensors(inputs, targets, batch_size=16))
+    two = fit(split, Tensors(inputs, targets, batch_size=16, micro_batch_size=size))
+    assert_same_state(split, whole)
+    assert two[-1].train.loss == pytest.approx(one[-1].train.loss, rel=1e-10)
+    assert two[-1].train.error1 == one[-1].train.error1
+
+
+def test_one_pass_with_ghosts_equals_the_published_loop_over_chunks(examples):
+    """bigBatch: each chunk through ordinary batch norm, gradients summed and divided by the number of chunks."""
+    inputs, targets = examples
+    model, expected = make_model(ghost=4), make_model()
+    expected.train()
+    fit(model, Tensors(inputs, targets, batch_size=48), num_epochs=1, clip_grad=5.0)
+    optimizer = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+    for chunk, labels in zip(inputs.chunk(12), targets.chunk(12), strict=True):
+        F.cross_entropy(expected(chunk), labels).backward()
+    for parameter in expected.parameters():
+        parameter.grad /= 12
+    nn.utils.clip_grad_norm_(expected.parameters(), 5.0)
+    optimizer.step()
+    assert_same_state(model, expected)
+
+
+def test_an_uneven_last_batch_weighs_each_example_alike(examples):
+    inputs, targets = examples
+    model = make_model(norm=False)
+    reports = fit(model, Tensors(inputs[:40], targets[:40], batch_size=16), num_epochs=1)
+    assert reports[0].step == 3
+    fresh = make_model(norm=False)
+    loader = Tensors(inputs[:40], targets[:40], batch_size=16)
+    scores = evaluate(fresh, nn.CrossEntropyLoss(reduction='mean'), loader)
+    assert scores.loss == pytest.approx(F.cross_entropy(fresh(inputs[:40]), targets[:40]).item(), rel=1e-10)
+    wrong = (fresh(inputs[:40]).argmax(1) != targets[:40]).double().mean().item()
+    assert scores.error1 == pytest.approx(100 * wrong)
+    assert scores.error5 == 0.0  # top 4 of 4 classes
+
+
+def test_scores_by_brute_force():
+    torch.manual_seed(3)
+    logits, targets = torch.randn(50, 9), torch.randint(9, (50,))
+    sums = ScoreSums('cpu')
+    sums.add(torch.tensor(10.0), logits[:20], targets[:20])
+    other = ScoreSums('cpu')
+    other.add(torch.tensor(5.0), logits[20:], targets[20:])
+    sums.merge(other)
+    rows = zip(logits.tolist(), targets.tolist(), strict=True)
+    rank = [sorted(range(9), key=lambda k: -row[k]).index(target) for row, target in rows]
+    scores = sums.scores()
+    assert scores.loss == pytest.approx(0.3)
+    assert scores.error1 == pytest.approx(100 * sum(r >= 1 for r in rank) / 50)
+    assert scores.error5 == pytest.approx(100 * sum(r >= 5 for r in rank) / 50)
+
+
+def test_clipping_bounds_the_global_norm_and_reports_what_it_was():
+    parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2))]
+
+    def set_gradients():
+        parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0, 0.0]), torch.tensor([0.0, 4.0])
+
+    for bound, left in ((2.5, 2.5), (10.0, 5.0), (0.0, 5.0)):
+        set_gradients()
+        assert clip_gradient(parameters, bound).item() == pytest.approx(5.0)
+        assert torch.cat([p.grad for p in parameters]).norm().item() == pytest.approx(left, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_update(examples):
+    inputs, targets = examples
+    inputs = inputs.clone()
+    inputs[20] = float('inf')
+    model = make_model(norm=False)
+    with pytest.raises(DivergedError, match=r'epoch 1 at step 2: loss nan.*learning rate 0\.1'):
+        fit(model, Tensors(inputs, targets, batch_size=16))
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_scoring_leaves_mode_and_buffers_alone(examples):
+    inputs, targets = examples
+    model = make_model(ghost=4)
+    before = copy.deepcopy(model.state_dict())
+    for training in (True, False):
+        model.train(training)
+        evaluate(model, nn.CrossEntropyLoss(reduction='sum'), Tensors(inputs, targets, batch_size=5))
+        assert model.training is training
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_short_run_in_float64_repeats_the_committed_losses():
+    """Twenty updates of F1 with ghosts: a silent change of the numbers shows here."""
+    generator = torch.Generator().manual_seed(5)
+    inputs = torch.randn(320, 12, generator=generator)
+    targets = (inputs[:, :4].argmax(1)).long()
+    model = models.create_model('mnist_f1', width=16, depth=2, num_classes=4, input_shape=(12,)).double()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.3)
+    nn.init.zeros_(model[-1].bias)
+    convert_ghost_batch_norm(model, 8)
+    loader = DeviceLoader(
+        ArrayDataset(inputs, targets, num_classes=4), None, batch_size=32, device='cpu', dtype=torch.float64, seed=3,
+        shuffle=True,
+    )
+    reports = fit(model, loader)
+    losses = [point.train_loss for report in reports for point in report.distances]
+    golden = [float(line) for line in (PROJECT / 'tests' / 'golden_losses.txt').read_text().split()]
+    assert losses == pytest.approx(golden, rel=1e-6)

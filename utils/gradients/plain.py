@@ -1,0 +1,24 @@
+"""The gradient of the mean loss over a batch, whatever the micro-batches it is computed in.
+
+Losses are summed and divided by the number of examples of the whole batch, so micro-batches of unequal size weigh each
+example alike; the published code averages the means of its chunks, where an example of a short chunk weighs more.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from utils.forward import forward_loss
+from utils.meters import ScoreSums
+
+
+class PlainGradient:
+    """Accumulate the gradient of sum(loss) / num_examples over the micro-batches of a batch."""
+
+    def __call__(self, model: nn.Module, criterion: nn.Module, batch) -> ScoreSums:
+        sums = ScoreSums(next(model.parameters()).device)
+        for inputs, targets, _ in batch:
+            loss_sum, logits = forward_loss(model, criterion, inputs, targets)
+            (loss_sum / batch.num_examples).backward()
+            sums.add(loss_sum, logits, targets)
+        return sums

@@ -1,0 +1,10 @@
+"""The files of a run folder and the columns of its tables; the names are a contract."""
+
+CONFIG, LOG, PAGE = 'config.json', 'log.txt', 'results.html'
+LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
+RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
+RESULT_COLUMNS = (
+    'epoch', 'step', 'lr', 'train_loss', 'val_loss', 'train_error1', 'val_error1', 'train_error5', 'val_error5',
+    'grad_norm', 'weight_distance', 'epoch_seconds', 'images_per_second',
+)
+DISTANCE_COLUMNS = ('step', 'weight_distance', 'train_loss')

@@ -1,0 +1,157 @@
+"""The optimizer that a regime drives: built once, changed in place, so that momentum survives a drop of the rate.
+
+The published code replays the regime at every epoch and builds a new optimizer each time, which empties the momentum
+without saying so; `reset_momentum` does that on purpose, for comparison.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from utils.errors import suggest
+from utils.regime import SHARED_SETTINGS, Regime
+
+_INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', 'differentiable'}
+
+
+def optimizer_options(name: str) -> set[str]:
+    """Return the settings that an optimizer class of torch takes, 'lr' left out.
+
+    Raises:
+        ValueError: torch.optim has no such class.
+    """
+    known = {
+        key for key, value in vars(torch.optim).items()
+        if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    if name not in known:
+        raise ValueError(f'unknown optimizer {name!r}: {suggest(str(name), known)}')
+    return set(inspect.signature(getattr(torch.optim, name).__init__).parameters) - _INTERNAL_OPTIONS
+
+
+def check_regime(regime: Regime, num_epochs: int) -> None:
+    """Build the optimizer of every entry once, on a spare parameter, so that a bad one fails before the run starts.
+
+    Raises:
+        ValueError: an unknown optimizer or option, or a value that the optimizer refuses.
+    """
+    for row in regime.table(num_epochs):
+        epoch = row.pop('epoch')
+        name = row.pop('optimizer')
+        options = optimizer_options(name)
+        for key in row:
+            if key != 'lr' and key not in options:
+                raise ValueError(f'regime option {key!r} at epoch {epoch} is none of {name}: {suggest(key, options)}')
+        try:
+            getattr(torch.optim, name)([nn.Parameter(torch.zeros(1))], **row)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ValueError(f'regime at epoch {epoch}: {name} refuses {row}: {error}') from error
+
+
+def override_regime(
+    regime: Regime, *, optimizer: str | None, lr: float | None, momentum: float | None, weight_decay: float | None
+) -> Regime:
+    """Return the regime with what the command line says in place of its own settings, at every epoch.
+
+    Args:
+        optimizer: class in place of the regime's; of the old settings only the rates and the weight decay stay.
+        lr: rate of the first epoch; the others are rescaled with it.
+        momentum: in place of every momentum.
+        weight_decay: in place of every weight decay.
+
+    Raises:
+        ValueError: another class of optimizer without a rate for it, or one that has no such setting.
+    """
+    start = regime.at(0)
+    if optimizer and optimizer != start['optimizer']:
+        if lr is None:
+            raise ValueError(
+                f'--optimizer {optimizer}: the rates of this regime were tuned for {start["optimizer"]}; '
+                'give --lr or --regime'
+            )
+        regime = regime.map(lambda s: {'optimizer': optimizer, **{k: s[k] for k in SHARED_SETTINGS if k in s}})
+    if lr is not None:
+        regime = regime.scale_lr(lr / start['lr'])
+    given = {'momentum': momentum, 'weight_decay': weight_decay}
+    given = {key: value for key, value in given.items() if value is not None}
+    name = optimizer or start['optimizer']
+    for key in given.keys() - optimizer_options(name):
+        raise ValueError(f'--{key.replace("_", "-")} {given[key]}: {name} has no such setting')
+    return regime.map(lambda settings: {**settings, **given}) if given else regime
+
+
+class RegimeOptimizer:
+    """Drive a torch optimizer by a regime, with an optional linear warm-up.
+
+    Args:
+        parameters: what to optimise.
+        regime: settings by epoch, already adapted to the batch size.
+        warmup_steps: updates over which the rate rises linearly from lr * warmup_start to lr; 0 is off.
+        warmup_start: fraction of the rate that the first update takes: 1 / (factor of --lr_bb_fix).
+        reset_momentum: empty the optimizer's state at the start of each epoch.
+    """
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], regime: Regime, *,
+        warmup_steps: int = 0, warmup_start: float = 1.0, reset_momentum: bool = False,
+    ):
+        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self.lr = float('nan')
+        self._regime = regime
+        self._warmup_steps, self._warmup_start = warmup_steps, warmup_start
+        self._reset_momentum = reset_momentum
+        self._name = ''
+        self._settings: dict = {}
+        self._defaults: dict = {}
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def start_epoch(self, epoch: int) -> None:
+        """Bring the settings of an epoch into force; only another class of optimizer loses its state."""
+        self._settings = self._regime.at(epoch)
+        name = self._settings.pop('optimizer')
+        if name != self._name:
+            self._build(name)
+        elif self._reset_momentum:
+            self._optimizer.state.clear()
+        for group in self._optimizer.param_groups:
+            group.update({**self._defaults, **self._settings})
+
+    def step(self, step: int) -> None:
+        """Make update number `step`, counted from 0 over the whole run."""
+        self.lr = self.lr_at(step)
+        for group in self._optimizer.param_groups:
+            group['lr'] = self.lr
+        self._optimizer.step()
+
+    def lr_at(self, step: int) -> float:
+        """Return the learning rate of an update of the current epoch."""
+        return self._settings['lr'] * self._warmup_factor(step)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def state_dict(self) -> dict:
+        """Return the optimizer's state: tensors and plain values."""
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict, *, epoch: int) -> None:
+        """Take over the state that was saved at the end of an epoch."""
+        self.start_epoch(epoch)
+        self._optimizer.load_state_dict(state)
+
+    def _build(self, name: str) -> None:
+        optimizer_class = getattr(torch.optim, name)
+        self._name = name
+        self._optimizer = optimizer_class(self.parameters, lr=self._settings['lr'])
+        self._defaults = dict(self._optimizer.defaults)
+
+    def _warmup_factor(self, step: int) -> float:
+        if step >= self._warmup_steps:
+            return 1.0
+        return self._warmup_start + (1.0 - self._warmup_start) * step / self._warmup_steps

@@ -1,0 +1,143 @@
+"""The argument parser of every script: one-line errors, both spellings of a flag, no abbreviations."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import math
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from utils.errors import suggest
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the line breaks of a script's docstring and name each default that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ''
+        silent = action.default is None or action.default is False or action.default == ''
+        return text if silent or action.default is argparse.SUPPRESS else f'{text} (default: %(default)s)'
+
+
+class Parser(argparse.ArgumentParser):
+    """Parse flags in either spelling (`--lr_bb_fix`, `--lr-bb-fix`); refuse prefixes, name the nearest flags."""
+
+    def __init__(self, description: str | None = None, **settings):
+        settings.setdefault('formatter_class', _Formatter)
+        super().__init__(description=description, allow_abbrev=False, **settings)
+
+    def parse_known_args(self, args=None, namespace=None):
+        arguments = sys.argv[1:] if args is None else args
+        return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
+
+    def parse_args(self, args=None, namespace=None):
+        parsed, unknown = self.parse_known_args(args, namespace)
+        flags = [argument.split('=')[0] for argument in unknown if argument.startswith('-')]
+        if flags:
+            self.error(f'unknown flag {flags[0]}: {self._suggest_flag(flags[0])}')
+        if unknown:
+            self.error(f'unexpected argument {unknown[0]!r}: a value belongs to the flag before it')
+        return parsed
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: error: {" ".join(message.split())}\n')
+
+    def flags(self) -> set[str]:
+        """Return every declared spelling."""
+        return set(self._option_string_actions)
+
+    def _declared(self, argument: str) -> str:
+        """Return the declared spelling of a flag whose hyphens and underscores differ from it."""
+        name, equals, value = argument.partition('=')
+        if not name.startswith('--') or name in self._option_string_actions:
+            return argument
+        plain = name[2:].replace('-', '_')
+        for declared in self._option_string_actions:
+            if declared.startswith('--') and declared[2:].replace('-', '_') == plain:
+                return f'{declared}{equals}{value}'
+        return argument
+
+    def _suggest_flag(self, flag: str) -> str:
+        hint = suggest(flag, self.flags()).split(' known: ')
+        return hint[0] if len(hint) == 2 else '--help lists them'
+
+
+def whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """Return a type for whole numbers from low to high."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < low or (high is not None and value > high):
+            limit = f'from {low}' if high is None else f'from {low} to {high}'
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number {limit}')
+        return value
+
+    return convert
+
+
+def real(low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False) -> Callable:
+    """Return a type for finite numbers from low (or above it) to high (or below it)."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        inside = (value > low if above else value >= low) and (value < high if below else value <= high)
+        if not (math.isfinite(value) and inside):
+            bounds = [f'{"above" if above else "from"} {low:g}'] if low > -math.inf else []
+            bounds += [f'{"below" if below else "up to"} {high:g}'] if high < math.inf else []
+            raise argparse.ArgumentTypeError(f'{text!r} is not a finite number {" and ".join(bounds)}'.rstrip())
+        return value
+
+    return convert
+
+
+def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
+    """Return a type for a name out of a list; the nearest names are part of the error."""
+    known = list(names)
+
+    def convert(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(f'unknown {what} {text!r}: {suggest(text, known)}')
+        return text
+
+    return convert
+
+
+def options_literal(text: str) -> dict:
+    """Convert a dict literal with names as keys, for example "{'depth': 44}"; the empty text is the empty dict."""
+    value = _literal(text or '{}')
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a dict of options such as \"{{'depth': 44}}\"")
+    return value
+
+
+def regime_literal(text: str) -> dict | list:
+    """Convert a regime: a dict or list literal, or the name of a file that holds one."""
+    path = Path(text)
+    is_file = '{' not in text and '[' not in text
+    if is_file:
+        try:
+            content = path.read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            raise argparse.ArgumentTypeError(
+                f'{text!r} is neither a regime such as "{{0: {{\'lr\': 0.1}}}}" nor a readable file ({error})'
+            ) from error
+    value = _literal(content if is_file else text)
+    if not isinstance(value, (dict, list)):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a regime such as "{{0: {{\'lr\': 0.1}}}}"')
+    return value
+
+
+def _literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a Python literal ({error})') from error
