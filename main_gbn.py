@@ -1,0 +1,27 @@
+"""Train with ghost batch norm: statistics over ghosts of the batch (Hoffer et al. 2017, arXiv 1705.08741).
+
+    python main_gbn.py --dataset digits --model mnist_f1 --model_config "{'width': 128}" --epochs 5 --b 640 -mb 32
+    python main_gbn.py --model mnist_f1 --dataset mnist --save gbn_bs4096 --epochs 50 --b 4096 --mini-batch-size 128
+"""
+
+import sys
+
+from data import list_datasets
+from models import list_models
+from utils.config import parse_config
+from utils.errors import command
+from utils.flags import add_ghost_args, build_parser
+
+
+@command
+def main(argv=None):
+    parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_gbn.py')
+    add_ghost_args(parser, default=128)
+    config = parse_config(parser, argv)
+    from utils.experiment import run  # after parsing, so that --help does not wait for torch
+
+    return run(config)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Checkpoints: whole or not at all, and nothing in them is executed."""
+
+import io
+import pickle
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+from utils import checkpoint as checkpoints
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(50, 40), nn.BatchNorm1d(40))
+    content = dict.fromkeys(checkpoints.KEYS, 0)
+    content |= {'state_dict': model.state_dict(), 'version': checkpoints.VERSION}
+    path = tmp_path / 'checkpoint.pth.tar'
+    checkpoints.save_checkpoint(path, content)
+    return path, model
+
+
+def test_round_trip(saved):
+    path, model = saved
+    loaded = checkpoints.load_checkpoint(path)
+    assert all(torch.equal(loaded['state_dict'][name], value) for name, value in model.state_dict().items())
+    assert [child.name for child in path.parent.iterdir()] == [path.name]
+
+
+def test_a_failed_write_leaves_the_old_file(saved):
+    path, _ = saved
+    before = path.read_bytes()
+    with pytest.raises(AttributeError):
+        checkpoints.save_checkpoint(path, {'function': lambda: 0})
+    assert path.read_bytes() == before
+    checkpoints.load_checkpoint(path)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_file_is_named(saved, share):
+    path, _ = saved
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r'checkpoint\.pth\.tar: damaged') as caught:
+        checkpoints.load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_flipped_bit_in_a_weight_is_found(saved):
+    path, model = saved
+    content = bytearray(path.read_bytes())
+    position = content.find(model[0].weight.detach().numpy().tobytes()[:64])
+    assert position > 0
+    content[position + 5] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match='checksum'):
+        checkpoints.load_checkpoint(path)
+
+
+def test_a_pickle_bomb_is_refused_and_not_executed(tmp_path):
+    target = tmp_path / 'executed'
+
+    class Bomb:
+        def __reduce__(self):
+            return (open, (str(target), 'w'))
+
+    for name, write in (('plain', lambda p: p.write_bytes(pickle.dumps({'state_dict': Bomb()}))),
+                        ('zip', lambda p: torch.save({'state_dict': Bomb()}, p))):
+        path = tmp_path / f'{name}.pth.tar'
+        write(path)
+        with pytest.raises(ValueError, match='damaged, or not a checkpoint'):
+            checkpoints.load_state(path)
+        assert not target.exists()
+
+
+def test_other_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='no such checkpoint'):
+        checkpoints.load_state(tmp_path / 'missing.pth.tar')
+    path = tmp_path / 'archive.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('../evil', 'text')
+    with pytest.raises(ValueError, match='damaged'):
+        checkpoints.load_state(path)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match='holds a list'):
+        checkpoints.load_state(path)
+    torch.save({'epoch': 3}, path)
+    with pytest.raises(ValueError, match='holds no weights'):
+        checkpoints.load_state(path)
+    with pytest.raises(ValueError, match=r'lacks .*optimizer.*--init-from'):
+        checkpoints.load_checkpoint(path)
+
+
+def test_a_published_checkpoint_gives_its_weights(tmp_path):
+    """bigBatch: a dict with 'state_dict', in the file format before zip, names wrapped by DataParallel."""
+    model = nn.Linear(3, 2)
+    published = {'epoch': 7, 'model': 'mnist_f1', 'best_prec1': 97.0}
+    published['state_dict'] = {f'module.{name}': value for name, value in model.state_dict().items()}
+    path = tmp_path / 'model_best.pth.tar'
+    torch.save(published, path, _use_new_zipfile_serialization=False)
+    state = checkpoints.load_state(path)
+    assert torch.equal(state['weight'], model.weight)
+
+
+def test_wrapper_prefixes_come_off_in_any_order(tmp_path):
+    path = tmp_path / 'weights.pth'
+    torch.save({'_orig_mod.module.weight': torch.ones(1), 'module._orig_mod.bias': torch.ones(1)}, path)
+    assert set(checkpoints.load_state(path)) == {'weight', 'bias'}
+
+
+def test_weights_of_another_network_change_nothing(saved):
+    path, _ = saved
+    other = nn.Sequential(nn.Linear(50, 41), nn.BatchNorm1d(41))
+    before = [parameter.clone() for parameter in other.parameters()]
+    with pytest.raises(ValueError, match=r'weights of another network.*\(40.*\), not \(41'):
+        checkpoints.load_weights(other, checkpoints.load_state(path), path)
+    assert all(torch.equal(old, new) for old, new in zip(before, other.parameters(), strict=True))
+    with pytest.raises(ValueError, match='and 7 more'):
+        checkpoints.load_weights(nn.Linear(2, 2, bias=False), checkpoints.load_state(path), path)
+
+
+def test_a_later_format_is_refused(saved):
+    path, _ = saved
+    content = checkpoints.load_checkpoint(path)
+    checkpoints.save_checkpoint(path, {**content, 'version': checkpoints.VERSION + 1})
+    with pytest.raises(ValueError, match='later version'):
+        checkpoints.load_checkpoint(path)
+
+
+def test_write_atomically_replaces(tmp_path):
+    path = tmp_path / 'file'
+    path.write_text('old')
+    checkpoints.write_atomically(path, lambda file: file.write(b'new'))
+    assert path.read_text() == 'new'
+
+    def fail(file: io.BufferedWriter) -> None:
+        file.write(b'half')
+        raise OSError('disk full')
+
+    with pytest.raises(OSError, match='disk full'):
+        checkpoints.write_atomically(path, fail)
+    assert path.read_text() == 'new'

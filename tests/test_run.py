@@ -1,0 +1,289 @@
+"""Whole runs in this process: their files, resuming, forking, scoring."""
+
+import contextlib
+import json
+import shutil
+
+import pytest
+import torch
+
+from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
+from utils import checkpoint as checkpoints
+from utils.results import DISTANCE_COLUMNS, RESULT_COLUMNS, Budget
+from utils.trainer import Trainer
+
+FILES = {
+    'config.json', 'results.csv', 'weight_distance.csv', 'results.html', 'log.txt', 'checkpoint.pth.tar',
+    'model_best.pth.tar', 'initial.pth.tar',
+}
+
+
+@pytest.fixture
+def no_page(monkeypatch):
+    """Leave out the drawing of pages, which takes longer than these runs."""
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+
+def same_state(first, second) -> bool:
+    one, two = (checkpoints.load_checkpoint(run / 'checkpoint.pth.tar') for run in (first, second))
+    tensors = zip(one['state_dict'].items(), two['state_dict'].values(), strict=True)
+    momentum = zip(one['optimizer']['state'].values(), two['optimizer']['state'].values(), strict=True)
+    return (
+        all(torch.equal(value, other) for (_, value), other in tensors)
+        and all(torch.equal(value['momentum_buffer'], other['momentum_buffer']) for value, other in momentum)
+        and torch.equal(one['rng']['torch'], two['rng']['torch'])
+        and (one['epoch'], one['step'], one['best']) == (two['epoch'], two['step'], two['best'])
+    )
+
+
+@pytest.mark.parametrize(('script', 'flags'), [(main_normal, TINY_NORMAL), (main_gbn, TINY_GBN)])
+def test_files_of_a_run(train, script, flags):
+    run = train(*flags, script=script)
+    assert {path.name for path in run.iterdir()} == FILES
+    rows = read_rows(run / 'results.csv')
+    assert tuple(rows[0]) == RESULT_COLUMNS
+    assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]
+    assert [float(row['lr']) for row in rows] == pytest.approx([0.05, 0.05, 0.005])
+    distances = read_rows(run / 'weight_distance.csv')
+    assert tuple(distances[0]) == DISTANCE_COLUMNS
+    assert [int(row['step']) for row in distances] == [*range(1, 11), 12]
+    assert distances[-1]['weight_distance'] == rows[-1]['weight_distance']
+    config = read_json(run / 'config.json')
+    assert config['status'] == 'done'
+    assert config['settings']['batch_size'] == 16
+    assert config['settings']['ghost_batch_size'] == (4 if script is main_gbn else None)
+    assert config['regime'][1] == {'epoch': 2, 'optimizer': 'SGD', 'lr': 0.005, 'momentum': 0.9, 'weight_decay': 1e-4}
+    assert config['command'].startswith(f'python {script.__name__}.py --dataset fake')
+    assert {'commit', 'dirty'} == set(config['git'])
+
+
+@pytest.mark.usefixtures('no_page')
+def test_checkpoints_hold_plain_values_and_the_distance_is_from_step_0(train):
+    run = train(*TINY_GBN)
+    final = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
+    initial = checkpoints.load_state(run / 'initial.pth.tar')
+    squared = sum(
+        float(((value - initial[name]).double() ** 2).sum()) for name, value in final['state_dict'].items()
+        if not name.endswith(('running_mean', 'running_var', 'num_batches_tracked'))
+    )
+    rows = read_rows(run / 'results.csv')
+    assert float(rows[-1]['weight_distance']) == pytest.approx(squared**0.5, rel=1e-6)
+    best = checkpoints.load_checkpoint(run / 'model_best.pth.tar')
+    errors = [float(row['val_error1']) for row in rows]
+    assert best['best'] == {'epoch': errors.index(min(errors)) + 1, 'val_error1': min(errors)}
+    assert best['epoch'] == best['best']['epoch']
+
+
+@pytest.mark.usefixtures('no_page')
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(train):
+    flags = (*TINY_GBN, '--augment')
+    first, second = train(*flags, save='a'), train(*flags, save='b')
+    third = train(*flags, '--seed', '8', save='c')
+    assert same_state(first, second)
+    assert stable_rows(first) == stable_rows(second) != stable_rows(third)
+
+
+RESUMED = [
+    (main_normal, (*TINY_NORMAL, '--augment', '--flip')),
+    (main_gbn, (*TINY_GBN, '--micro-batch-size', '8')),
+    (main_gbn, (*TINY, '--epochs', '3', '-mb', '8', '--optimizer', 'Adam', '--lr', '0.01')),
+    (main_gbn, (*TINY_GBN, '--reset-momentum', '--warmup-epochs', '2', '--base-batch-size', '4', '--no-drop-last')),
+]
+
+
+class Killed(BaseException):
+    """Stands for a process that is gone."""
+
+
+@contextlib.contextmanager
+def killed_at(step: int):
+    """Stop the process, as it were, before an update: nothing after it runs but what a kill could not prevent."""
+    original = Trainer._train_step
+
+    def dies(self, batch, watch):
+        if self.step == step:
+            raise Killed
+        return original(self, batch, watch)
+
+    Trainer._train_step = dies
+    try:
+        yield
+    finally:
+        Trainer._train_step = original
+
+
+@pytest.mark.usefixtures('no_page')
+@pytest.mark.parametrize('step', [1, 4, 6, 11])
+@pytest.mark.parametrize(('script', 'flags'), RESUMED)
+def test_a_run_killed_within_an_epoch_and_resumed_equals_one_that_was_not(train, tmp_path, script, flags, step):
+    straight = train(*flags, script=script, save='straight')
+    with killed_at(step), pytest.raises(Killed):
+        train(*flags, script=script, save='killed')
+    killed = tmp_path / 'results' / 'killed'
+    assert read_json(killed / 'config.json')['status'] == 'running'
+    assert script.main(['--resume', str(killed)]) == 0
+    assert stable_rows(killed) == stable_rows(straight)
+    assert (killed / 'weight_distance.csv').read_text() == (straight / 'weight_distance.csv').read_text()
+    one, two = (checkpoints.load_checkpoint(run / 'checkpoint.pth.tar') for run in (straight, killed))
+    assert all(torch.equal(value, two['state_dict'][name]) for name, value in one['state_dict'].items())
+    assert torch.equal(one['rng']['torch'], two['rng']['torch'])
+    assert read_json(killed / 'config.json')['status'] == 'done'
+
+
+@pytest.mark.usefixtures('no_page')
+def test_epochs_may_grow_and_dropout_goes_on_where_it_was(train):
+    """One epoch, then resumed up to three, equals three; the network draws dropout from the global generator."""
+    flags = (*TINY, '-mb', '8', '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:32:3x12x12:4')
+    straight = train(*flags, '--epochs', '3', save='straight')
+    split = train(*flags, '--epochs', '1', save='split')
+    assert main_gbn.main(['--resume', str(split), '--epochs', '3']) == 0
+    assert same_state(straight, split)
+    assert stable_rows(straight) == stable_rows(split)
+    assert main_gbn.main(['--resume', str(split)]) == 0  # all epochs are done: nothing happens
+    assert stable_rows(straight) == stable_rows(split)
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_torn_last_line_and_rows_past_the_checkpoint_are_made_again(train):
+    flags = (*TINY_GBN, '--save_all')
+    straight, run = train(*flags, save='straight'), train(*flags, save='run')
+    shutil.copyfile(run / 'checkpoint_epoch_2.pth.tar', run / 'checkpoint.pth.tar')
+    text = (run / 'results.csv').read_text()
+    (run / 'results.csv').write_text(text[:-15])
+    assert main_gbn.main(['--resume', str(run)]) == 0
+    assert stable_rows(run) == stable_rows(straight)
+    assert (run / 'weight_distance.csv').read_text() == (straight / 'weight_distance.csv').read_text()
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_checkpoint_of_the_run_can_be_gone_back_to(train):
+    flags = (*TINY_GBN, '--save_all')
+    straight, run = train(*flags, save='straight'), train(*flags, save='run')
+    assert main_gbn.main(['--resume', str(run / 'checkpoint_epoch_1.pth.tar')]) == 0
+    assert same_state(run, straight)
+    assert stable_rows(run) == stable_rows(straight)
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_fork_leaves_the_first_run_alone(train, tmp_path):
+    run = train(*TINY_GBN)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    results = str(tmp_path / 'results')
+    status = main_gbn.main(['--resume', str(run), '--save', 'fork', '--results_dir', results, '--epochs', '5'])
+    assert status == 0
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    fork = tmp_path / 'results' / 'fork'
+    assert stable_rows(fork)[:3] == stable_rows(run)
+    assert len(stable_rows(fork)) == 5
+    assert stable_rows(fork) == stable_rows(train(*TINY_GBN, '--epochs', '5', save='straight'))
+
+
+@pytest.mark.usefixtures('no_page')
+def test_resume_refuses_what_may_not_change(train, refused, tmp_path):
+    run = train(*TINY_GBN)
+    refused('--resume', str(run), '--b', '32', words=('batch_size', '16', '32'))
+    refused('--resume', str(run), '--no-lr_bb_fix', words=('lr_scaling', 'sqrt', 'none'))
+    refused('--resume', str(run), '--seed', '1', words=('seed', '7'))
+    refused('--resume', str(run), script=main_normal, words=('main_gbn.py', 'main_normal.py'))
+    refused('--resume', str(run), '--init-from', str(run / 'initial.pth.tar'), words=('--init-from',))
+    refused('--resume', str(tmp_path / 'nothing'), words=('nothing', 'no such run'))
+    refused('--resume', str(tmp_path), words=('no config.json',))
+    (run / 'config.json').write_text('{"version": 1,')
+    refused('--resume', str(run), words=('config.json', 'damaged'))
+
+
+@pytest.mark.usefixtures('no_page')
+def test_resume_refuses_other_data_and_damaged_checkpoints(train, refused):
+    run = train(*TINY_GBN)
+    config = read_json(run / 'config.json')
+    (run / 'config.json').write_text(json.dumps({**config, 'data': 'another'}))
+    refused('--resume', str(run), '--epochs', '5', words=('training set', 'another'))
+    (run / 'config.json').write_text(json.dumps(config))
+    content = (run / 'checkpoint.pth.tar').read_bytes()
+    (run / 'checkpoint.pth.tar').write_bytes(content[: len(content) // 2])
+    refused('--resume', str(run), words=('checkpoint.pth.tar', 'damaged'))
+
+
+@pytest.mark.usefixtures('no_page')
+def test_init_from_starts_at_the_weights_with_a_fresh_optimizer(train):
+    run = train(*TINY_GBN)
+    again = train(*TINY_GBN, '--init-from', str(run / 'checkpoint.pth.tar'), save='again')
+    first = checkpoints.load_state(again / 'initial.pth.tar')
+    last = checkpoints.load_state(run / 'checkpoint.pth.tar')
+    assert all(torch.equal(first[name], value) for name, value in last.items())
+    assert len(stable_rows(again)) == 3
+    assert float(read_rows(again / 'weight_distance.csv')[0]['weight_distance']) < 1.0
+
+
+@pytest.mark.usefixtures('no_page')
+def test_evaluate_scores_as_the_last_row_and_writes_nothing(train, capsys, tmp_path):
+    run = train(*TINY_GBN)
+    before = sorted(tmp_path.rglob('*'))
+    capsys.readouterr()
+    for script in (main_gbn, main_normal):  # ordinary batch norm both, in eval mode; the run names model and data
+        assert script.main(['--evaluate', str(run / 'checkpoint.pth.tar'), '--device', 'cpu']) == 0
+        shown = capsys.readouterr().out
+        row = stable_rows(run)[-1]
+        assert f'loss {float(row["val_loss"]):.4f}  error@1 {float(row["val_error1"]):.2f} %' in shown
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+@pytest.mark.usefixtures('no_page')
+def test_val_fraction_scores_the_test_set_once(train):
+    run = train(*TINY_GBN, '--val-fraction', '0.25')
+    config = read_json(run / 'config.json')
+    assert set(config['test']) == {'loss', 'error1', 'error5'}
+    assert config['steps_per_epoch'] == 3  # 48 of 64 examples in batches of 16
+    assert read_json(train(*TINY_GBN, save='plain') / 'config.json')['test'] is None
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_diverged_run_keeps_its_last_good_checkpoint_and_is_a_result(train, tmp_path, capsys, refused):
+    flags = [*TINY_NORMAL, '--clip-grad', '0', '--regime', "{0: {'lr': 0.05}, 1: {'lr': 1e30}}", '--save_all']
+    assert train(*flags, script=main_normal) == 3
+    run = tmp_path / 'results' / 'run'
+    config = read_json(run / 'config.json')
+    assert config['status'] == 'diverged'
+    for word in ('epoch 2', 'step', 'learning rate 1e+30', 'gradient norm'):
+        assert word in config['message']
+    assert config['message'] in capsys.readouterr().err
+    kept = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
+    assert kept['epoch'] == 1
+    assert all(value.isfinite().all() for value in kept['state_dict'].values())
+    assert len(stable_rows(run)) == 1
+    refused('--resume', str(run), script=main_normal, words=('diverged',))
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_failure_is_recorded_and_shown(train, tmp_path, monkeypatch):
+    def fails(self, batch, watch):
+        raise ValueError('a bug of ours')
+
+    monkeypatch.setattr(Trainer, '_train_step', fails)
+    with pytest.raises(ValueError, match='a bug of ours'):
+        train(*TINY_GBN)
+    config = read_json(tmp_path / 'results' / 'run' / 'config.json')
+    assert (config['status'], config['message']) == ('failed', 'ValueError: a bug of ours')
+
+
+def test_a_page_that_cannot_be_drawn_does_not_end_the_run(train, monkeypatch, capsys):
+    def fails(folder):
+        raise RuntimeError('no plot')
+
+    monkeypatch.setattr('utils.plots.write_run_page', fails)
+    run = train(*TINY_GBN)
+    assert read_json(run / 'config.json')['status'] == 'done'
+    assert 'could not be written' in capsys.readouterr().err
+
+
+def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
+    now = [0.0]
+    budget = Budget(0.05, 0.5, clock=lambda: now[0])
+    runs = 0
+    for _ in range(10_000):
+        now[0] += 0.01
+        if budget.allows():
+            budget.run(lambda: now.__setitem__(0, now[0] + 0.5))
+            runs += 1
+    assert 0.5 * runs <= 0.05 * now[0]
+    assert 0.5 * (runs + 2) > 0.05 * now[0]

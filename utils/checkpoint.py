@@ -1,0 +1,124 @@
+"""Checkpoints: written whole or not at all, read without executing anything.
+
+A checkpoint holds tensors and plain values only: state_dict, optimizer, epoch (finished ones), step, rng, best, config,
+version. The published one lacks the optimizer, the random state and the settings, so a resumed run was another run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+VERSION = 1
+KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
+# Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
+WRAPPER_PREFIXES = ('module.', '_orig_mod.')
+
+
+def write_atomically(path: Path, write: Callable) -> None:
+    """Write a file under another name, flush it to disk and rename it: a reader sees the old one or the new one.
+
+    Args:
+        write: called with the open binary file.
+    """
+    partial = path.with_name(f'.{path.name}.partial')
+    with open(partial, 'wb') as file:
+        write(file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def save_checkpoint(path: Path, checkpoint: dict) -> None:
+    """Save a checkpoint atomically."""
+    write_atomically(path, lambda file: torch.save(checkpoint, file))
+
+
+def load_file(path: str | Path) -> dict:
+    """Read a file of tensors and plain values.
+
+    Raises:
+        ValueError: it is missing, truncated, changed since it was written, or holds anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f'{path}: no such checkpoint file (looked in {path.absolute().parent})')
+    try:
+        _check_crc(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of old pickle protocols: what is read is checked below
+            loaded = torch.load(path, map_location='cpu', weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        reason = str(error).strip().split('\n')[0][:200]
+        raise ValueError(f'{path}: damaged, or not a checkpoint of tensors and plain values ({reason})') from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f'{path}: not a checkpoint: it holds a {type(loaded).__name__}, not a dict')
+    return loaded
+
+
+def load_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint that training can go on from.
+
+    Raises:
+        ValueError: as load_file, or it is no checkpoint of this project, or of a later version of it.
+    """
+    checkpoint = load_file(path)
+    missing = [key for key in KEYS if key not in checkpoint]
+    if missing:
+        raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
+    if checkpoint['version'] > VERSION:
+        raise ValueError(f'{path}: written by a later version (format {checkpoint["version"]}, not {VERSION})')
+    return checkpoint
+
+
+def load_state(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint of ours, of the published code, or of a bare state dict."""
+    loaded = load_file(path)
+    state = loaded.get('state_dict', loaded)
+    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path}: holds no weights: neither a state dict nor a dict with the key 'state_dict'")
+    return {_bare_name(name): value for name, value in state.items()}
+
+
+def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+    """Put weights and buffers into a model, all of them or none.
+
+    Raises:
+        ValueError: names or shapes differ.
+    """
+    own = model.state_dict()
+    problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
+    problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
+    problems += [
+        f'{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}'
+        for name in own.keys() & state.keys() if own[name].shape != state[name].shape
+    ]
+    if problems:
+        more = f' and {len(problems) - 1} more' if len(problems) > 1 else ''
+        raise ValueError(
+            f'{source}: weights of another network than {type(model).__name__}: {sorted(problems)[0]}{more}; '
+            'name its --model and --model_config'
+        )
+    model.load_state_dict(state)
+
+
+def _bare_name(name: str) -> str:
+    while name.startswith(WRAPPER_PREFIXES):
+        name = name.partition('.')[2]
+    return name
+
+
+def _check_crc(path: Path) -> None:
+    """Compare the zip's checksums: torch reads a changed tensor without complaint."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+        if bad:
+            raise ValueError(f'the checksum of {bad} is wrong')

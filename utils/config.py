@@ -1,0 +1,255 @@
+"""The settings of a training run, resolved from its flags; each published flag is mapped here, once."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import shlex
+import sys
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.flags import TENSOR_TYPES
+from utils.layout import CONFIG
+from utils.parser import Parser
+
+log = logging.getLogger('bigbatch')
+
+# Settings that a resumed run may change: how long it runs, where, and what is shown.
+FREE_ON_RESUME = frozenset((
+    'epochs', 'device', 'strict_device', 'workers', 'save', 'results_dir', 'datasets_dir', 'download', 'resume',
+    'eval_batch_size', 'print_freq', 'save_all', 'dry_run', 'deterministic',
+))
+
+# Fields that say what was asked for, not what the run is.
+NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Every setting of one training run, resolved from its flags."""
+
+    script: str
+    command: str
+    argv: tuple[str, ...]
+    results_dir: str
+    save: str
+    dataset: str
+    datasets_dir: str | None
+    download: bool
+    model: str
+    model_config: dict
+    input_size: int | None
+    augment: bool | None  # None: as is usual for the data set
+    flip: bool | None
+    val_fraction: float
+    drop_last: bool
+    workers: int | None
+    device: str  # auto, cpu, cuda or cuda:i
+    strict_device: bool  # False: fall back with a warning where the device is missing
+    dtype: str
+    deterministic: bool
+    seed: int
+    epochs: int  # before they are stretched
+    start_epoch: int
+    batch_size: int  # examples per update, --batch-multiplier included
+    micro_batch_size: int | None  # None: the whole batch at once
+    ghost_batch_size: int | None  # None: ordinary batch norm
+    eval_batch_size: int
+    base_batch_size: int
+    lr_scaling: str  # none, sqrt or linear
+    regime_bb_fix: bool
+    regime_bb_multi: int
+    optimizer: str | None
+    lr: float | None
+    momentum: float | None
+    weight_decay: float | None
+    regime: dict | list | None
+    warmup_epochs: int
+    reset_momentum: bool
+    clip_grad: float
+    init_from: str
+    resume: str
+    evaluate: str
+    save_all: bool
+    print_freq: int | None
+    dry_run: bool
+
+    @property
+    def folder(self) -> Path:
+        """The folder that this run writes."""
+        return Path(self.results_dir) / self.save
+
+    def settings(self) -> dict:
+        """Return all settings of the run as plain values, as config.json and checkpoints hold them."""
+        return {name: value for name, value in asdict(self).items() if name not in NOT_SETTINGS}
+
+
+def parse_config(parser: Parser, argv: list[str] | None = None) -> RunConfig:
+    """Resolve a command line; with --resume, that of the stopped run with the new flags behind it.
+
+    Raises:
+        UserError: flags that contradict each other, or a setting that a resumed run may not change.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    flags = parser.parse_args(given)
+    if flags.resume:
+        return _resumed_config(parser, given, flags)
+    if flags.evaluate:
+        given = _describing_flags(Path(flags.evaluate)) + given
+        flags = parser.parse_args(given)
+    _warn(flags)
+    return _resolve(parser, flags, given)
+
+
+def _resumed_config(parser: Parser, given: list[str], flags) -> RunConfig:
+    if flags.init_from or flags.start_epoch or flags.evaluate:
+        raise UserError('--resume goes on from its own checkpoint: leave out --init-from, --start-epoch and --evaluate')
+    run = run_of(flags.resume)
+    stored = read_config_json(run)
+    if stored['script'] != parser.prog:
+        raise UserError(f'--resume {flags.resume}: that run was made by {stored["script"]}, not by {parser.prog}')
+    before = _resolve(parser, parser.parse_args(stored['argv']), stored['argv'])
+    after_argv = stored['argv'] + given
+    after_flags = parser.parse_args(after_argv)
+    _warn(after_flags)
+    after = _resolve(parser, after_flags, after_argv)
+    for name in (field.name for field in fields(RunConfig)):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new and name not in FREE_ON_RESUME | {'command', 'argv'}:
+            raise UserError(
+                f'--resume {flags.resume}: {name} was {old!r} there and would be {new!r}; leave it as it was, '
+                'or start a new run with --init-from'
+            )
+    if flags.save:
+        return replace(after, results_dir=flags.results_dir, save=flags.save)
+    return replace(after, results_dir=str(run.parent), save=run.name)
+
+
+def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
+    _check_flags(flags)
+    values = {name: value for name, value in vars(flags).items() if name in RunConfig.__dataclass_fields__}
+    device, strict, dtype = _device_and_dtype(flags)
+    ghost = flags.mini_batch_size
+    config = RunConfig(**{
+        **values,
+        'script': parser.prog,
+        'command': shlex.join(['python', parser.prog, *argv]),
+        'argv': tuple(argv),
+        'save': flags.save or datetime.datetime.now().strftime('%Y-%m-%d_%H-%M-%S'),
+        'batch_size': flags.batch_size * flags.batch_multiplier,
+        'micro_batch_size': _micro_batch_size(flags),
+        'ghost_batch_size': ghost,
+        'base_batch_size': flags.base_batch_size or ghost or 256,
+        'lr_scaling': (flags.lr_fix_policy or 'sqrt') if flags.lr_bb_fix else 'none',
+        'device': device,
+        'strict_device': strict,
+        'dtype': dtype,
+    })
+    _check_sizes(config)
+    return config
+
+
+def _micro_batch_size(flags) -> int | None:
+    """With --batch-multiplier each published loader batch is one pass, where ghosts make that exact."""
+    accumulates = flags.batch_multiplier > 1 and flags.mini_batch_size is not None
+    return flags.micro_batch_size or (flags.batch_size if accumulates else None)
+
+
+def _device_and_dtype(flags) -> tuple[str, bool, str]:
+    device, dtype = TENSOR_TYPES[flags.type] if flags.type else ('auto', 'float32')
+    if flags.gpus is not None:
+        if not flags.gpus.isdecimal():
+            raise UserError(
+                f'--gpus {flags.gpus}: one process uses one device, so one index such as 0 is needed '
+                '(several ranks under torchrun are not supported yet)'
+            )
+        device = device if device == 'cpu' else f'cuda:{flags.gpus}'
+    if flags.device is not None:
+        kind, colon, index = flags.device.partition(':')
+        if flags.device not in ('auto', 'cpu', 'cuda') and not (kind == 'cuda' and colon and index.isdecimal()):
+            raise UserError(f'--device {flags.device}: one of auto, cpu, cuda, cuda:0, cuda:1, ... is needed')
+        return flags.device, True, dtype
+    return device, False, dtype
+
+
+def _check_flags(flags) -> None:
+    if flags.lr_fix_policy and not flags.lr_bb_fix:
+        raise UserError(f'--lr_fix_policy {flags.lr_fix_policy} is a way of --lr_bb_fix, but --no-lr_bb_fix is given')
+    if flags.flip and flags.augment is False:
+        raise UserError('--flip mirrors training images, but --no-augment leaves them as they are: leave out one')
+
+
+def _warn(flags) -> None:
+    """Say which flags have no effect beside others."""
+    if flags.base_batch_size and not (flags.lr_bb_fix or flags.regime_bb_fix):
+        log.warning('--base-batch-size has no effect without --lr_bb_fix or --regime_bb_fix')
+    type_device = TENSOR_TYPES[flags.type][0] if flags.type else None
+    if flags.gpus is not None and type_device == 'cpu':
+        log.warning('--gpus %s has no effect with --type %s', flags.gpus, flags.type)
+    for flag, device in (('--type', type_device), ('--gpus', flags.gpus and f'cuda:{flags.gpus}')):
+        if flags.device and device and not flags.device.startswith(device):
+            log.warning('%s has no say about the device: --device %s wins', flag, flags.device)
+
+
+def _check_sizes(config: RunConfig) -> None:
+    batch, ghost, micro = config.batch_size, config.ghost_batch_size, config.micro_batch_size
+    if ghost is not None and ghost > batch:
+        raise UserError(f'--mini-batch-size {ghost} is larger than the batch of {batch}: at most {batch} is possible')
+    if ghost is not None and batch % ghost:
+        below, above = batch // ghost * ghost, -(-batch // ghost) * ghost
+        raise UserError(
+            f'--batch-size {batch} is not a multiple of --mini-batch-size {ghost}: {below} and {above} are, '
+            f'and ghosts of {_nearest_divisor(batch, ghost)} divide {batch}'
+        )
+    if micro is not None and micro > batch:
+        raise UserError(f'--micro-batch-size {micro} is larger than the batch of {batch}: at most {batch} is possible')
+    if micro is not None and ghost is not None and micro % ghost and micro != batch:
+        below, above = max(1, micro // ghost) * ghost, -(-micro // ghost) * ghost
+        raise UserError(
+            f'--micro-batch-size {micro} does not hold whole ghosts of {ghost}: '
+            f'{" or ".join(map(str, sorted({below, above})))} does'
+        )
+
+
+def _nearest_divisor(number: int, near: int) -> int:
+    return min((d for d in range(1, number + 1) if number % d == 0), key=lambda d: abs(d - near))
+
+
+def run_of(path: str) -> Path:
+    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to."""
+    found = Path(path)
+    if not found.exists():
+        raise UserError(f'{path}: no such run or checkpoint (looked in {found.absolute().parent})')
+    return found.absolute() if found.is_dir() else found.absolute().parent
+
+
+def read_config_json(run: Path) -> dict:
+    """Read config.json of a run folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = run / CONFIG
+    try:
+        stored = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: damaged or unreadable ({error})') from error
+    missing = {'script', 'argv', 'settings', 'status', 'num_epochs'} - set(stored if isinstance(stored, dict) else ())
+    if missing:
+        raise UserError(f'{path}: damaged, it lacks {", ".join(sorted(missing))}')
+    return stored
+
+
+def _describing_flags(checkpoint: Path) -> list[str]:
+    """Return the flags that name model and data of the run that a checkpoint lies in; none for a foreign file."""
+    if not (checkpoint.parent / CONFIG).is_file():
+        return []
+    settings = read_config_json(checkpoint.parent)['settings']
+    flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
+    flags += ['--dataset', settings['dataset']]
+    return flags + (['--input_size', str(settings['input_size'])] if settings['input_size'] else [])

@@ -1,0 +1,252 @@
+"""Compose one training run from its settings: data, network, regime, trainer, files.
+
+The only place that knows all of them; below it, functions take plain named values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import data
+import models
+import preprocess
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from utils import checkpoint as checkpoints
+from utils import seeding
+from utils.config import RunConfig, read_config_json, run_of
+from utils.device import choose_device
+from utils.errors import user_errors
+from utils.layout import LATEST
+from utils.optim import RegimeOptimizer, check_regime, override_regime
+from utils.plan import Data, Experiment, describe_plan
+from utils.regime import Regime, epoch_factor, lr_factor
+from utils.results import check_new_folder
+from utils.runner import score, train
+
+log = logging.getLogger('bigbatch')
+
+# The published defaults of --optimizer, --lr, --momentum and --weight-decay, for a network without a regime.
+FALLBACK_REGIME = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4}}
+
+
+def run(config: RunConfig) -> int:
+    """Train, or score a checkpoint, or print the plan, and return the exit status."""
+    with user_errors():
+        experiment = build_experiment(config)
+        if not (config.evaluate or experiment.continues_in_place):
+            check_new_folder(config.folder)
+    plan = describe_plan(experiment)
+    if config.dry_run:
+        print(plan)
+    elif config.evaluate:
+        score(experiment)
+    elif experiment.first_epoch >= experiment.num_epochs:
+        log.info('%s: all %d epochs are done', config.resume, experiment.num_epochs)
+    else:
+        train(experiment, plan)
+    return 0
+
+
+def build_experiment(config: RunConfig) -> Experiment:
+    """Build and check everything that a run needs; writes nothing.
+
+    Raises:
+        ValueError: a setting that cannot hold, in one line.
+    """
+    if config.deterministic:
+        seeding.set_deterministic()
+    device = choose_device(config.device, strict=config.strict_device)
+    seeding.seed_everything(config.seed)
+    start = _load_start(config)
+    train_set, val_set, test_set = _load_datasets(config)
+    model = _build_model(config, train_set).to(device, getattr(torch, config.dtype))
+    if start:
+        checkpoints.load_weights(model, start['state_dict'], config.resume)
+    elif config.init_from or config.evaluate:
+        source = config.init_from or config.evaluate
+        checkpoints.load_weights(model, checkpoints.load_state(source), source)
+    config = _resolve_augmentation(config, train_set, model)
+    loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
+    _check_batch_norm(config, model, loaders.train)
+    _check_fit(config, model, loaders)
+    regime, num_epochs = _adapt_regime(config, model)
+    optimizer = _build_optimizer(config, model, regime, loaders.train.num_steps)
+    optimizer.start_epoch(config.start_epoch)
+    if start and start['epoch'] > config.start_epoch:
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
+    return Experiment(
+        config=config, device=device, data=loaders, model=model,
+        criterion=getattr(model, 'criterion', None) or nn.CrossEntropyLoss(reduction='sum'),
+        regime=regime, num_epochs=num_epochs, optimizer=optimizer, start=start,
+    )
+
+
+def _load_start(config: RunConfig) -> dict | None:
+    if not config.resume:
+        return None
+    path = Path(config.resume)
+    start = checkpoints.load_checkpoint(path / LATEST if path.is_dir() else path)
+    stored = read_config_json(run_of(config.resume))
+    if stored['status'] == 'diverged':
+        raise ValueError(f'--resume {config.resume}: {stored.get("message")}; it would do so again: start a new run')
+    return start
+
+
+def _load_datasets(config: RunConfig) -> tuple:
+    where = {'download': config.download, 'datasets_path': config.datasets_dir}
+    train = data.get_dataset(config.dataset, 'train', **where)
+    held_out = data.get_dataset(config.dataset, 'val', **where)
+    if not config.val_fraction:
+        return train, held_out, None
+    train, val = data.split_validation(train, config.val_fraction, config.seed)
+    return train, val, held_out
+
+
+def _build_model(config: RunConfig, dataset) -> nn.Module:
+    shape = dataset.input_shape
+    if config.input_size and len(shape) == 3:
+        shape = (shape[0], config.input_size, config.input_size)
+    context = {
+        'dataset': config.dataset, 'num_classes': dataset.num_classes,
+        'input_shape': shape, 'input_size': config.input_size,
+    }
+    options = models.model_options(config.model)
+    context = {key: value for key, value in context.items() if options is None or key in options}
+    model = models.create_model(config.model, **{**context, **config.model_config})
+    if config.ghost_batch_size is not None:
+        convert_ghost_batch_norm(model, config.ghost_batch_size)
+        if not _has_batch_norm(model):
+            log.warning('%s has no batch norm: --mini-batch-size only sets the base batch size', config.model)
+    return model
+
+
+def _resolve_augmentation(config: RunConfig, dataset, model: nn.Module) -> RunConfig:
+    given = (('--augment', config.augment), ('--flip', config.flip), ('--input_size', config.input_size))
+    asked = [flag for flag, value in given if value]
+    if dataset.is_float:
+        if asked:
+            raise ValueError(f'{asked[0]}: {config.dataset} holds features, which are used as they are')
+        return dataclasses.replace(config, augment=False, flip=False)
+    if hasattr(model, 'input_transform'):
+        if asked:
+            log.warning('%s has its own input_transform: %s has no effect', config.model, ', '.join(asked))
+        return dataclasses.replace(config, augment=config.augment is not False, flip=False)
+    augment = preprocess.default_augment(config.dataset) if config.augment is None else config.augment
+    if config.flip and not augment:
+        raise ValueError(f'--flip mirrors training images, but {config.dataset} is not augmented: add --augment')
+    transform = preprocess.get_transform(config.dataset, augment=augment, flip=config.flip)
+    return dataclasses.replace(config, augment=augment, flip=transform.flip)
+
+
+def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device) -> Data:
+    train_set, val_set, test_set = sets
+    shared = {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed}
+    own = getattr(model, 'input_transform', None)
+    if own is not None:
+        log.info('%s brings its own input_transform: images are transformed one by one', config.model)
+        shared['num_workers'] = 2 if config.workers is None else config.workers
+        train_transform, val_transform = own['train' if config.augment else 'eval'], own['eval']
+    else:
+        if config.workers:
+            log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
+        train_transform = _transform(config, train_set, augment=config.augment)
+        val_transform = _transform(config, val_set, augment=False)
+    train = data.build_loader(
+        train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.micro_batch_size,
+        shuffle=True, drop_last=config.drop_last and not config.evaluate, **shared,
+    )
+
+    def build(dataset):
+        return data.build_loader(dataset, val_transform, batch_size=config.eval_batch_size, **shared)
+
+    fingerprint = train_set.fingerprint()
+    return Data(train, build(val_set), build(test_set) if test_set is not None else None, train_set, fingerprint)
+
+
+def _transform(config: RunConfig, dataset, *, augment: bool) -> Callable | None:
+    if dataset.is_float:
+        return None
+    flip = config.flip if augment else False
+    return preprocess.get_transform(config.dataset, input_size=config.input_size, augment=augment, flip=flip)
+
+
+def _has_batch_norm(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
+
+
+def _check_batch_norm(config: RunConfig, model: nn.Module, loader) -> None:
+    if config.evaluate or not _has_batch_norm(model):
+        return
+    micro = config.micro_batch_size
+    if config.ghost_batch_size is None and micro is not None and micro < config.batch_size:
+        raise ValueError(
+            f'--micro-batch-size {micro}: batch norm over the whole batch of {config.batch_size} cannot be split; '
+            'main_gbn.py with --mini-batch-size can'
+        )
+    remainder = loader.num_examples % config.batch_size
+    if config.batch_size == 1 or (remainder == 1 and not config.drop_last):
+        raise ValueError(
+            f'--batch-size {config.batch_size}: a batch of one example cannot be normalised '
+            f'({loader.num_examples} examples an epoch): take another size, or --drop-last'
+        )
+
+
+@torch.no_grad()
+def _check_fit(config: RunConfig, model: nn.Module, loaders: Data) -> None:
+    """Pass one batch of two examples through the network, so that shapes that do not fit end here."""
+    inputs, _, _ = next(iter(next(iter(loaders.val.epoch(0)))))
+    model.eval()
+    try:
+        logits = model(inputs[:2])
+    except RuntimeError as error:
+        raise ValueError(
+            f'{config.model} cannot take inputs of shape {tuple(inputs.shape[1:])} from {config.dataset}: '
+            f'{str(error).splitlines()[0]}'
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] < loaders.dataset.num_classes:
+        raise ValueError(
+            f'{config.model} gives outputs of shape {tuple(logits.shape[1:])} for the {loaders.dataset.num_classes} '
+            f'classes of {config.dataset}: see --model_config'
+        )
+
+
+def _adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
+    """Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it."""
+    own = config.regime or getattr(model, 'regime', None)
+    if own is None:
+        log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
+    regime = override_regime(
+        Regime(own or FALLBACK_REGIME), optimizer=config.optimizer, lr=config.lr, momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
+    stretch = config.regime_bb_multi
+    if config.regime_bb_fix:
+        stretch *= epoch_factor(config.batch_size, config.base_batch_size)
+    num_epochs = config.epochs * stretch
+    if config.start_epoch >= num_epochs:
+        raise ValueError(f'--start-epoch {config.start_epoch}: the run has {num_epochs} epochs, counted from 0')
+    if config.warmup_epochs > num_epochs:
+        raise ValueError(f'--warmup-epochs {config.warmup_epochs}: longer than the run of {num_epochs} epochs')
+    regime = regime.scale_lr(_lr_factor(config)).stretch(stretch)
+    check_regime(regime, num_epochs)
+    return regime, num_epochs
+
+
+def _build_optimizer(config: RunConfig, model: nn.Module, regime: Regime, steps_per_epoch: int) -> RegimeOptimizer:
+    factor = _lr_factor(config)
+    if config.warmup_epochs and factor == 1.0:
+        log.warning('--warmup-epochs %d has no effect: the learning rate is not scaled', config.warmup_epochs)
+    return RegimeOptimizer(
+        model.parameters(), regime, warmup_steps=config.warmup_epochs * steps_per_epoch, warmup_start=1.0 / factor,
+        reset_momentum=config.reset_momentum,
+    )
+
+
+def _lr_factor(config: RunConfig) -> float:
+    return lr_factor(config.batch_size, config.base_batch_size, config.lr_scaling)

@@ -1,0 +1,93 @@
+"""Show how a run goes: a bar on a terminal, plain lines in a file or pipe."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from utils.meters import ScoreSums
+from utils.trainer import EpochReport
+
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LOOKS = 0.5  # the bar reads the device's sums no more often than this
+
+log = logging.getLogger('bigbatch')
+
+
+class Progress:
+    """Follow a run of a known number of updates.
+
+    Args:
+        num_steps: updates of an epoch.
+        num_epochs: epochs of the run; first_epoch of them are done already.
+        batch_size: examples per update.
+        print_freq: updates between two lines; None: a line every 10 seconds.
+        stream: where the bar goes, if it is a terminal.
+    """
+
+    def __init__(
+        self, num_steps: int, num_epochs: int, *, first_epoch: int, batch_size: int,
+        print_freq: int | None = None, stream=None,
+    ):
+        stream = stream or sys.stderr
+        self._num_steps, self._num_epochs = num_steps, num_epochs
+        self._batch_size, self._print_freq = batch_size, print_freq
+        self._bar = None
+        if stream.isatty():
+            from tqdm import tqdm
+
+            total, done = num_steps * num_epochs, num_steps * first_epoch
+            self._bar = tqdm(total=total, initial=done, unit='update', dynamic_ncols=True, file=stream)
+        self._last_line = self._last_look = time.perf_counter()
+        self._steps_since_look = 0
+
+    def on_step(self, epoch: int, index: int, sums: ScoreSums) -> None:
+        """Count an update; epoch and index from 0, sums of the epoch so far."""
+        self._steps_since_look += 1
+        now = time.perf_counter()
+        line_due = self._line_due(index, now)
+        look_due = self._bar is not None and now - self._last_look >= SECONDS_BETWEEN_LOOKS
+        if not (line_due or look_due):
+            return
+        scores = sums.scores()
+        rate = self._steps_since_look * self._batch_size / max(now - self._last_look, 1e-9)
+        text = f'loss {scores.loss:.4f}  error {scores.error1:.2f} %  {rate:,.0f} images/s'
+        if self._bar is not None:
+            self._bar.set_postfix_str(f'epoch {epoch + 1}/{self._num_epochs}  {text}', refresh=False)
+            self._bar.update(self._steps_since_look)
+        if line_due:
+            log.info('epoch %d/%d  update %d/%d  %s', epoch + 1, self._num_epochs, index + 1, self._num_steps, text)
+            self._last_line = now
+        self._last_look, self._steps_since_look = now, 0
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """Log a finished epoch: always to the log file, to the console as often as lines are due."""
+        is_last = report.epoch == self._num_epochs
+        now = time.perf_counter()
+        due = is_last or self._print_freq is not None or now - self._last_line >= SECONDS_BETWEEN_LINES
+        show_now = due or report.epoch == 1
+        log.log(logging.INFO if show_now else logging.DEBUG, *epoch_line(report, self._num_epochs))
+        if show_now:
+            self._last_line = now
+
+    def close(self) -> None:
+        """Take the bar down."""
+        if self._bar is not None:
+            self._bar.update(self._steps_since_look)
+            self._bar.close()
+
+    def _line_due(self, index: int, now: float) -> bool:
+        if self._print_freq is not None:
+            return (index + 1) % self._print_freq == 0
+        return self._bar is None and now - self._last_line >= SECONDS_BETWEEN_LINES
+
+
+def epoch_line(report: EpochReport, num_epochs: int) -> tuple:
+    """Return the log line of an epoch, as a format and its arguments."""
+    train, val = report.train, report.val
+    return (
+        'epoch %d/%d  lr %.4g  train loss %.4f error %.2f %%  val loss %.4f error %.2f %%  distance %.3f  %s images/s',
+        report.epoch, num_epochs, report.lr, train.loss, train.error1, val.loss, val.error1, report.weight_distance,
+        f'{report.images_per_second:,.0f}',
+    )

@@ -1,0 +1,133 @@
+"""Read a suite of experiments: a shell file with one training command a line.
+
+    # What the suite shows: the first comment is its description.
+    # seeds: 3
+    python main_gbn.py --dataset digits --b 640 --mini-batch-size 32 --save lr_gbn
+
+Lines may be continued by a backslash. `--save` names the row; with several seeds, `_seed0`, `_seed1`, ... follow it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.errors import UserError, suggest
+
+PROJECT = Path(__file__).resolve().parent.parent
+SUITES = PROJECT / 'experiments'
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One command of a suite with one seed."""
+
+    name: str
+    script: str
+    argv: tuple[str, ...]  # without --results_dir
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The commands of a suite file."""
+
+    name: str
+    description: str
+    num_seeds: int | None  # None: the commands run as printed
+    commands: tuple[tuple[str, ...], ...]  # (script, argument, ...)
+
+    def runs(self, *, num_seeds: int | None = None, extra: tuple[str, ...] = (), pattern: str = '') -> list[PlannedRun]:
+        """List the runs, all commands of one seed before the next seed.
+
+        Args:
+            num_seeds: seeds 0, 1, ... for every command; None: as the suite says.
+            extra: flags that follow those of every command.
+            pattern: only the runs with this text in their name.
+        """
+        count = num_seeds or self.num_seeds
+        runs = []
+        for seed in range(count or 1):
+            for script, *flags in self.commands:
+                position = flags.index('--save') + 1
+                name = f'{flags[position]}_seed{seed}' if count else flags[position]
+                argv = [*flags[:position], name, *flags[position + 1:], *extra]
+                argv += ['--seed', str(seed)] if count else []
+                if pattern in name:
+                    runs.append(PlannedRun(name, script, tuple(argv)))
+        return runs
+
+
+def list_suites() -> list[Suite]:
+    """Read every suite that comes with the project."""
+    return [read_suite(path) for path in sorted(SUITES.glob('*.sh'))]
+
+
+def find_suite(name: str) -> Suite:
+    """Read a suite by its name, or from a file.
+
+    Raises:
+        UserError: there is none, or a line of it does not parse.
+    """
+    known = {path.stem: path for path in SUITES.glob('*.sh')}
+    path = known.get(name, Path(name))
+    if not path.is_file():
+        raise UserError(f'unknown suite {name!r}, and no such file: {suggest(name, known)}')
+    return read_suite(path)
+
+
+def read_suite(path: Path) -> Suite:
+    """Read a suite file.
+
+    Raises:
+        UserError: a line that is no command, has no --save, or names a row twice; file and line are named.
+    """
+    commands, names, comments, num_seeds = [], [], [], None
+    for number, line in _logical_lines(path):
+        if line.startswith('#'):
+            comment = line.lstrip('#! ').strip()
+            seeds = re.fullmatch(r'seeds:\s*(\d+)', comment)
+            num_seeds = int(seeds[1]) if seeds else num_seeds
+            comments += [comment] if not seeds else []
+            continue
+        command = _parse_command(path, number, line)
+        name = command[command.index('--save') + 1]
+        if name in names:
+            raise UserError(f'{path}:{number}: --save {name} is there already: two rows need two names')
+        names.append(name)
+        commands.append(command)
+    if not commands:
+        raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
+    return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+
+
+def _logical_lines(path: Path) -> list[tuple[int, str]]:
+    """Return (number, text) of the lines that are not empty, with continued ones joined."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f'{path}: not a readable suite file ({error})') from error
+    joined, start, text = [], 1, ''
+    for number, line in enumerate(lines, 1):
+        start = start if text else number
+        continued = line.rstrip().endswith('\\') and not line.lstrip().startswith('#')
+        text += line.rstrip().removesuffix('\\') + ' ' if continued else line
+        if not continued:
+            joined.append((start, text.strip()))
+            text = ''
+    joined.append((start, text.strip()))
+    return [(number, text) for number, text in joined if text]
+
+
+def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
+    words = [word for word in [*words[:-1], words[-1].rstrip(';')] if word]
+    if len(words) < 2 or words[0] not in ('python', 'python3') or not (PROJECT / words[1]).is_file():
+        raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
+    if words.count('--save') != 1 or words[-1] == '--save':
+        raise UserError(f'{path}:{number}: one --save NAME is needed, which names the row')
+    return tuple(words[1:])
