@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datasets.arrays import ArrayDataset
-from preprocess import Transform
 from utils.seeding import derive_seed, isolated_rng, make_generator
+
+if TYPE_CHECKING:
+    from preprocess import Transform
 
 
 class MicroBatch(NamedTuple):

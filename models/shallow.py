@@ -20,6 +20,8 @@ class ShallowNet(nn.Module):
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5):
         super().__init__()
+        if len(input_shape) != 3:
+            raise ValueError(f'inputs of shape {tuple(input_shape)} are no images (C, H, W), which this network takes')
         channels, height, width = input_shape
         if min(height, width) < 7:
             raise ValueError(f'images of {height} x {width} vanish in two poolings: at least 7 x 7 is needed')

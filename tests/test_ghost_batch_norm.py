@@ -1,4 +1,4 @@
-"""Ghost batch norm against an independent reference in float64, on every kernel, and against torch's batch norm."""
+"""Ghost batch norm, on every kernel, against an independent float64 reference and against torch's batch norm."""
 
 from __future__ import annotations
 
@@ -177,12 +177,11 @@ def test_running_mean_by_hand_and_its_order():
 def test_one_ghost_is_batch_norm(rest, batch_size):
     torch.manual_seed(0)
     layer = make_layer(rest, ghost_batch_size=16, dtype=torch.float32)
-    plain = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d}[len(rest) + 1](rest[0])
+    plain = type(layer).__bases__[1](rest[0])
     plain.load_state_dict(layer.state_dict())
     inputs, directions = torch.randn(2, batch_size, *rest)
-    assert_near(
-        gradients(layer, inputs, layer, directions), gradients(plain, inputs, plain, directions), tolerance=1e-6
-    )
+    actual = gradients(layer, inputs, layer, directions)
+    assert_near(actual, gradients(plain, inputs, plain, directions), tolerance=1e-6)
     assert_near(layer.buffers(), plain.buffers(), tolerance=1e-6)
 
 
@@ -260,7 +259,7 @@ def test_strided_inputs_and_expanded_gradients(kernel, rest, use_kernel):
         assert_near(actual, expected[2:])
 
 
-@pytest.mark.parametrize(('kernel', 'rest'), [('_looped', (3, 4, 4)), ('_folded', (3, 4, 4)), ('_rows', (3,))])
+@pytest.mark.parametrize(('kernel', 'rest'), [('_looped', (3, 4)), ('_folded', (3, 4, 4)), ('_rows', (3,))])
 def test_a_large_offset_costs_no_more_than_in_batch_norm(kernel, rest, use_kernel):
     use_kernel(kernel)
     torch.manual_seed(0)
@@ -275,7 +274,8 @@ def test_a_large_offset_costs_no_more_than_in_batch_norm(kernel, rest, use_kerne
 
     reference = Reference(layer)
     weight, bias = layer.weight.double(), layer.bias.double()
-    exact = gradients(lambda x: reference(x, weight, bias), inputs.double(), nn.Identity(), directions.double())
+    frozen = nn.Identity()
+    exact = gradients(lambda x: reference(x, weight, bias), inputs.double(), frozen, directions.double())
     ours = gradients(layer, inputs, layer, directions)
     theirs = gradients(chunks, inputs, plain, directions)
     for one, other, truth in zip(ours, theirs, exact, strict=False):
@@ -297,7 +297,8 @@ def test_half_precision_inputs_keep_float32_statistics(rest, dtype):
     assert_near([outputs], [expected], tolerance=2e-2)
     assert layer.running_mean.dtype == layer.running_var.dtype == layer.weight.grad.dtype == torch.float32
     # far below the resolution of the inputs (2**-8 at best): the sums were not rounded to it
-    assert_near([layer.running_mean, layer.running_var], [reference.running_mean, reference.running_var], 1e-6)
+    assert_near([layer.running_mean], [reference.running_mean], 1e-6)
+    assert_near([layer.running_var], [reference.running_var], 1e-6)
 
 
 def test_autocast_changes_no_statistics():
@@ -478,7 +479,8 @@ def test_a_bad_size_is_refused(size):
 
 
 def test_conversion_keeps_every_object_and_setting():
-    model = nn.Sequential(make_network(), nn.InstanceNorm2d(3, affine=True), nn.BatchNorm3d(2, 1e-2, momentum=None))
+    third = nn.BatchNorm3d(2, eps=1e-2, momentum=None)
+    model = nn.Sequential(make_network(), nn.InstanceNorm2d(3, affine=True), third)
     model[0][1].weight.requires_grad_(False)
     model[0][5].eval()
     calls = []

@@ -78,7 +78,8 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
     for place, folder in folders.values():
         try:
             run = load_run(folder)
-            reason = '' if len(run.results) else f'{folder} has no finished epoch yet (status: {run.status})'
+            is_result = len(run.results) or run.status == 'diverged'
+            reason = '' if is_result else f'{folder} has no finished epoch yet (status: {run.status})'
         except UserError as error:
             reason = str(error)
         if reason:

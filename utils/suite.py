@@ -9,7 +9,6 @@ Lines may be continued by a backslash. `--save` names the row; with several seed
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +84,14 @@ def read_suite(path: Path) -> Suite:
     """
     commands, names, comments, num_seeds = [], [], [], None
     for number, line in _logical_lines(path):
+        if line.startswith('#!'):
+            continue
         if line.startswith('#'):
-            comment = line.lstrip('#! ').strip()
-            seeds = re.fullmatch(r'seeds:\s*(\d+)', comment)
-            num_seeds = int(seeds[1]) if seeds else num_seeds
-            comments += [comment] if not seeds else []
+            comment = line.lstrip('# ')
+            if comment.startswith('seeds:'):
+                num_seeds = _parse_seeds(path, number, comment)
+            else:
+                comments.append(comment)
             continue
         command = _parse_command(path, number, line)
         name = command[command.index('--save') + 1]
@@ -100,6 +102,13 @@ def read_suite(path: Path) -> Suite:
     if not commands:
         raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
     return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+
+
+def _parse_seeds(path: Path, number: int, comment: str) -> int:
+    text = comment.removeprefix('seeds:').strip()
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f'{path}:{number}: {comment!r}: a whole number of seeds from 1 is needed')
+    return int(text)
 
 
 def _logical_lines(path: Path) -> list[tuple[int, str]]:
@@ -125,7 +134,8 @@ def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
         words = shlex.split(line, comments=True)
     except ValueError as error:
         raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
-    words = [word for word in [*words[:-1], words[-1].rstrip(';')] if word]
+    if words and words[-1].endswith(';'):  # as the published lines do
+        words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
     if len(words) < 2 or words[0] not in ('python', 'python3') or not (PROJECT / words[1]).is_file():
         raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
     if words.count('--save') != 1 or words[-1] == '--save':

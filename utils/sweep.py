@@ -10,6 +10,7 @@ import contextlib
 import csv
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from utils.layout import RESULTS
 from utils.parser import Parser, whole
 from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
 
+OWN_FLAGS = frozenset(('--save', '--results-dir', '--resume', '--dry-run', '--evaluate', '-e'))
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -46,15 +48,17 @@ def main(argv: list[str] | None = None) -> int:
     if flags.suite is None:
         return _print_suites()
     suite = find_suite(flags.suite)
-    runs = suite.runs(num_seeds=flags.seeds, extra=tuple(given[split + 1:]), pattern=flags.filter)
+    runs = suite.runs(num_seeds=flags.seeds, extra=_extra_flags(given[split + 1:]), pattern=flags.filter)
     if not runs:
         raise UserError(f'--filter {flags.filter}: no run of suite {suite.name} has this in its name')
     results_dir = Path(flags.results_dir) / suite.name
     print(f'suite {suite.name}: {len(runs)} runs in {results_dir}', flush=True)
     if flags.dry_run:
         return _dry_run(runs, results_dir)
-    failed = Sweep(runs, results_dir, jobs=flags.jobs, fail_fast=flags.fail_fast).execute()
-    _compare(results_dir, runs)
+    with _interrupted_by_sigterm():
+        failed = Sweep(runs, results_dir, jobs=flags.jobs, fail_fast=flags.fail_fast).execute()
+    if any(run.name not in failed and (results_dir / run.name).is_dir() for run in runs):
+        _compare(results_dir, runs)
     for name in failed:
         print(f'failed: {name}', file=sys.stderr)
     return 1 if failed else 0
@@ -73,6 +77,13 @@ def _build_parser() -> Parser:
     parser.add_argument('--dry-run', action='store_true', help='print the commands and the plan of each; run nothing')
     parser.add_argument('--fail-fast', action='store_true', help='stop at the first run that fails')
     return parser
+
+
+def _extra_flags(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        if word.partition('=')[0].replace('_', '-') in OWN_FLAGS:
+            raise UserError(f'{word} behind --: the sweep sets it for each run, so it cannot be given to all of them')
+    return tuple(words)
 
 
 class Sweep:
@@ -120,7 +131,8 @@ class Sweep:
         stored = _stored(folder)
         if stored is None:
             raise UserError(f'{folder} is no run of this project: move it away')
-        if stored['argv'][: len(run.argv)] != list(run.argv):
+        made_by = [*run.argv, '--results_dir']  # its value and, once resumed, --resume follow
+        if stored['script'] != Path(run.script).name or stored['argv'][: len(made_by)] != made_by:
             raise UserError(
                 f'{folder} was made by other settings ({shlex.join(stored["argv"])}): move it away, or give another '
                 '--results_dir'
@@ -131,8 +143,9 @@ class Sweep:
         folder = self._results_dir / run.name
         begins = not folder.exists()
         arguments = [*run.argv, '--results_dir', str(self._results_dir)] if begins else ['--resume', str(folder)]
+        # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
         threads = str(max(1, (os.cpu_count() or 1) // self._jobs))
-        environment = {**os.environ, 'OMP_NUM_THREADS': threads} if self._jobs > 1 else dict(os.environ)
+        environment = {'OMP_NUM_THREADS': threads, **os.environ}
         output = tempfile.TemporaryFile('w+')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
             [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
@@ -180,6 +193,16 @@ class Sweep:
             running.output.close()
 
 
+@contextlib.contextmanager
+def _interrupted_by_sigterm():
+    """Let a sweep that is told to end take its runs with it, as with Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _stored(folder: Path) -> dict | None:
     try:
         return read_config_json(folder)
@@ -197,6 +220,9 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path) -> int:
     """Print each command and the plan that it prints; return 1 if one of them is refused."""
     status = 0
     for run in runs:
+        if (results_dir / run.name).exists():
+            print(f'\n{run.name}: begun or done already', flush=True)
+            continue
         arguments = [*run.argv, '--results_dir', str(results_dir)]
         print(f'\n{shlex.join(["python", run.script, *arguments])}', flush=True)
         done = subprocess.run([sys.executable, str(PROJECT / run.script), *arguments, '--dry-run'], check=False)

@@ -128,8 +128,9 @@ def _normalize_ghosts(layer, inputs: Tensor) -> Tensor:
     kernel = _choose_kernel(layer, inputs)
     if tail == 0:
         return kernel(layer, inputs, num_whole)
-    whole = num_whole * layer.ghost_batch_size
-    return torch.cat([kernel(layer, inputs[:whole], num_whole), _folded(layer, inputs[whole:], 1)])
+    # unlike slices, a split keeps the memory format of the gradient
+    whole, rest = inputs.split([inputs.shape[0] - tail, tail])
+    return torch.cat([kernel(layer, whole, num_whole), _folded(layer, rest, 1)])
 
 
 def _split_batch(inputs: Tensor, ghost_batch_size: int) -> tuple[int, int]:
@@ -207,6 +208,8 @@ def _update_running(layer, mean: Tensor, unbiased_var: Tensor) -> None:
 
 
 def _looped(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
+    if not (inputs.is_contiguous() or _is_channels_last(inputs)):
+        inputs = inputs.contiguous()  # for other strides torch 2.15 leaves the statistics in out= unwritten
     running = None
     if _tracked(layer):
         factors = [layer.momentum] * num_ghosts

@@ -1,0 +1,116 @@
+"""Progress: a bar on a terminal, plain lines elsewhere, every epoch in log.txt."""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from tests.conftest import PROJECT, TINY_GBN
+from utils import progress as progress_module
+from utils.logs import log_to_file, start_logging
+from utils.meters import Scores
+from utils.progress import Progress
+from utils.trainer import EpochReport
+
+
+class FakeSums:
+    def __init__(self):
+        self.looks = 0
+
+    def scores(self):
+        self.looks += 1
+        return Scores(loss=0.5, error1=12.5, error5=0.0)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def report(epoch: int) -> EpochReport:
+    scores = Scores(loss=0.5, error1=12.5, error5=0.0)
+    return EpochReport(
+        epoch=epoch, step=epoch * 4, lr=0.1, train=scores, val=scores, grad_norm=1.0, weight_distance=2.0,
+        epoch_seconds=1.0, images_per_second=1234.0, distances=(),
+    )
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress_module.time, 'perf_counter', lambda: now[0])
+    return now
+
+
+def test_lines_are_spaced_by_time_and_read_the_device_only_when_they_are_printed(clock, capsys):
+    start_logging()
+    progress = Progress(1000, 1, first_epoch=0, batch_size=8, stream=io.StringIO())
+    sums = FakeSums()
+    for index in range(1000):
+        clock[0] += 0.05
+        progress.on_step(0, index, sums)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == sums.looks == 4  # 50 seconds, a line every 10, the last one with the epoch
+    assert all('160 images/s' in line and 'error 12.50 %' in line for line in lines)
+
+
+def test_print_freq_counts_updates(clock, capsys):
+    start_logging()
+    progress = Progress(10, 1, first_epoch=0, batch_size=8, print_freq=4, stream=io.StringIO())
+    for index in range(10):
+        progress.on_step(0, index, FakeSums())
+    assert [re.search(r'update (\d+)/10', line)[1] for line in capsys.readouterr().out.splitlines()] == ['4', '8']
+
+
+def test_every_epoch_is_in_the_log_file_and_few_on_the_console(clock, capsys, tmp_path):
+    start_logging()
+    log_to_file(tmp_path / 'log.txt')
+    progress = Progress(4, 100, first_epoch=0, batch_size=8, stream=io.StringIO())
+    for epoch in range(1, 101):
+        clock[0] += 0.3
+        progress.on_epoch(report(epoch))
+    start_logging()
+    assert len(capsys.readouterr().out.splitlines()) == 4  # the first, every 10 seconds, the last
+    assert len((tmp_path / 'log.txt').read_text().splitlines()) == 100
+
+
+def test_a_terminal_gets_a_bar_with_loss_error_and_speed(clock):
+    stream = Terminal()
+    progress = Progress(10, 2, first_epoch=1, batch_size=8, stream=stream)
+    for index in range(10):
+        clock[0] += 0.6
+        progress.on_step(1, index, FakeSums())
+    progress.close()
+    shown = stream.getvalue()
+    for word in ('10/20', '20/20', 'epoch 2/2', 'loss 0.5000', 'error 12.50 %', 'images/s'):
+        assert word in shown
+    assert '\n' not in shown.strip()
+
+
+@pytest.mark.slow
+def test_a_real_terminal_and_a_real_pipe(tmp_path):
+    command = [sys.executable, 'main_gbn.py', *TINY_GBN, '--results_dir', str(tmp_path)]
+    piped = subprocess.run([*command, '--save', 'pipe'], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert '\r' not in piped.stdout + piped.stderr
+    assert 'epoch 3/3' in piped.stdout
+    primary, secondary = pty.openpty()
+    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))  # rows, columns
+    process = subprocess.Popen([*command, '--save', 'terminal'], cwd=PROJECT, stdout=secondary, stderr=secondary)
+    os.close(secondary)
+    shown = b''
+    while True:
+        try:
+            chunk = os.read(primary, 4096)
+        except OSError:  # the other end is closed
+            break
+        shown += chunk
+    assert process.wait() == 0
+    assert b'12/12' in shown
+    assert b'\r' in shown

@@ -1,0 +1,110 @@
+"""README: its flag table is that of the parsers, and what it says to type is right.
+
+    python -m tests.test_readme    # write the flag table into README.md again
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+
+from data import list_datasets
+from models import list_models
+from tests.conftest import PROJECT, main_gbn, main_normal
+from utils.flags import add_ghost_args, build_parser
+from utils.parser import Parser
+
+README = PROJECT / 'README.md'
+FLAG_MARKS = ('<!-- flags -->\n', '<!-- /flags -->')
+
+
+def flag_table() -> str:
+    """Return the flags of both training scripts as a Markdown table."""
+    ghost = build_parser('', list_models(), list_datasets(), prog='main_gbn.py')
+    add_ghost_args(ghost, default=128)
+    normal = build_parser('', list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
+    defaults = {action.dest: action.default for action in normal._actions}
+    lines = ['| flag | what | default |', '|---|---|---|']
+    for group in ghost._action_groups:
+        actions = [action for action in group._group_actions if action.dest != 'help']
+        lines += [f'| **{group.title}** | | |'] if actions else []
+        lines += [_row(action, defaults.get(action.dest, action.default)) for action in actions]
+    return '\n'.join(lines) + '\n'
+
+
+def _row(action, normal_default) -> str:
+    spellings = ' '.join(f'`{flag}`' for flag in action.option_strings)
+    value = f' {action.metavar}' if action.metavar else ''
+    default, only = _word(action.default), action.dest == 'mini_batch_size'
+    if normal_default != action.default and not only:
+        default = f'{default}; main_normal.py {_word(normal_default)}'
+    text = (action.help or '').replace('|', '\\|')
+    return f'| {spellings}{value.replace("|", " or ")} | {text}{" (main_gbn.py only)" if only else ""} | {default} |'
+
+
+def _word(default) -> str:
+    if isinstance(default, bool):
+        return 'on' if default else 'off'
+    return '' if default is None or default in ('', {}) else str(default)
+
+
+def commands() -> list[str]:
+    """Return the commands of README's bash blocks, comments and continuations taken out."""
+    blocks = re.findall(r'```bash\n(.*?)```', README.read_text(), flags=re.DOTALL)
+    lines = [line.split('  #')[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+def write_flag_table() -> None:
+    """Put the table into README.md."""
+    text = README.read_text()
+    start, end = text.index(FLAG_MARKS[0]) + len(FLAG_MARKS[0]), text.index(FLAG_MARKS[1])
+    README.write_text(text[:start] + flag_table() + text[end:])
+
+
+def test_the_flag_table_is_that_of_the_parsers():
+    assert flag_table() in README.read_text()
+
+
+def test_every_training_command_is_accepted(tmp_path, monkeypatch):
+    """Each is parsed; data and runs that are not here come later in the checks, so only the parser is asked."""
+    training = [shlex.split(line) for line in commands() if line.startswith('python main_')]
+    assert len(training) >= 6
+    for _, script, *flags in training:
+        parser = build_parser('', list_models(), list_datasets(), prog=script)
+        if script == 'main_gbn.py':
+            add_ghost_args(parser, default=128)
+        Parser.parse_args(parser, flags)
+
+
+def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
+    """The commands on the digits, in order, in an empty folder, as a reader would type them."""
+    import compare_experiments
+
+    monkeypatch.chdir(tmp_path)
+    scripts = {'main_gbn.py': main_gbn, 'main_normal.py': main_normal, 'compare_experiments.py': compare_experiments}
+    lines = [shlex.split(line) for line in commands() if 'digits' in line or 'TrainingResults/first' in line]
+    assert len(lines) == 5
+    for _, script, *flags in lines:
+        assert scripts[script].main(flags) == 0, capsys.readouterr().err
+    assert len((tmp_path / 'TrainingResults' / 'first' / 'results.csv').read_text().splitlines()) == 7
+    assert 'page: ' in capsys.readouterr().out
+
+
+def test_make_targets_exist():
+    targets = re.findall(r'^([\w-]+):', (PROJECT / 'Makefile').read_text(), flags=re.MULTILINE)
+    asked = [line.split()[1] for line in commands() if line.startswith('make ')]
+    assert asked
+    assert set(asked) <= set(targets)
+
+
+def test_links_lead_somewhere():
+    paths = [path for path in re.findall(r'\]\(([^)]*)\)', README.read_text()) if not path.startswith('http')]
+    assert len(paths) >= 4
+    assert [path for path in paths if not (PROJECT / path).exists()] == []
+
+
+if __name__ == '__main__':
+    write_flag_table()
+    sys.exit(0)
