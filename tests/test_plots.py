@@ -6,13 +6,10 @@ import html
 import json
 import os
 import re
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from bokeh.embed import components
-from bokeh.plotting import figure
 
 from tests.test_compare import write_run
 from utils.compare import group_runs, load_runs, summarise
@@ -190,27 +187,6 @@ def test_long_runs_are_thinned_and_say_so(tmp_path):
     assert source['epoch'][[0, -1]].tolist() == [1, 6000]
     np.testing.assert_allclose(source['val_error1'], errors[source['epoch'].astype(int) - 1])
     assert 'Drawn: 2,000 of 6,000 points' in words(page)
-
-
-def test_a_run_page_takes_little_more_than_its_bare_figures(tmp_path):
-    folder = write_run(tmp_path / 'a', errors=np.linspace(90, 5, 300))
-
-    def bare_figures():
-        figures = [figure() for _ in range(6)]
-        for fig in figures:
-            fig.line([1, 2], [3, 4])
-        components(figures)
-
-    def seconds(action):
-        start = time.process_time()
-        action()
-        return time.process_time() - start
-
-    write_run_page(folder)
-    bare, page = (min(times) for times in zip(*[
-        (seconds(bare_figures), seconds(lambda: write_run_page(folder))) for _ in range(3)
-    ], strict=True))  # fmt: skip
-    assert page < 2.5 * bare  # measured: 1.2
 
 
 def test_comparison_draws_mean_and_deviation_of_the_seeds(tmp_path):

@@ -39,7 +39,7 @@ def _row(action, normal_default) -> str:
     default, only = _word(action.default), action.dest == 'mini_batch_size'
     if normal_default != action.default and not only:
         default = f'{default}; main_normal.py {_word(normal_default)}'
-    text = (action.help or '').replace('|', '\\|')
+    text = (action.help or '').removesuffix(' (default: %(default)s)').replace('|', '\\|')
     return f'| {spellings}{value.replace("|", " or ")} | {text}{" (main_gbn.py only)" if only else ""} | {default} |'
 
 

@@ -17,7 +17,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keep the line breaks of a script's docstring and name each default that says something."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        text = action.help or ''
+        text = (action.help or '').removesuffix(' (default: %(default)s)')  # argparse before 3.13 adds it to switches
         silent = action.default is None or action.default is False or action.default == ''
         return text if silent or action.default is argparse.SUPPRESS else f'{text} (default: %(default)s)'
 
