@@ -52,7 +52,8 @@ def refused(capsys, tmp_path):
     def check(*flags: str, words: tuple[str, ...], script=main_gbn) -> str:
         before = sorted(tmp_path.rglob('*'))
         capsys.readouterr()
-        status = script.main(['--results_dir', str(tmp_path / 'results'), *flags])
+        place = () if '--resume' in flags else ('--results_dir', str(tmp_path / 'results'))
+        status = script.main([*place, *flags])
         captured = capsys.readouterr()
         lines = [line for line in captured.err.splitlines() if not line.startswith('warning: ')]
         assert status == 2, captured

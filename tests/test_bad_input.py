@@ -82,7 +82,7 @@ def test_batch_norm_over_the_whole_batch_cannot_be_split(refused):
 
 def test_a_batch_of_one_example_cannot_be_normalised(refused):
     for flags in (('--b', '1'), ('--b', '63', '--no-drop-last')):
-        refused(*TINY, *flags, script=main_normal, words=('one example',))
+        refused(*TINY, *flags, script=main_normal, words=('1 example of shape', 'more than 1 value'))
 
 
 def test_a_network_with_too_few_outputs(refused):

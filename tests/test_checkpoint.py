@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from utils import checkpoint as checkpoints
+from utils.files import write_atomically
 
 
 @pytest.fixture
@@ -100,14 +101,30 @@ def test_a_published_checkpoint_gives_its_weights(tmp_path):
     published['state_dict'] = {f'module.{name}': value for name, value in model.state_dict().items()}
     path = tmp_path / 'model_best.pth.tar'
     torch.save(published, path, _use_new_zipfile_serialization=False)
-    state = checkpoints.load_state(path)
-    assert torch.equal(state['weight'], model.weight)
+    other = nn.Linear(3, 2)
+    checkpoints.load_weights(other, checkpoints.load_state(path), path)
+    assert torch.equal(other.weight, model.weight)
 
 
 def test_wrapper_prefixes_come_off_in_any_order(tmp_path):
     path = tmp_path / 'weights.pth'
-    torch.save({'_orig_mod.module.weight': torch.ones(1), 'module._orig_mod.bias': torch.ones(1)}, path)
-    assert set(checkpoints.load_state(path)) == {'weight', 'bias'}
+    torch.save({'_orig_mod.module.weight': torch.ones(1, 1), 'module._orig_mod.bias': torch.ones(1)}, path)
+    model = nn.Linear(1, 1)
+    checkpoints.load_weights(model, checkpoints.load_state(path), path)
+    assert model.weight.item() == model.bias.item() == 1
+
+
+def test_a_network_may_have_a_part_called_module(tmp_path):
+    class Wrapping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Linear(1, 1)
+
+    path = tmp_path / 'weights.pth'
+    model, other = Wrapping(), Wrapping()
+    torch.save(model.state_dict(), path)
+    checkpoints.load_weights(other, checkpoints.load_state(path), path)
+    assert torch.equal(model.module.weight, other.module.weight)
 
 
 def test_weights_of_another_network_change_nothing(saved):
@@ -132,7 +149,7 @@ def test_a_later_format_is_refused(saved):
 def test_write_atomically_replaces(tmp_path):
     path = tmp_path / 'file'
     path.write_text('old')
-    checkpoints.write_atomically(path, lambda file: file.write(b'new'))
+    write_atomically(path, lambda file: file.write(b'new'))
     assert path.read_text() == 'new'
 
     def fail(file: io.BufferedWriter) -> None:
@@ -140,5 +157,6 @@ def test_write_atomically_replaces(tmp_path):
         raise OSError('disk full')
 
     with pytest.raises(OSError, match='disk full'):
-        checkpoints.write_atomically(path, fail)
+        write_atomically(path, fail)
     assert path.read_text() == 'new'
+    assert [child.name for child in tmp_path.iterdir()] == ['file']

@@ -2,14 +2,19 @@
 
 import contextlib
 import json
+import pkgutil
 import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+import data
+import models
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
 from utils import checkpoint as checkpoints
-from utils.results import DISTANCE_COLUMNS, RESULT_COLUMNS, Budget
+from utils.layout import DISTANCE_COLUMNS, RESULT_COLUMNS
+from utils.results import Budget
 from utils.trainer import Trainer
 
 FILES = {
@@ -232,9 +237,15 @@ def test_evaluate_scores_as_the_last_row_and_writes_nothing(train, capsys, tmp_p
 def test_val_fraction_scores_the_test_set_once(train):
     run = train(*TINY_GBN, '--val-fraction', '0.25')
     config = read_json(run / 'config.json')
-    assert set(config['test']) == {'loss', 'error1', 'error5'}
     assert config['steps_per_epoch'] == 3  # 48 of 64 examples in batches of 16
     assert read_json(train(*TINY_GBN, save='plain') / 'config.json')['test'] is None
+    model = models.create_model('mnist_f1', width=8, depth=2, num_classes=4, input_shape=(1, 8, 8)).eval()
+    checkpoints.load_weights(model, checkpoints.load_state(run / 'checkpoint.pth.tar'), run)
+    test_set = data.get_dataset('fake:64:1x8x8:4', 'test')
+    logits = model((test_set.images.float() / 255 - 0.5) / 0.5)
+    assert config['test']['loss'] == pytest.approx(F.cross_entropy(logits, test_set.targets).item(), rel=1e-5)
+    assert config['test']['error1'] == pytest.approx(100 * (logits.argmax(1) != test_set.targets).float().mean().item())
+    assert config['test']['loss'] != pytest.approx(float(stable_rows(run)[-1]['val_loss']), rel=1e-3)
 
 
 @pytest.mark.usefixtures('no_page')
@@ -252,6 +263,31 @@ def test_a_diverged_run_keeps_its_last_good_checkpoint_and_is_a_result(train, tm
     assert all(value.isfinite().all() for value in kept['state_dict'].values())
     assert len(stable_rows(run)) == 1
     refused('--resume', str(run), script=main_normal, words=('diverged',))
+
+
+@pytest.mark.usefixtures('no_page')
+@pytest.mark.parametrize('epochs', ['1', '2'])
+def test_weights_that_explode_in_the_last_update_of_an_epoch_are_noticed(train, tmp_path, epochs):
+    flags = (*TINY_NORMAL, '--b', '64', '--clip-grad', '0', '--lr', '1e30', '--epochs', epochs)
+    assert train(*flags, script=main_normal) == 3
+    run = tmp_path / 'results' / 'run'
+    assert read_json(run / 'config.json')['status'] == 'diverged'
+    assert stable_rows(run) == []
+    kept = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
+    assert kept['epoch'] == 0
+    assert all(value.isfinite().all() for value in kept['state_dict'].values())
+
+
+@pytest.mark.usefixtures('no_page')
+def test_a_run_that_ends_early_saves_its_last_finished_epoch_and_its_best(train, tmp_path, monkeypatch):
+    monkeypatch.setattr('utils.results.Budget.allows', lambda self: False)  # as if epochs were too short to save each
+    flags = [*TINY_NORMAL, '--clip-grad', '0', '--epochs', '9', '--regime', "{0: {'lr': 0.05}, 7: {'lr': 1e30}}"]
+    assert train(*flags, script=main_normal) == 3
+    run = tmp_path / 'results' / 'run'
+    latest, best = (checkpoints.load_checkpoint(run / name) for name in ('checkpoint.pth.tar', 'model_best.pth.tar'))
+    errors = [float(row['val_error1']) for row in stable_rows(run)]
+    assert latest['epoch'] == len(errors) == 7
+    assert best['epoch'] == latest['best']['epoch'] == errors.index(min(errors)) + 1
 
 
 @pytest.mark.usefixtures('no_page')
@@ -287,3 +323,78 @@ def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
             runs += 1
     assert 0.5 * runs <= 0.05 * now[0]
     assert 0.5 * (runs + 2) > 0.05 * now[0]
+
+
+WRITES = (
+    'utils.files.os.replace', 'utils.run_folder.os.rename', 'utils.run_folder.shutil.copyfile',
+    'utils.results.append_rows',
+)
+
+
+@contextlib.contextmanager
+def killed_at_write(monkeypatch, number: int):
+    """Stop the process, as it were, just before its n-th change of a file that others may read."""
+    count = [0]
+    with monkeypatch.context() as patched:
+        for name in WRITES:
+            module, _, attribute = name.rpartition('.')
+            original = pkgutil.resolve_name(module.replace('.os', ':os').replace('.shutil', ':shutil'))
+            original = getattr(original, attribute)
+
+            def counted(*arguments, original=original, **settings):
+                count[0] += 1
+                if count[0] >= number:  # nothing after the kill reaches the disk either
+                    raise Killed
+                return original(*arguments, **settings)
+
+            patched.setattr(name, counted)
+        yield count
+
+
+def finish(script, run, attempts: int = 3) -> None:
+    """Do what a user or a sweep does with a run that was killed."""
+    for _ in range(attempts):
+        if read_json(run / 'config.json')['status'] == 'done':
+            return
+        assert script.main(['--resume', str(run)]) == 0
+    raise AssertionError(f'{run} is never done')
+
+
+@pytest.mark.usefixtures('no_page')
+@pytest.mark.parametrize('kind', ['new', 'rewound', 'fork'])
+def test_a_kill_between_any_two_writes_loses_nothing(train, tmp_path, monkeypatch, kind):
+    flags = (*TINY_GBN, '--save_all', '--val-fraction', '0.25')
+    straight = train(*flags, save='straight')
+    results = tmp_path / 'results'
+    for number in range(1, 60):
+        base, name = f'base{number}', f'run{number}'
+        if kind == 'new':
+            command = [*flags, '--results_dir', str(results), '--save', name]
+        else:
+            shutil.copytree(straight, results / base)
+            command = ['--resume', str(results / base / 'checkpoint_epoch_1.pth.tar')]
+            command += ['--save', name, '--results_dir', str(results)] if kind == 'fork' else []
+        run = results / (base if kind == 'rewound' else name)
+        with killed_at_write(monkeypatch, number) as count:
+            try:
+                main_gbn.main(command)
+            except Killed:
+                survived = False
+            else:
+                survived = count[0] < number
+        if survived:
+            assert number > 8
+            return
+        if not (run / 'config.json').exists():  # killed before the folder appeared: the command is given again
+            assert not run.exists()
+            assert main_gbn.main(command) == 0
+        finish(main_gbn, run)
+        assert stable_rows(run) == stable_rows(straight), number
+        assert (run / 'weight_distance.csv').read_text() == (straight / 'weight_distance.csv').read_text()
+        assert same_state(run, straight), number
+        best = checkpoints.load_checkpoint(run / 'model_best.pth.tar')
+        assert best['epoch'] == checkpoints.load_checkpoint(straight / 'model_best.pth.tar')['epoch']
+        for epoch in (2, 3):
+            assert checkpoints.load_checkpoint(run / f'checkpoint_epoch_{epoch}.pth.tar')['epoch'] == epoch
+        assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
+    raise AssertionError('more writes than expected')

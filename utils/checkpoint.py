@@ -6,15 +6,16 @@ version. The published one lacks the optimizer, the random state and the setting
 
 from __future__ import annotations
 
-import os
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from utils.files import write_atomically
 
 VERSION = 1
 KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
@@ -22,23 +23,18 @@ KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 've
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')
 
 
-def write_atomically(path: Path, write: Callable) -> None:
-    """Write a file under another name, flush it to disk and rename it: a reader sees the old one or the new one.
-
-    Args:
-        write: called with the open binary file.
-    """
-    partial = path.with_name(f'.{path.name}.partial')
-    with open(partial, 'wb') as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
 def save_checkpoint(path: Path, checkpoint: dict) -> None:
     """Save a checkpoint atomically."""
     write_atomically(path, lambda file: torch.save(checkpoint, file))
+
+
+def copy_to_cpu(value: object) -> object:
+    """Copy a checkpoint so that training on does not change it."""
+    if isinstance(value, Tensor):
+        return value.detach().to('cpu', copy=True)
+    if isinstance(value, Mapping):
+        return {key: copy_to_cpu(item) for key, item in value.items()}
+    return type(value)(map(copy_to_cpu, value)) if isinstance(value, (list, tuple)) else value
 
 
 def load_file(path: str | Path) -> dict:
@@ -84,16 +80,18 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     state = loaded.get('state_dict', loaded)
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"{path}: holds no weights: neither a state dict nor a dict with the key 'state_dict'")
-    return {_bare_name(name): value for name, value in state.items()}
+    return dict(state)
 
 
 def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
-    """Put weights and buffers into a model, all of them or none.
+    """Put weights and buffers into a model, all of them or none; prefixes of wrappers come off where that fits.
 
     Raises:
         ValueError: names or shapes differ.
     """
     own = model.state_dict()
+    bare = {_bare_name(name): value for name, value in state.items()}
+    state = bare if own.keys() == bare.keys() else state
     problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
     problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
     problems += [

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
 import shlex
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from utils.errors import UserError
 from utils.flags import TENSOR_TYPES
-from utils.layout import CONFIG
+from utils.layout import CONFIG, LATEST
 from utils.parser import Parser
 
 log = logging.getLogger('bigbatch')
@@ -23,6 +24,10 @@ FREE_ON_RESUME = frozenset((
     'eval_batch_size', 'print_freq', 'save_all', 'dry_run', 'deterministic',
 ))
 
+USED_IN_EVALUATION = frozenset((
+    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'val_fraction', 'workers', 'model', 'model_config',
+    'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
+))
 # Fields that say what was asked for, not what the run is.
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
 
@@ -100,6 +105,7 @@ def parse_config(parser: Parser, argv: list[str] | None = None) -> RunConfig:
     if flags.evaluate:
         given = _describing_flags(Path(flags.evaluate)) + given
         flags = parser.parse_args(given)
+        _warn_unused_in_evaluation(parser, argv)
     _warn(flags)
     return _resolve(parser, flags, given)
 
@@ -111,21 +117,27 @@ def _resumed_config(parser: Parser, given: list[str], flags) -> RunConfig:
     stored = read_config_json(run)
     if stored['script'] != parser.prog:
         raise UserError(f'--resume {flags.resume}: that run was made by {stored["script"]}, not by {parser.prog}')
-    before = _resolve(parser, parser.parse_args(stored['argv']), stored['argv'])
-    after_argv = stored['argv'] + given
-    after_flags = parser.parse_args(after_argv)
-    _warn(after_flags)
-    after = _resolve(parser, after_flags, after_argv)
-    for name in (field.name for field in fields(RunConfig)):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new and name not in FREE_ON_RESUME | {'command', 'argv'}:
-            raise UserError(
-                f'--resume {flags.resume}: {name} was {old!r} there and would be {new!r}; leave it as it was, '
-                'or start a new run with --init-from'
-            )
+    if not flags.save and flags.results_dir != parser.get_default('results_dir'):
+        raise UserError(f'--results_dir {flags.results_dir}: a resumed run stays where it is; --save NEW forks it')
+    argv = stored['argv'] + given
+    all_flags = parser.parse_args(argv)
+    _warn(all_flags)
+    config = _resolve(parser, all_flags, argv)
+    _check_same_settings(config, stored['settings'])
     if flags.save:
-        return replace(after, results_dir=flags.results_dir, save=flags.save)
-    return replace(after, results_dir=str(run.parent), save=run.name)
+        return replace(config, results_dir=flags.results_dir, save=flags.save)
+    return replace(config, results_dir=str(run.parent), save=run.name)
+
+
+def _check_same_settings(config: RunConfig, stored: dict) -> None:
+    """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default."""
+    for name, value in json.loads(json.dumps(config.settings())).items():
+        left_open = name in ('augment', 'flip') and value is None
+        if name in stored and stored[name] != value and name not in FREE_ON_RESUME and not left_open:
+            raise UserError(
+                f'--resume {config.resume}: {name} was {stored[name]!r} there and would be {value!r}; leave it as it '
+                'was, or start a new run with --init-from'
+            )
 
 
 def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
@@ -154,7 +166,8 @@ def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
 
 def _micro_batch_size(flags) -> int | None:
     """With --batch-multiplier each published loader batch is one pass, where ghosts make that exact."""
-    accumulates = flags.batch_multiplier > 1 and flags.mini_batch_size is not None
+    ghost = flags.mini_batch_size
+    accumulates = flags.batch_multiplier > 1 and ghost is not None and flags.batch_size % ghost == 0
     return flags.micro_batch_size or (flags.batch_size if accumulates else None)
 
 
@@ -176,6 +189,10 @@ def _device_and_dtype(flags) -> tuple[str, bool, str]:
 
 
 def _check_flags(flags) -> None:
+    if flags.evaluate and flags.init_from:
+        raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
+    if int(os.environ.get('WORLD_SIZE') or 1) > 1:
+        raise UserError('WORLD_SIZE says that there are several ranks, which are not supported yet: start one process')
     if flags.lr_fix_policy and not flags.lr_bb_fix:
         raise UserError(f'--lr_fix_policy {flags.lr_fix_policy} is a way of --lr_bb_fix, but --no-lr_bb_fix is given')
     if flags.flip and flags.augment is False:
@@ -192,6 +209,14 @@ def _warn(flags) -> None:
     for flag, device in (('--type', type_device), ('--gpus', flags.gpus and f'cuda:{flags.gpus}')):
         if flags.device and device and not flags.device.startswith(device):
             log.warning('%s has no say about the device: --device %s wins', flag, flags.device)
+
+
+def _warn_unused_in_evaluation(parser: Parser, argv: list[str] | None) -> None:
+    flags = parser.parse_args(argv)
+    given = [action for action in parser._actions if getattr(flags, action.dest, None) != action.default]
+    unused = [action.option_strings[-1] for action in given if action.dest not in USED_IN_EVALUATION]
+    if unused:
+        log.warning('%s: no effect on --evaluate, which trains and writes nothing', ', '.join(unused))
 
 
 def _check_sizes(config: RunConfig) -> None:
@@ -226,6 +251,11 @@ def run_of(path: str) -> Path:
     return found.absolute() if found.is_dir() else found.absolute().parent
 
 
+def checkpoint_of(path: str) -> Path:
+    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder."""
+    return Path(path) / LATEST if Path(path).is_dir() else Path(path)
+
+
 def read_config_json(run: Path) -> dict:
     """Read config.json of a run folder.
 
@@ -234,12 +264,13 @@ def read_config_json(run: Path) -> dict:
     """
     path = run / CONFIG
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
         raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
     except (OSError, ValueError) as error:
         raise UserError(f'{path}: damaged or unreadable ({error})') from error
-    missing = {'script', 'argv', 'settings', 'status', 'num_epochs'} - set(stored if isinstance(stored, dict) else ())
+    needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
+    missing = needed - set(stored if isinstance(stored, dict) else ())
     if missing:
         raise UserError(f'{path}: damaged, it lacks {", ".join(sorted(missing))}')
     return stored
@@ -251,5 +282,7 @@ def _describing_flags(checkpoint: Path) -> list[str]:
         return []
     settings = read_config_json(checkpoint.parent)['settings']
     flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
-    flags += ['--dataset', settings['dataset']]
+    flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
+    flags += ['--seed', str(settings['seed'])]
+    flags += ['--datasets-dir', settings['datasets_dir']] if settings['datasets_dir'] else []
     return flags + (['--input_size', str(settings['input_size'])] if settings['input_size'] else [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
@@ -13,6 +14,7 @@ from utils.logs import start_logging
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 class UserError(ValueError):
@@ -69,6 +71,9 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             return _fail(str(error), EXIT_DIVERGED)
         except KeyboardInterrupt:
             return _fail('interrupted', EXIT_INTERRUPTED)
+        except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+            sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
+            return EXIT_BROKEN_PIPE
 
     return wrapped
 

@@ -5,10 +5,11 @@ The only place that knows all of them; below it, functions take plain named valu
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -19,14 +20,15 @@ import preprocess
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
-from utils.config import RunConfig, read_config_json, run_of
+from utils.config import RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
 from utils.errors import user_errors
-from utils.layout import LATEST
+from utils.forward import summed_criterion
+from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.optim import RegimeOptimizer, check_regime, override_regime
 from utils.plan import Data, Experiment, describe_plan
 from utils.regime import Regime, epoch_factor, lr_factor
-from utils.results import check_new_folder
+from utils.run_folder import check_new_folder
 from utils.runner import score, train
 
 log = logging.getLogger('bigbatch')
@@ -46,7 +48,7 @@ def run(config: RunConfig) -> int:
         print(plan)
     elif config.evaluate:
         score(experiment)
-    elif experiment.first_epoch >= experiment.num_epochs:
+    elif experiment.is_finished:
         log.info('%s: all %d epochs are done', config.resume, experiment.num_epochs)
     else:
         train(experiment, plan)
@@ -63,9 +65,10 @@ def build_experiment(config: RunConfig) -> Experiment:
         seeding.set_deterministic()
     device = choose_device(config.device, strict=config.strict_device)
     seeding.seed_everything(config.seed)
-    start = _load_start(config)
+    start, stored = _load_start(config)
     train_set, val_set, test_set = _load_datasets(config)
     model = _build_model(config, train_set).to(device, getattr(torch, config.dtype))
+    criterion = summed_criterion(getattr(model, 'criterion', None))
     if start:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
     elif config.init_from or config.evaluate:
@@ -73,33 +76,54 @@ def build_experiment(config: RunConfig) -> Experiment:
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
-    _check_batch_norm(config, model, loaders.train)
-    _check_fit(config, model, loaders)
+    _check_batch_norm(config, model)
+    _check_forward(config, model, criterion, loaders)
     regime, num_epochs = _adapt_regime(config, model)
+    if stored:
+        _check_unchanged(config, stored, loaders.fingerprint, regime)
     optimizer = _build_optimizer(config, model, regime, loaders.train.num_steps)
     optimizer.start_epoch(config.start_epoch)
     if start and start['epoch'] > config.start_epoch:
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
     return Experiment(
-        config=config, device=device, data=loaders, model=model,
-        criterion=getattr(model, 'criterion', None) or nn.CrossEntropyLoss(reduction='sum'),
-        regime=regime, num_epochs=num_epochs, optimizer=optimizer, start=start,
+        config=config, device=device, data=loaders, model=model, criterion=criterion,
+        regime=regime, num_epochs=num_epochs, optimizer=optimizer, start=start, stored=stored,
     )
 
 
-def _load_start(config: RunConfig) -> dict | None:
+def _load_start(config: RunConfig) -> tuple[dict | None, dict | None]:
+    """Return the checkpoint to go on from and config.json of its run, once all that is needed is known to be there."""
     if not config.resume:
-        return None
-    path = Path(config.resume)
-    start = checkpoints.load_checkpoint(path / LATEST if path.is_dir() else path)
-    stored = read_config_json(run_of(config.resume))
+        return None, None
+    run = run_of(config.resume)
+    stored = read_config_json(run)
     if stored['status'] == 'diverged':
         raise ValueError(f'--resume {config.resume}: {stored.get("message")}; it would do so again: start a new run')
-    return start
+    for name in (RESULTS, DISTANCES):
+        if not (run / name).is_file():
+            raise ValueError(f'--resume {config.resume}: {run / name} is missing: bring it back, or use --init-from')
+    checkpoints.load_state(run / INITIAL)
+    torch.set_num_threads(stored['num_threads'])  # sums depend on it in their last digits
+    return checkpoints.load_checkpoint(checkpoint_of(config.resume)), stored
+
+
+def _check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
+    """Refuse to go on with other data or another regime than the run began with."""
+    if stored['data'] != fingerprint:
+        raise ValueError(
+            f'--resume {config.resume}: the training set is not the one that the run began with '
+            f'(fingerprint {fingerprint}, then {stored["data"]}): bring that one back'
+        )
+    for row in stored['regime']:
+        now = regime.at(row['epoch'])
+        if json.loads(json.dumps(now)) != {key: value for key, value in row.items() if key != 'epoch'}:
+            raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
 
 
 def _load_datasets(config: RunConfig) -> tuple:
-    where = {'download': config.download, 'datasets_path': config.datasets_dir}
+    if (config.download or config.datasets_dir) and config.dataset.split(':')[0] in ('digits', 'fake'):
+        log.warning('--download and --datasets-dir have no effect: %s needs no files', config.dataset)
+    where = {'download': config.download and not config.dry_run, 'datasets_path': config.datasets_dir}
     train = data.get_dataset(config.dataset, 'train', **where)
     held_out = data.get_dataset(config.dataset, 'val', **where)
     if not config.val_fraction:
@@ -133,7 +157,8 @@ def _resolve_augmentation(config: RunConfig, dataset, model: nn.Module) -> RunCo
         if asked:
             raise ValueError(f'{asked[0]}: {config.dataset} holds features, which are used as they are')
         return dataclasses.replace(config, augment=False, flip=False)
-    if hasattr(model, 'input_transform'):
+    if getattr(model, 'input_transform', None) is not None:
+        asked = [flag for flag, value in given[1:] if value is not None]
         if asked:
             log.warning('%s has its own input_transform: %s has no effect', config.model, ', '.join(asked))
         return dataclasses.replace(config, augment=config.augment is not False, flip=False)
@@ -180,39 +205,42 @@ def _has_batch_norm(model: nn.Module) -> bool:
     return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
 
 
-def _check_batch_norm(config: RunConfig, model: nn.Module, loader) -> None:
-    if config.evaluate or not _has_batch_norm(model):
-        return
+def _check_batch_norm(config: RunConfig, model: nn.Module) -> None:
     micro = config.micro_batch_size
-    if config.ghost_batch_size is None and micro is not None and micro < config.batch_size:
+    splits = config.ghost_batch_size is None and micro is not None and micro < config.batch_size
+    if splits and not config.evaluate and _has_batch_norm(model):
         raise ValueError(
             f'--micro-batch-size {micro}: batch norm over the whole batch of {config.batch_size} cannot be split; '
             'main_gbn.py with --mini-batch-size can'
         )
-    remainder = loader.num_examples % config.batch_size
-    if config.batch_size == 1 or (remainder == 1 and not config.drop_last):
-        raise ValueError(
-            f'--batch-size {config.batch_size}: a batch of one example cannot be normalised '
-            f'({loader.num_examples} examples an epoch): take another size, or --drop-last'
-        )
 
 
-@torch.no_grad()
-def _check_fit(config: RunConfig, model: nn.Module, loaders: Data) -> None:
-    """Pass one batch of two examples through the network, so that shapes that do not fit end here."""
-    inputs, _, _ = next(iter(next(iter(loaders.val.epoch(0)))))
-    model.eval()
+def _check_forward(config: RunConfig, model: nn.Module, criterion: nn.Module, loaders: Data) -> None:
+    """Pass the smallest piece of a batch through a copy of the network, so that what does not fit ends here."""
+    inputs, targets, _ = next(iter(next(iter(loaders.val.epoch(0)))))
+    remainder = 0 if config.drop_last else loaders.train.num_examples % config.batch_size
+    size = min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size, len(inputs))
+    inputs, targets = inputs[:size], targets[:size]
+    probe = copy.deepcopy(model).train(not config.evaluate)
     try:
-        logits = model(inputs[:2])
-    except RuntimeError as error:
+        with torch.no_grad(), seeding.isolated_rng():
+            logits = probe(inputs)
+            loss = criterion(logits, targets)
+    except Exception as error:  # whatever a network or its layers may raise
+        what = f'{type(error).__name__}: {error}'.splitlines()[0]
         raise ValueError(
-            f'{config.model} cannot take inputs of shape {tuple(inputs.shape[1:])} from {config.dataset}: '
-            f'{str(error).splitlines()[0]}'
+            f'{config.model} cannot train on {size} example{"s" * (size > 1)} of shape {tuple(inputs.shape[1:])} from '
+            f'{config.dataset} at a time: {what}'
         ) from error
     if logits.ndim != 2 or logits.shape[1] < loaders.dataset.num_classes:
         raise ValueError(
             f'{config.model} gives outputs of shape {tuple(logits.shape[1:])} for the {loaders.dataset.num_classes} '
             f'classes of {config.dataset}: see --model_config'
+        )
+    if loss.ndim == 0 and not hasattr(criterion, 'reduction'):
+        raise ValueError(
+            f'the criterion of {config.model} returns one number and does not say how it came about: return a loss for '
+            "each example, or give it an attribute reduction='sum'"
         )
 
 

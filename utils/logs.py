@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -16,12 +17,13 @@ class _ConsoleHandler(logging.Handler):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
         text = self.format(record)
         line = f'{record.levelname.lower()}: {text}' if record.levelno >= logging.WARNING else text
-        if sys.stderr.isatty():
-            from tqdm import tqdm
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on: no reason to stop training
+            if sys.stderr.isatty():
+                from tqdm import tqdm
 
-            tqdm.write(line, file=stream)
-        else:
-            print(line, file=stream, flush=True)
+                tqdm.write(line, file=stream)
+            else:
+                print(line, file=stream, flush=True)
 
 
 def start_logging() -> None:

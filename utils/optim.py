@@ -15,6 +15,7 @@ from torch import nn
 from utils.errors import suggest
 from utils.regime import SHARED_SETTINGS, Regime
 
+_OTHER_INTERFACE = {'Optimizer', 'LBFGS', 'SparseAdam'}  # no class of its own, a closure, sparse gradients
 _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', 'differentiable'}
 
 
@@ -26,7 +27,7 @@ def optimizer_options(name: str) -> set[str]:
     """
     known = {
         key for key, value in vars(torch.optim).items()
-        if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+        if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and key not in _OTHER_INTERFACE
     }
     if name not in known:
         raise ValueError(f'unknown optimizer {name!r}: {suggest(str(name), known)}')
@@ -67,13 +68,9 @@ def override_regime(
         ValueError: another class of optimizer without a rate for it, or one that has no such setting.
     """
     start = regime.at(0)
-    if optimizer and optimizer != start['optimizer']:
-        if lr is None:
-            raise ValueError(
-                f'--optimizer {optimizer}: the rates of this regime were tuned for {start["optimizer"]}; '
-                'give --lr or --regime'
-            )
-        regime = regime.map(lambda s: {'optimizer': optimizer, **{k: s[k] for k in SHARED_SETTINGS if k in s}})
+    if optimizer:
+        regime = regime.map(lambda settings: _with_optimizer(settings, optimizer, has_rate=lr is not None))
+        regime.at(0)
     if lr is not None:
         regime = regime.scale_lr(lr / start['lr'])
     given = {'momentum': momentum, 'weight_decay': weight_decay}
@@ -82,6 +79,17 @@ def override_regime(
     for key in given.keys() - optimizer_options(name):
         raise ValueError(f'--{key.replace("_", "-")} {given[key]}: {name} has no such setting')
     return regime.map(lambda settings: {**settings, **given}) if given else regime
+
+
+def _with_optimizer(settings: dict, optimizer: str, *, has_rate: bool) -> dict:
+    if settings['optimizer'] == optimizer:
+        return settings
+    if not has_rate:
+        raise ValueError(
+            f'--optimizer {optimizer}: the rates of this regime were tuned for {settings["optimizer"]}; '
+            'give --lr or --regime'
+        )
+    return {'optimizer': optimizer, **{key: settings[key] for key in SHARED_SETTINGS if key in settings}}
 
 
 class RegimeOptimizer:

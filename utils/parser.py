@@ -125,7 +125,7 @@ def regime_literal(text: str) -> dict | list:
     is_file = '{' not in text and '[' not in text
     if is_file:
         try:
-            content = path.read_text()
+            content = path.read_text(encoding='utf-8')
         except (OSError, UnicodeDecodeError) as error:
             raise argparse.ArgumentTypeError(
                 f'{text!r} is neither a regime such as "{{0: {{\'lr\': 0.1}}}}" nor a readable file ({error})'

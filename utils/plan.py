@@ -36,12 +36,19 @@ class Experiment:
     num_epochs: int  # adapted
     optimizer: RegimeOptimizer
     start: dict | None  # the checkpoint to go on from
+    stored: dict | None  # config.json of the run that it lies in
 
     @property
     def continues_in_place(self) -> bool:
         """Whether a resumed run goes on in its own folder, rather than in a fork."""
         resumed = self.config.resume
         return bool(resumed) and run_of(resumed) == self.config.folder.absolute()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a resumed run has nothing left to do or to write."""
+        done = self.stored is not None and self.stored['status'] == 'done' and self.continues_in_place
+        return done and self.first_epoch >= self.num_epochs
 
     @property
     def steps_per_epoch(self) -> int:
@@ -95,16 +102,17 @@ def _describe_batch(config: RunConfig) -> str:
     micro = min(config.micro_batch_size or batch, batch)
     num_micro = -(-batch // micro)
     ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
-    return f'{batch:,} = 1 rank x {num_micro} micro-batch{"es" * (num_micro > 1)} of {micro:,}; {ghosts}'
+    at_most = 'at most ' if batch % micro else ''
+    return f'{batch:,} = 1 rank x {num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}; {ghosts}'
 
 
 def _describe_updates(experiment: Experiment) -> str:
     steps, epochs = experiment.steps_per_epoch, experiment.num_epochs
-    config = experiment.config
+    config, left = experiment.config, max(0, experiment.num_epochs - experiment.first_epoch)
     stretched = f' ({config.epochs} x {epochs // config.epochs})' if epochs != config.epochs else ''
     first = f', from epoch {experiment.first_epoch + 1}' if experiment.first_epoch else ''
     last = 'left out' if config.drop_last else 'kept'
-    return f'{steps:,} an epoch, {epochs:,} epochs{stretched}{first}: {steps * epochs:,}; last incomplete batch {last}'
+    return f'{steps:,} an epoch, {epochs:,} epochs{stretched}{first}: {steps * left:,}; last incomplete batch {last}'
 
 
 def _describe_rate(config: RunConfig) -> str:
@@ -130,6 +138,6 @@ def _describe_regime(experiment: Experiment) -> list[str]:
     for row in experiment.regime.table(experiment.num_epochs):
         epoch, lr, optimizer = row.pop('epoch'), row.pop('lr'), row.pop('optimizer')
         rest = ', '.join(f'{key} {value}' for key, value in row.items())
-        step = epoch * experiment.steps_per_epoch
+        step = max(0, epoch - experiment.config.start_epoch) * experiment.steps_per_epoch
         lines.append(f'  {epoch:>8}{step:>10}{lr:>12.5g}  {optimizer}, {rest}'.rstrip(', '))
     return lines

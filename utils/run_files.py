@@ -107,12 +107,17 @@ def _run_folders(path: Path) -> list[Path]:
         raise UserError(f'no folder {str(path)!r}; in {str(around)!r} {suggest(path.name, names)}')
     if _is_run(path):
         return [path]
-    children = sorted(child for child in path.iterdir() if child.is_dir())
+    children = sorted(child for child in path.iterdir() if _is_visible(child))
     return [folder for child in children for folder in ([child] if _is_run(child) else _runs_below(child))]
 
 
 def _runs_below(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if child.is_dir() and _is_run(child))
+    return sorted(child for child in folder.iterdir() if _is_visible(child) and _is_run(child))
+
+
+def _is_visible(path: Path) -> bool:
+    """Leave out folders that a killed process was still making."""
+    return path.is_dir() and not path.name.startswith('.')
 
 
 def _is_run(folder: Path) -> bool:

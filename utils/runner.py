@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 import logging
-import shutil
 from dataclasses import asdict
-from pathlib import Path
+
+import torch
 
 from utils import checkpoint as checkpoints
-from utils import layout, manifest, results, seeding
-from utils.config import read_config_json, run_of
-from utils.errors import DivergedError, UserError
+from utils import layout, manifest, results, run_folder, seeding
+from utils.config import checkpoint_of, read_config_json, run_of
+from utils.errors import DivergedError
 from utils.gradients import create_estimator
 from utils.logs import log_to_file
 from utils.plan import Experiment, num_parameters
@@ -37,11 +37,10 @@ def train(experiment: Experiment, plan: str) -> None:
     Raises:
         DivergedError: the loss is not finite any more; the run's status says so.
     """
-    config, start = experiment.config, experiment.start
-    content = _open_folder(experiment)
+    config = experiment.config
+    content, best = _open_folder(experiment)
     log_to_file(config.folder / layout.LOG)
     log.info('%s\n%s', config.command, plan)
-    best = start['best'] if start else None
     writer = results.RunWriter(
         config.folder, content, make_checkpoint=functools.partial(snapshot, experiment), best=best,
         save_all=config.save_all,
@@ -51,9 +50,14 @@ def train(experiment: Experiment, plan: str) -> None:
         test = experiment.data.test
         scores = asdict(evaluate(experiment.model, experiment.criterion, test)) if test is not None else None
     except DivergedError as error:
+        log.debug('%s', error)
         writer.finish('diverged', str(error))
         raise
+    except KeyboardInterrupt:
+        writer.finish('failed', f'interrupted: --resume {config.folder} goes on')
+        raise
     except Exception as error:
+        log.debug('failed', exc_info=True)
         writer.finish('failed', f'{type(error).__name__}: {error}')
         raise
     writer.finish('done', test=scores, finished=manifest.now())
@@ -88,7 +92,7 @@ def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> None:
         experiment.steps_per_epoch, experiment.num_epochs, first_epoch=experiment.first_epoch,
         batch_size=config.batch_size, print_freq=config.print_freq,
     )
-    initial = checkpoints.load_state(config.folder / layout.INITIAL)
+    initial = checkpoints.load_file(config.folder / layout.INITIAL)['state_dict']
     trainer = Trainer(
         experiment.model, experiment.criterion, experiment.optimizer, create_estimator('plain'),
         initial={name: value.to(experiment.device) for name, value in initial.items()},
@@ -106,32 +110,26 @@ def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> None:
         progress.close()
 
 
-def _open_folder(experiment: Experiment) -> dict:
-    """Create the folder of a new run, of a fork, or cut that of a resumed run; return the content of config.json."""
-    config, start = experiment.config, experiment.start
+def _open_folder(experiment: Experiment) -> tuple[dict, dict | None]:
+    """Create the folder of a new run or of a fork, or cut that of a resumed run.
+
+    Returns:
+        The content of config.json, and the best epoch so far or None.
+    """
+    config, start, stored = experiment.config, experiment.start, experiment.stored
+    content = _new_manifest(experiment)
     if start is None:
-        content = _new_manifest(experiment)
         first = snapshot(experiment, experiment.first_epoch, 0, None)
         initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
-        results.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
-        return content
-    run = run_of(config.resume)
-    stored = read_config_json(run)
-    if stored['data'] != experiment.data.fingerprint:
-        raise UserError(
-            f'--resume {config.resume}: the training set is not the one that the run began with '
-            f'(fingerprint {experiment.data.fingerprint}, then {stored["data"]}): bring that one back'
-        )
-    given = Path(config.resume)
-    source = given / layout.LATEST if given.is_dir() else given
-    if not experiment.continues_in_place:
-        results.copy_run_folder(run, config.folder, checkpoint=source)
-    elif source.name != layout.LATEST:
-        shutil.copyfile(source, run / layout.LATEST)
-    results.cut_tables(config.folder, epoch=start['epoch'], step=start['step'])
-    content = {**_new_manifest(experiment), 'started': stored['started'], 'seconds': stored.get('seconds')}
-    results.write_manifest(config.folder, content)
-    return content
+        run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
+        return content, None
+    content['started'] = stored['started']
+    where = {'checkpoint': checkpoint_of(config.resume), 'start': start}
+    if experiment.continues_in_place:
+        best = run_folder.rewind_run_folder(config.folder, content, **where)
+    else:
+        best = run_folder.fork_run_folder(run_of(config.resume), config.folder, content, **where)
+    return read_config_json(config.folder), best
 
 
 def _new_manifest(experiment: Experiment) -> dict:
@@ -150,6 +148,7 @@ def _new_manifest(experiment: Experiment) -> dict:
         'num_parameters': num_parameters(experiment.model),
         'data': experiment.data.fingerprint,
         'git': manifest.describe_code(),
+        'num_threads': torch.get_num_threads(),
         'versions': manifest.describe_versions(),
         'device': manifest.describe_device(experiment.device),
         'seed': config.seed,

@@ -6,6 +6,7 @@ the weights are updated with it on a CPU, and at most CHECK_EVERY updates later 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Trainer:
     """Train a model batch by batch.
 
     Args:
-        criterion: loss over a batch, in any reduction.
+        model: trained in place, on its device.
+        criterion: loss over a batch, one per example or their sum.
+        optimizer: of the model's parameters, driven by the regime.
         estimator: leaves a gradient in `.grad`; see utils.gradients.
         initial: weights at step 0, which distances are measured from.
         first_step: updates made before, by the run that this one goes on from.
@@ -82,6 +85,13 @@ class Trainer:
             train_scores = train.scores()
             train_seconds = time.perf_counter() - start
             val_scores = evaluate(self.model, self.criterion, val_loader)
+            distance = weight_distance(self.model, self._initial)
+            # the epoch's last update is seen by no later step of it
+            if not (math.isfinite(val_scores.loss) and math.isfinite(distance)):
+                raise DivergedError(
+                    epoch=epoch + 1, step=self.step, lr=self.optimizer.lr, loss=val_scores.loss,
+                    grad_norm=watch.last_grad_norm,
+                )
             yield EpochReport(
                 epoch=epoch + 1,
                 step=self.step,
@@ -89,7 +99,7 @@ class Trainer:
                 train=train_scores,
                 val=val_scores,
                 grad_norm=watch.mean_grad_norm(),
-                weight_distance=weight_distance(self.model, self._initial),
+                weight_distance=distance,
                 epoch_seconds=time.perf_counter() - start,
                 images_per_second=train.num_examples / train_seconds,
                 distances=distances,
@@ -130,11 +140,13 @@ def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
     was_training = model.training
     model.eval()
     sums = ScoreSums(next(model.parameters()).device)
-    for batch in loader.epoch(0):
-        for inputs, targets, _ in batch:
-            loss_sum, logits = forward_loss(model, criterion, inputs, targets)
-            sums.add(loss_sum, logits, targets)
-    model.train(was_training)
+    try:
+        for batch in loader.epoch(0):
+            for inputs, targets, _ in batch:
+                loss_sum, logits = forward_loss(model, criterion, inputs, targets)
+                sums.add(loss_sum, logits, targets)
+    finally:
+        model.train(was_training)
     return sums.scores()
 
 
@@ -146,6 +158,7 @@ class _Watch:
         self._every = 1 if device.type == 'cpu' else CHECK_EVERY
         self._pending: list[tuple[int, float, Tensor]] = []
         self._norm_sum, self._num_steps = 0.0, 0
+        self.last_grad_norm = math.nan
 
     def see(self, step: int, loss: Tensor, grad_norm: Tensor, optimizer: RegimeOptimizer) -> None:
         self._pending.append((step, optimizer.lr_at(step), torch.stack([loss, grad_norm.to(loss.dtype)])))
@@ -161,6 +174,7 @@ class _Watch:
             if not (abs(loss) < float('inf') and grad_norm < float('inf')):
                 raise DivergedError(epoch=self._epoch, step=step + 1, lr=lr, loss=loss, grad_norm=grad_norm)
             self._norm_sum += grad_norm
+            self.last_grad_norm = grad_norm
             self._num_steps += 1
         self._pending.clear()
 

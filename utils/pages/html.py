@@ -5,12 +5,13 @@ Whatever comes from a file is escaped here, in `table`, `facts` and `text`; call
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 import pandas as pd
+
+from utils.files import write_atomically
 
 RELOAD_SECONDS = 15
 STYLE = """
@@ -139,10 +140,5 @@ def write_page(path: Path, *, title: str, body: str, scripts: str, reloads: bool
     """Write a page in one move, so that a reader never sees half of it."""
     reload = f'<meta http-equiv="refresh" content="{RELOAD_SECONDS}">\n' if reloads else ''
     page = PAGE.format(reload=reload, title=text(title), style=STYLE, scripts=scripts, body=body)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        temporary.write_text(page, encoding='utf-8')
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, lambda file: file.write(page.encode()))
     return path
