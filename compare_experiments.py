@@ -49,7 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     columns = compare.check_columns(groups, args.compare) if args.compare else plots.COLUMNS
     path = page_path(args.experiments[0], args.output)
     summary = compare.summarise(groups, args.reference)
-    plots.write_comparison_page(groups, path, summary, x_axis=args.x_axis, columns=columns, colors=args.colors)
+    try:
+        plots.write_comparison_page(groups, path, summary, x_axis=args.x_axis, columns=columns, colors=args.colors)
+    except OSError as error:
+        raise UserError(f'cannot write the page {str(path)!r} ({error.strerror}): see --output') from error
     print(compare.format_table(summary))
     print(f'\npage: {path}')
     return 0

@@ -70,7 +70,7 @@ def create_model(name: str, **config) -> nn.Module:
             raise ValueError(f'model {name} has no option {key!r}: {_suggest(key, options)}')
     try:
         return _function(name)(**config)
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:
         raise ValueError(f'model {name} cannot be built with {config}: {error}') from error
 
 

@@ -169,7 +169,7 @@ def test_a_run_that_did_not_end_goes_on_and_equals_one_that_did(write, run, star
     code, out, err = run(path)
     assert code == 0, err
     assert started == [['main_gbn.py', '--resume', str(results / 'ok_ghost')]]
-    assert 'resume  ok_ghost' in out
+    assert 'resume   ok_ghost' in out
     assert {name: stable_rows(results / name) for name in straight} == straight
     assert (results / 'ok_ghost' / 'weight_distance.csv').read_text() == distances
     assert read_json(results / 'ok_ghost' / 'config.json')['status'] == 'done'
@@ -241,7 +241,7 @@ def test_a_run_that_fails_is_named_while_the_others_finish(write, run, started, 
     assert status == 1
     assert 'failed: bad' in err.splitlines()
     assert '4096' in err  # its own words
-    assert 'FAILED  bad' in out
+    assert 'FAILED   bad' in out
     assert table_rows(out) == ['ok_small', 'ok_ghost']
     assert not (results / 'bad').exists()
     assert len(started) == 3
@@ -424,7 +424,7 @@ def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, starte
     again = other_process(*command, **settings)
     out, err = again.communicate(timeout=300)
     assert again.returncode == 0, err
-    assert 'resume  long' in out
+    assert 'resume   long' in out
     assert table_rows(out) == ['long']
     assert run(path)[0] == 0  # the same without a stop, in this process
     assert stable_rows(stopped / 'long') == stable_rows(results / 'long')

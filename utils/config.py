@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import logging
 import os
@@ -103,7 +104,7 @@ def parse_config(parser: Parser, argv: list[str] | None = None) -> RunConfig:
     if flags.resume:
         return _resumed_config(parser, given, flags)
     if flags.evaluate:
-        given = _describing_flags(Path(flags.evaluate)) + given
+        given = _describing_flags(run_of(flags.evaluate)) + given
         flags = parser.parse_args(given)
         _warn_unused_in_evaluation(parser, argv)
     _warn(flags)
@@ -150,7 +151,7 @@ def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
         'script': parser.prog,
         'command': shlex.join(['python', parser.prog, *argv]),
         'argv': tuple(argv),
-        'save': flags.save or datetime.datetime.now().strftime('%Y-%m-%d_%H-%M-%S'),
+        'save': flags.save or _name_by_time(Path(flags.results_dir)),
         'batch_size': flags.batch_size * flags.batch_multiplier,
         'micro_batch_size': _micro_batch_size(flags),
         'ghost_batch_size': ghost,
@@ -162,6 +163,12 @@ def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
     })
     _check_sizes(config)
     return config
+
+
+def _name_by_time(results_dir: Path) -> str:
+    name = datetime.datetime.now().strftime('%Y-%m-%d_%H-%M-%S')
+    others = (f'{name}_{number}' for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], others) if not (results_dir / each).exists())
 
 
 def _micro_batch_size(flags) -> int | None:
@@ -201,8 +208,6 @@ def _check_flags(flags) -> None:
 
 def _warn(flags) -> None:
     """Say which flags have no effect beside others."""
-    if flags.base_batch_size and not (flags.lr_bb_fix or flags.regime_bb_fix):
-        log.warning('--base-batch-size has no effect without --lr_bb_fix or --regime_bb_fix')
     type_device = TENSOR_TYPES[flags.type][0] if flags.type else None
     if flags.gpus is not None and type_device == 'cpu':
         log.warning('--gpus %s has no effect with --type %s', flags.gpus, flags.type)
@@ -276,11 +281,11 @@ def read_config_json(run: Path) -> dict:
     return stored
 
 
-def _describing_flags(checkpoint: Path) -> list[str]:
-    """Return the flags that name model and data of the run that a checkpoint lies in; none for a foreign file."""
-    if not (checkpoint.parent / CONFIG).is_file():
+def _describing_flags(run: Path) -> list[str]:
+    """Return the flags that name model and data of a run; none for a folder that is none."""
+    if not (run / CONFIG).is_file():
         return []
-    settings = read_config_json(checkpoint.parent)['settings']
+    settings = read_config_json(run)['settings']
     flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
     flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
     flags += ['--seed', str(settings['seed'])]

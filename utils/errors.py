@@ -48,6 +48,8 @@ def user_errors() -> Iterator[None]:
         raise
     except ValueError as error:
         raise UserError(str(error)) from error
+    except MemoryError as error:
+        raise UserError(f'not enough memory for these sizes ({error})') from error
 
 
 def command(main: Callable[..., int]) -> Callable[..., int]:

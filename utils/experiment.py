@@ -72,7 +72,7 @@ def build_experiment(config: RunConfig) -> Experiment:
     if start:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
     elif config.init_from or config.evaluate:
-        source = config.init_from or config.evaluate
+        source = config.init_from or checkpoint_of(config.evaluate)
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
@@ -217,7 +217,10 @@ def _check_batch_norm(config: RunConfig, model: nn.Module) -> None:
 
 def _check_forward(config: RunConfig, model: nn.Module, criterion: nn.Module, loaders: Data) -> None:
     """Pass the smallest piece of a batch through a copy of the network, so that what does not fit ends here."""
-    inputs, targets, _ = next(iter(next(iter(loaders.val.epoch(0)))))
+    try:
+        inputs, targets, _ = next(iter(next(iter(loaders.val.epoch(0)))))
+    except Exception as error:  # whatever a network's own transform may raise
+        raise ValueError(f'{config.model} cannot read {config.dataset}: {type(error).__name__}: {error}') from error
     remainder = 0 if config.drop_last else loaders.train.num_examples % config.batch_size
     size = min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size, len(inputs))
     inputs, targets = inputs[:size], targets[:size]
@@ -246,13 +249,12 @@ def _check_forward(config: RunConfig, model: nn.Module, criterion: nn.Module, lo
 
 def _adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     """Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it."""
-    own = config.regime or getattr(model, 'regime', None)
+    own = getattr(model, 'regime', None) if config.regime is None else config.regime
     if own is None:
         log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
-    regime = override_regime(
-        Regime(own or FALLBACK_REGIME), optimizer=config.optimizer, lr=config.lr, momentum=config.momentum,
-        weight_decay=config.weight_decay,
-    )
+        own = FALLBACK_REGIME
+    asked = {name: getattr(config, name) for name in ('optimizer', 'lr', 'momentum', 'weight_decay')}
+    regime = override_regime(Regime(own), **asked)
     stretch = config.regime_bb_multi
     if config.regime_bb_fix:
         stretch *= epoch_factor(config.batch_size, config.base_batch_size)

@@ -29,7 +29,7 @@ def optimizer_options(name: str) -> set[str]:
         key for key, value in vars(torch.optim).items()
         if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and key not in _OTHER_INTERFACE
     }
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f'unknown optimizer {name!r}: {suggest(str(name), known)}')
     return set(inspect.signature(getattr(torch.optim, name).__init__).parameters) - _INTERNAL_OPTIONS
 

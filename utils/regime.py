@@ -45,7 +45,7 @@ class Regime:
         found = self._at(epoch)
         if not isinstance(found, Mapping):
             raise ValueError(f'regime gives {found!r} at epoch {epoch}: a dict of optimizer settings is needed')
-        settings = {'optimizer': DEFAULT_OPTIMIZER, **copy.deepcopy(dict(found))}
+        settings = {'optimizer': DEFAULT_OPTIMIZER, **found}
         _check_entry(epoch, settings)
         if 'lr' not in settings:
             raise ValueError(f"regime has no 'lr' at epoch {epoch}: its entry for epoch 0 must name one")
@@ -120,6 +120,9 @@ def _split_entry(entry: object) -> tuple[int, dict]:
 def _check_entry(epoch: int, entry: object) -> None:
     if not isinstance(entry, Mapping) or not all(isinstance(key, str) for key in entry):
         raise ValueError(f"regime entry {entry!r} at epoch {epoch}: a dict such as {{'lr': 0.1}} is needed")
+    for key, value in entry.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f'{key} {value!r} at epoch {epoch} of the regime: a finite number is needed')
     if 'lr' in entry:
         lr = entry['lr']
         if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not (0 < lr < math.inf):

@@ -29,9 +29,13 @@ def check_new_folder(folder: Path) -> None:
     Raises:
         UserError: see above.
     """
-    if folder.exists():
+    try:
+        exists = folder.exists()
+        parent = next(place for place in folder.absolute().parents if place.exists())
+    except OSError as error:
+        raise UserError(f'--save {folder.name[:80]}: no name for a folder ({error.strerror})') from error
+    if exists:
         raise UserError(f'--save {folder.name}: {folder} exists: choose another name, or go on with --resume {folder}')
-    parent = next(place for place in folder.absolute().parents if place.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise UserError(f'--save {folder.name}: {parent} is no folder that can be written: see --results_dir')
 

@@ -17,6 +17,8 @@ from utils.errors import UserError, suggest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SUITES = PROJECT / 'experiments'
+SCRIPTS = ('main_normal.py', 'main_gbn.py')
+RESERVED_FLAGS = frozenset(('--results-dir', '--resume', '--dry-run', '--evaluate', '-e'))
 
 
 @dataclass(frozen=True)
@@ -136,8 +138,11 @@ def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
         raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
     if words and words[-1].endswith(';'):  # as the published lines do
         words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
-    if len(words) < 2 or words[0] not in ('python', 'python3') or not (PROJECT / words[1]).is_file():
+    if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS:
         raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
+    for word in words[2:]:
+        if word.partition('=')[0].replace('_', '-') in RESERVED_FLAGS:
+            raise UserError(f'{path}:{number}: {word} is set for each run by whoever runs the suite: take it out')
     if words.count('--save') != 1 or words[-1] == '--save':
         raise UserError(f'{path}:{number}: one --save NAME is needed, which names the row')
     return tuple(words[1:])

@@ -22,9 +22,8 @@ from utils.config import read_config_json
 from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, UserError, command
 from utils.layout import RESULTS
 from utils.parser import Parser, whole
-from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
+from utils.suite import PROJECT, RESERVED_FLAGS, PlannedRun, find_suite, list_suites
 
-OWN_FLAGS = frozenset(('--save', '--results-dir', '--resume', '--dry-run', '--evaluate', '-e'))
 SECONDS_BETWEEN_LINES = 15.0
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -45,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     split = given.index('--') if '--' in given else len(given)
     flags = _build_parser().parse_args(given[:split])
+    if flags.suite is None and given:
+        raise UserError(f'{given[0]}: name the suite first; without any argument the suites are listed')
     if flags.suite is None:
         return _print_suites()
     suite = find_suite(flags.suite)
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
     if not runs:
         raise UserError(f'--filter {flags.filter}: no run of suite {suite.name} has this in its name')
     results_dir = Path(flags.results_dir) / suite.name
+    if Path(flags.results_dir).exists() and not Path(flags.results_dir).is_dir():
+        raise UserError(f'--results_dir {flags.results_dir}: not a folder')
     print(f'suite {suite.name}: {len(runs)} runs in {results_dir}', flush=True)
     if flags.dry_run:
         return _dry_run(runs, results_dir)
@@ -81,7 +84,7 @@ def _build_parser() -> Parser:
 
 def _extra_flags(words: list[str]) -> tuple[str, ...]:
     for word in words:
-        if word.partition('=')[0].replace('_', '-') in OWN_FLAGS:
+        if word.partition('=')[0].replace('_', '-') in RESERVED_FLAGS | {'--save'}:
             raise UserError(f'{word} behind --: the sweep sets it for each run, so it cannot be given to all of them')
     return tuple(words)
 
@@ -151,7 +154,7 @@ class Sweep:
             [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )
-        print(f'{"start" if begins else "resume":8}{run.name}', flush=True)
+        print(f'{"start" if begins else "resume":9}{run.name}', flush=True)
         return _Running(run, process, output, time.monotonic())
 
     def _collect(self) -> None:
@@ -168,7 +171,7 @@ class Sweep:
         self._num_done += 1
         word = {0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped'}.get(status, 'FAILED')
         seconds = time.monotonic() - running.start
-        print(f'{word:8}{running.run.name}  {seconds:.0f} s  ({self._num_done} of {len(self._runs)})', flush=True)
+        print(f'{word:9}{running.run.name}  {seconds:.0f} s  ({self._num_done} of {len(self._runs)})', flush=True)
         self._last_line = time.monotonic()
         if status not in (0, EXIT_DIVERGED):
             self._failed.append(running.run.name)
