@@ -25,7 +25,8 @@ from utils.compare import (
     summary_cells,
 )
 from utils.errors import UserError
-from utils.run_files import RESULT_COLUMNS, load_run
+from utils.layout import RESULT_COLUMNS
+from utils.run_files import load_run
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from utils.errors import UserError, suggest
-from utils.run_files import RESULT_COLUMNS, Run, load_runs
+from utils.layout import RESULT_COLUMNS
+from utils.run_files import Run, load_runs
 
 __all__ = [
     'Group', 'Run', 'load_runs', 'group_runs', 'rename_groups', 'check_columns', 'summarise', 'summary_cells',
@@ -27,7 +28,7 @@ __all__ = [
 # Settings that say where or how fast something runs, not what is computed.
 PLACE_SETTINGS = frozenset({
     'save', 'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
-    'deterministic', 'resume',
+    'deterministic',
 })  # fmt: skip
 TABLE_WIDTH = 120
 

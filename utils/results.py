@@ -77,13 +77,13 @@ class RunWriter:
         improved = self._best is None or report.val.error1 < self._best['val_error1']
         if improved:
             self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}
-        self._unsaved = self._make_checkpoint(report.epoch, report.step, self._best)
-        self._unsaved_best = self._unsaved if improved else self._unsaved_best
-        if is_last or self._save_all or self._checkpoints.allows():
+        saves_now = is_last or self._save_all or self._checkpoints.allows()
+        state = self._make_checkpoint(report.epoch, report.step, self._best)
+        self._unsaved = state if saves_now else copy_to_cpu(state)  # training goes on in the same tensors
+        if improved:
+            self._unsaved_best = self._unsaved
+        if saves_now:
             self._checkpoints.run(self._save)
-        else:  # training goes on in the same tensors
-            self._unsaved = copy_to_cpu(self._unsaved)
-            self._unsaved_best = self._unsaved if improved else self._unsaved_best
         if not is_last and self._pages.allows():
             self._pages.run(self._write_page)
 
