@@ -29,6 +29,8 @@ EFFECTS = {
     '--save': ('plan', ('--save', 'a'), ('--save', 'b')),
     '--save_all': ('files', (), ('--save_all',)),
     '--no-save_all': ('files', ('--save_all',), ('--no-save_all',)),
+    '--tensorboard': ('files', (), ('--tensorboard',)),
+    '--no-tensorboard': ('files', ('--tensorboard',), ('--no-tensorboard',)),
     '--print-freq': ('lines', (), ('--print-freq', '2')),
     '--dataset': ('plan', (), ('--dataset', 'digits')),
     '--datasets-dir': ('refusal', ('--dataset', 'mnist'), ('--datasets-dir', '/no/such/folder')),
@@ -125,7 +127,7 @@ def observe(what: str, flags: tuple[str, ...], tmp_path, name: str):
         status = main_gbn.main(['--results_dir', str(results), '--save', 'run', *flags])
     if what in ('warning', 'refusal'):
         return status, err.getvalue().replace(str(results), '')
-    files = sorted(path.name for path in results.rglob('*'))
+    files = sorted(path.name.partition('.tfevents.')[0] for path in results.rglob('*'))  # then time and process
     return (status, files) if what == 'files' else (status, len(out.getvalue().splitlines()))
 
 

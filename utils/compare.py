@@ -28,7 +28,7 @@ __all__ = [
 # Settings that say where or how fast something runs, not what is computed.
 PLACE_SETTINGS = frozenset({
     'save', 'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
-    'deterministic',
+    'deterministic', 'tensorboard',
 })  # fmt: skip
 TABLE_WIDTH = 120
 

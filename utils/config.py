@@ -16,13 +16,14 @@ from utils.errors import UserError
 from utils.flags import TENSOR_TYPES
 from utils.layout import CONFIG, LATEST
 from utils.parser import Parser
+from utils.tensorboard import check_tensorboard
 
 log = logging.getLogger('bigbatch')
 
 # Settings that a resumed run may change: how long it runs, where, and what is shown.
 FREE_ON_RESUME = frozenset((
     'epochs', 'device', 'strict_device', 'workers', 'save', 'results_dir', 'datasets_dir', 'download', 'resume',
-    'eval_batch_size', 'print_freq', 'save_all', 'dry_run', 'deterministic',
+    'eval_batch_size', 'print_freq', 'save_all', 'tensorboard', 'dry_run', 'deterministic',
 ))
 
 USED_IN_EVALUATION = frozenset((
@@ -80,6 +81,7 @@ class RunConfig:
     resume: str
     evaluate: str
     save_all: bool
+    tensorboard: bool
     print_freq: int | None
     dry_run: bool
 
@@ -200,6 +202,8 @@ def _check_flags(flags) -> None:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
     if int(os.environ.get('WORLD_SIZE') or 1) > 1:
         raise UserError('WORLD_SIZE says that there are several ranks, which are not supported yet: start one process')
+    if flags.tensorboard:
+        check_tensorboard()
     if flags.lr_fix_policy and not flags.lr_bb_fix:
         raise UserError(f'--lr_fix_policy {flags.lr_fix_policy} is a way of --lr_bb_fix, but --no-lr_bb_fix is given')
     if flags.flip and flags.augment is False:

@@ -52,6 +52,10 @@ def _add_place_args(parser: Parser) -> None:
         '--save_all', action=BooleanOptionalAction, default=False, help='keep the checkpoint of every epoch'
     )
     group.add_argument(
+        '--tensorboard', action=BooleanOptionalAction, default=False,
+        help='also write the curves for TensorBoard, if that package is installed',
+    )
+    group.add_argument(
         '-p', '--print-freq', type=whole(1), metavar='STEPS',
         help='log a progress line every so many steps; by default a line every 10 seconds',
     )

@@ -1,6 +1,6 @@
 """The files of a run folder and the columns of its tables; the names are a contract."""
 
-CONFIG, LOG, PAGE = 'config.json', 'log.txt', 'results.html'
+CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
 RESULT_COLUMNS = (

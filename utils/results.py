@@ -13,8 +13,9 @@ from pathlib import Path
 
 from utils.checkpoint import copy_to_cpu, save_checkpoint
 from utils.files import flush_to_disk
-from utils.layout import BEST, DISTANCES, LATEST, PAGE, RESULTS
+from utils.layout import BEST, DISTANCE_COLUMNS, DISTANCES, LATEST, PAGE, RESULT_COLUMNS, RESULTS
 from utils.run_folder import append_rows, write_manifest
+from utils.tensorboard import TensorBoardExport
 from utils.trainer import EpochReport
 
 CHECKPOINT_SHARE, PAGE_SHARE = 0.02, 0.02  # of a run's time
@@ -56,14 +57,16 @@ class RunWriter:
         make_checkpoint: returns the present state as a checkpoint, given (epoch, step, best).
         best: {'epoch', 'val_error1'} so far, or None.
         save_all: keep the checkpoint of every epoch.
+        export: given each epoch's rows as well.
     """
 
     def __init__(
         self, folder: Path, manifest: dict, *, make_checkpoint: Callable[[int, int, dict | None], dict],
-        best: dict | None = None, save_all: bool = False,
+        best: dict | None = None, save_all: bool = False, export: TensorBoardExport | None = None,
     ):
         self._folder, self._manifest = folder, manifest
         self._make_checkpoint, self._best, self._save_all = make_checkpoint, best, save_all
+        self._export = export
         self._unsaved: dict | None = None  # the state after the last epoch, where it is not on disk
         self._unsaved_best: dict | None = None
         self._start = time.perf_counter()
@@ -72,8 +75,11 @@ class RunWriter:
 
     def add(self, report: EpochReport, *, is_last: bool) -> None:
         """Append an epoch's rows and save what is due."""
-        append_rows(self._folder / DISTANCES, [(d.step, d.weight_distance, d.train_loss) for d in report.distances])
+        distances = [(point.step, point.weight_distance, point.train_loss) for point in report.distances]
+        append_rows(self._folder / DISTANCES, distances)
         append_rows(self._folder / RESULTS, [report_row(report)])
+        if self._export is not None:
+            self._export.add(_named(RESULT_COLUMNS, [report_row(report)]), _named(DISTANCE_COLUMNS, distances))
         improved = self._best is None or report.val.error1 < self._best['val_error1']
         if improved:
             self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}
@@ -90,6 +96,8 @@ class RunWriter:
     def finish(self, status: str, message: str = '', **more) -> None:
         """Save the last finished epoch, set the run's status and what else is known at its end, write the last page."""
         self._save()
+        if self._export is not None:
+            self._export.close()
         seconds = self._seconds_before + time.perf_counter() - self._start
         self._manifest.update(status=status, message=message, seconds=round(seconds, 3), **more)
         write_manifest(self._folder, self._manifest)
@@ -115,6 +123,10 @@ class RunWriter:
             write_run_page(self._folder)
         except Exception:  # a page that cannot be drawn must not end the training it shows
             log.warning('the page %s could not be written', self._folder / PAGE, exc_info=True)
+
+
+def _named(columns: tuple[str, ...], rows: list[tuple]) -> list[dict]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def report_row(report: EpochReport) -> tuple:

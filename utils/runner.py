@@ -16,6 +16,7 @@ from utils.gradients import create_estimator
 from utils.logs import log_to_file
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
+from utils.tensorboard import TensorBoardExport
 from utils.trainer import Trainer, evaluate
 
 log = logging.getLogger('bigbatch')
@@ -44,6 +45,7 @@ def train(experiment: Experiment, plan: str) -> None:
     writer = results.RunWriter(
         config.folder, content, make_checkpoint=functools.partial(snapshot, experiment), best=best,
         save_all=config.save_all,
+        export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
     )
     try:
         _run_epochs(experiment, writer)

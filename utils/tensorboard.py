@@ -1,0 +1,79 @@
+"""Export a run for TensorBoard while it goes on, for those who have the package.
+
+The events follow the tables of the run: a resumed or forked run begins with the rows that it keeps, so that no point
+past a checkpoint is left from before.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.layout import DISTANCES, RESULTS, TENSORBOARD
+
+SPLITS = ('train', 'val')
+# Not curves: counters, which the x axis holds, and the distance at the ends of epochs, of which DISTANCES has more.
+NOT_DRAWN = ('epoch', 'step', 'weight_distance')
+
+
+def check_tensorboard() -> None:
+    """Refuse the export where the package is missing.
+
+    Raises:
+        UserError: see above.
+    """
+    if importlib.util.find_spec('tensorboard') is None:
+        raise UserError('--tensorboard needs the package tensorboard: pip install tensorboard, or leave the flag out')
+
+
+class TensorBoardExport:
+    """Write the rows of a run's tables as TensorBoard scalars over updates, in `tensorboard/` of its folder.
+
+    Args:
+        run_folder: an existing run folder; the events of rows in it are written at once, in place of older ones.
+        settings: shown as text beside the curves.
+    """
+
+    def __init__(self, run_folder: Path, settings: Mapping[str, object]):
+        from torch.utils.tensorboard import SummaryWriter  # two seconds to import
+
+        shutil.rmtree(run_folder / TENSORBOARD, ignore_errors=True)
+        self._writer = SummaryWriter(str(run_folder / TENSORBOARD))
+        rows = '\n'.join(f'| {name} | {json.dumps(value)} |' for name, value in settings.items())
+        self._writer.add_text('settings', f'| setting | value |\n|---|---|\n{rows}')
+        self.add(_read_table(run_folder / RESULTS), _read_table(run_folder / DISTANCES))
+
+    def add(self, results: list[Mapping], distances: list[Mapping]) -> None:
+        """Write rows of results.csv and of weight_distance.csv, as mappings from column to number."""
+        for row in results:
+            for name, value in row.items():
+                if name not in NOT_DRAWN:
+                    self._add_scalar(name, value, row['step'])
+        for row in distances:
+            self._add_scalar('weight_distance', row['weight_distance'], row['step'])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left and close the file."""
+        self._writer.close()
+
+    def _add_scalar(self, column: str, value: object, step: object) -> None:
+        if math.isfinite(float(value)):
+            self._writer.add_scalar(tag_of(column), float(value), int(step))
+
+
+def tag_of(column: str) -> str:
+    """Return the tag of a column: `val_loss` is `loss/val`, so that both splits share a heading."""
+    split, _, measure = column.partition('_')
+    return f'{measure}/{split}' if split in SPLITS else column
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    with open(path, newline='', encoding='utf-8') as file:
+        return list(csv.DictReader(file))
