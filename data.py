@@ -2,8 +2,8 @@
 
 Source: data.py of the bigBatch code. Where we differ: the folder is a setting, not a constant; an unknown
 name is refused; in place of 'val', which is the official test set as published, a part of the training set
-can be held out with `split_validation`. To add a data set, write a file with
-`load(name, split, *, datasets_path, download)` in datasets/, name it in the table below, and describe its
+can be held out with `split_validation`; any folder of class folders is a data set. To add one, write a file
+with `load(name, split, *, datasets_path, download)` in datasets/, name it in the table below, and describe its
 images in preprocess.py. Nothing here imports torch before a data set is asked for, so that --help can list
 names at once.
 """
@@ -18,15 +18,21 @@ from pathlib import Path
 from utils.errors import suggest
 
 _MODULES = {
+    'cifar10': 'datasets.cifar',
+    'cifar100': 'datasets.cifar',
     'digits': 'datasets.digits',
     'fake': 'datasets.fake',
+    'imagenet': 'datasets.imagenet',
     'mnist': 'datasets.mnist',
+    'stl10': 'datasets.stl10',
 }
-_SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}  # no set here has both
+_FOLDER = 'datasets.folder'
+_SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}  # of a set that does not have both
+_DOWNLOADABLE = frozenset(('cifar10', 'cifar100', 'mnist', 'stl10'))
 
 
 def list_datasets() -> list[str]:
-    """Return the names that get_dataset knows; it takes fake:... and paths ending in .npz besides."""
+    """Return the names that get_dataset knows; it takes fake:..., .npz files and folders of class folders besides."""
     return sorted(_MODULES)
 
 
@@ -42,26 +48,50 @@ def get_dataset(
     target_transform: Callable | None = None,
     download: bool = False,
     datasets_path: str | Path | None = None,
+    *,
+    memory_limit: int | None = None,
 ):
     """Create a data set.
 
     Args:
-        name: one of list_datasets(), fake:NUM:CxHxW:CLASSES, or a path ending in .npz.
-        split: train; val, the official test set as published; test means the same.
+        name: one of list_datasets(); fake:NUM:CxHxW:CLASSES; a path ending in .npz; or a folder with train/ and val/
+            or test/, each with a folder of images for every class. A path is taken as it is, or else below
+            `datasets_path`.
+        split: train; val, which is validated on: a folder's val/ if there is one, else the official test set, as
+            published; test: a folder's test/, if there is a val/ besides, else the same as val.
         transform: applied to each image as the data set is indexed; a loader takes its own.
         target_transform: applied to each label.
         download: fetch what is missing, where the data set has a source.
         datasets_path: folder of the data sets; None: default_datasets_path().
-    Returns: a torch Dataset of (image, label).
+        memory_limit: bytes that a folder's decoded images may take up; 0: they are read as they are needed; None: half
+            of what is free. No other set asks for it.
+    Returns: a torch Dataset of (image, label): an ArrayDataset, or an ImageFiles of what does not live in memory.
     """
     if split not in _SPLITS:
         raise ValueError(f'no split {split!r}; {suggest(split, _SPLITS)}')
-    root = default_datasets_path() if datasets_path is None else Path(datasets_path).expanduser()
-    module = importlib.import_module(_find_module(name))
-    dataset = module.load(name, _SPLITS[split], datasets_path=root, download=download)
+    root = _datasets_path(datasets_path)
+    module = _find_module(name, root)
+    part = split if split == 'test' and has_test(name, root) else _SPLITS[split]
+    limit = {'memory_limit': memory_limit} if module == _FOLDER else {}
+    dataset = importlib.import_module(module).load(name, part, datasets_path=root, download=download, **limit)
     dataset.transform = transform
     dataset.target_transform = target_transform
     return dataset
+
+
+def has_test(name: str, datasets_path: str | Path | None = None) -> bool:
+    """Say whether a data set has a test split besides the one that is validated on; only folders can."""
+    root = _datasets_path(datasets_path)
+    if _find_module(name, root) != _FOLDER:
+        return False
+    from datasets import folder
+
+    return folder.has_test(folder.find_folder(name, root))
+
+
+def is_downloadable(name: str) -> bool:
+    """Say whether `download` can fetch a data set."""
+    return name in _DOWNLOADABLE
 
 
 def split_validation(dataset, fraction: float, seed: int):
@@ -91,12 +121,13 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
     Args:
         transform: a preprocess.Transform, any callable on PIL images, or None for float features.
-        num_workers: processes that decode and transform, for a StreamLoader; a DeviceLoader needs none.
+        num_workers: processes that read and transform, for a StreamLoader; a DeviceLoader needs none.
         settings: as for datasets.loader.DeviceLoader: batch_size, device, dtype, seed, ...
     Returns: a DeviceLoader where the set is in memory and transformed by whole batches, else a StreamLoader.
     """
     from datasets.arrays import ArrayDataset
-    from datasets.loader import DeviceLoader, StreamLoader
+    from datasets.loader import DeviceLoader
+    from datasets.stream import StreamLoader
     from preprocess import Transform
 
     whole_batches = isinstance(transform, Transform) or (transform is None and dataset.transform is None)
@@ -105,11 +136,26 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
     return StreamLoader(dataset, transform, num_workers=num_workers, **settings)
 
 
-def _find_module(name: str) -> str:
+def _datasets_path(path: str | Path | None) -> Path:
+    return default_datasets_path() if path is None else Path(path).expanduser()
+
+
+def _find_module(name: str, root: Path) -> str:
+    """Return the module that loads a data set; names come before folders."""
+    key = 'fake' if name.startswith('fake:') else name
+    if key in _MODULES:
+        return _MODULES[key]
     if name.endswith('.npz'):
         return 'datasets.npz'
-    key = 'fake' if name.startswith('fake:') else name
-    if key not in _MODULES:
-        known = f'{suggest(name, _MODULES)}, fake:NUM:CxHxW:CLASSES, or a path ending in .npz'
-        raise ValueError(f'no data set {name!r}; {known}')
-    return _MODULES[key]
+    from datasets.folder import LAYOUT, find_folder
+
+    if find_folder(name, root) is not None:
+        return _FOLDER
+    path = Path(name).expanduser()
+    if any(candidate.exists() for candidate in (path, root / path)):
+        raise ValueError(f'data set {name} is a file; expected a folder with {LAYOUT}, or a path ending in .npz')
+    if os.sep in name:
+        raise ValueError(f'no folder {name} in {Path.cwd()} or {root}; expected one with {LAYOUT}')
+    folders = [entry.parent.name for entry in root.glob('*/train/')]
+    known = f'{suggest(name, {*_MODULES, *folders})}, fake:NUM:CxHxW:CLASSES, a path ending in .npz'
+    raise ValueError(f'no data set {name!r}; {known}, or a folder (in {Path.cwd()} or {root}) with {LAYOUT}')

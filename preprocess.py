@@ -2,34 +2,37 @@
 
 Source: preprocess.py of the bigBatch code (Hoffer et al. 2017, arXiv 1705.08741): pad, crop at random, flip,
 normalise. Where we differ: one description has two realisations, per image (torchvision's functional
-operations) and per batch on its device, held against each other by a test; CIFAR is normalised with its own
-statistics (the original used ImageNet's); digits are not mirrored unless asked for; evaluation is not
-resized unless asked for. The random choices are drawn apart from their application, so a loader can draw
-them once per epoch and index them by example.
+operations) and per batch on its device, held against each other by a test; CIFAR and STL-10 are normalised with
+their own statistics (the original used ImageNet's); digits are not mirrored unless asked for; evaluation of
+small images is not resized unless asked for, that of photographs to 8/7 of the crop (256 for 224), whatever the
+crop. The random choices for small images are drawn apart from their application, so a loader can draw them once
+per epoch and index them by example; photographs differ in size and are cropped one by one.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 
+from utils import pixels
 from utils.errors import suggest
+from utils.seeding import isolated_rng
 
 
 class Preset(NamedTuple):
     """How images of one data set are treated unless told otherwise.
 
-    pad: pixels added on each side before the random crop; None: 4 from 32 pixels on, else 2.
+    pad: pixels added on each side before the random crop; below 1: that part of the shorter side; None: 4 from 32
+    pixels on, else 2.
     fill: grey level of the added pixels. flip: mirror at random. augment: whether training augments.
     mean, std: per channel, or one for all, of pixels in 0..1.
     """
 
-    pad: int | None
+    pad: int | float | None
     fill: int
     flip: bool
     augment: bool
@@ -37,11 +40,16 @@ class Preset(NamedTuple):
     std: tuple[float, ...]
 
 
+_IMAGENET = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
+_PHOTO_SIZE = 224  # pixels, of the crop
+_PHOTOS = 'imagenet'
 _PRESETS = {
     'mnist': Preset(2, 0, False, True, (0.5,), (0.5,)),
     'digits': Preset(1, 0, False, False, (0.5,), (0.5,)),
     'cifar10': Preset(4, 127, True, True, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
     'cifar100': Preset(4, 127, True, True, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    'stl10': Preset(12, 127, True, True, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)),
+    'folder': Preset(1 / 8, 127, True, True, **_IMAGENET),  # small images of one size in class folders
     'fake': Preset(None, 127, True, True, (0.5,), (0.5,)),
     '*.npz': Preset(None, 0, True, True, (0.5,), (0.5,)),
 }
@@ -66,7 +74,7 @@ class Transform:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    pad: int | None
+    pad: int | float | None
     fill: int
     input_size: int | None
     scale_size: int | None
@@ -82,15 +90,19 @@ class Transform:
         """
         from torchvision.transforms import functional as tvf  # takes long to import: only where it is used
 
-        image = image if isinstance(image, torch.Tensor) else tvf.pil_to_tensor(image)
-        self._check_channels(image.shape[0])
+        image = self.prepare(image)
+        pixels.check_channels(self.mean, image.shape[0])
         geometry = self._geometry(image.shape)
         choices = self.draw(1, generator, image_size=image.shape)
         top, left, flip = (*geometry.center, 0) if choices is None else choices[0].tolist()
         padded = tvf.pad(_resize(image, geometry.resized), [geometry.pad], fill=self.fill)
         cropped = tvf.crop(padded, top, left, *geometry.crop)
-        pixels = tvf.convert_image_dtype(tvf.hflip(cropped) if flip else cropped, torch.float32)
-        return tvf.normalize(pixels, self.mean, self.std)
+        image = tvf.convert_image_dtype(tvf.hflip(cropped) if flip else cropped, torch.float32)
+        return tvf.normalize(image, self.mean, self.std)
+
+    def prepare(self, image) -> torch.Tensor:
+        """Return a PIL image or uint8 tensor as a uint8 tensor (C, H, W): what comes before a batch."""
+        return pixels.to_tensor(image)
 
     def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
         """Return (height, width) after the transform of images of that size.
@@ -138,12 +150,13 @@ class Transform:
         geometry = self._geometry(images.shape)
         if choices is None:
             crops = _center_crop(_resize(images, geometry.resized), geometry, self.fill)
-            return self._normalize(crops, dtype)
+            return pixels.normalize(crops, self.mean, self.std, dtype)
         if not self.augment:
             raise ValueError('choices given to a transform that makes none; expected None for augment=False')
         choices = choices.to(images.device)
-        crops = _crop(_pad(images, geometry.pad, self.fill), choices[:, 0], choices[:, 1], geometry.crop)
-        return self._normalize(_mirror(crops, choices[:, 2]) if self.flip else crops, dtype)
+        crops = pixels.crop(pixels.pad(images, geometry.pad, self.fill), choices[:, 0], choices[:, 1], geometry.crop)
+        crops = pixels.mirror(crops, choices[:, 2]) if self.flip else crops
+        return pixels.normalize(crops, self.mean, self.std, dtype)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Draw choices and apply them: uint8 (N, C, H, W) to float32 (N, C, h, w), normalised."""
@@ -169,7 +182,8 @@ class Transform:
         """Return the pixels added on each side."""
         shorter = min(image_size)
         if self.scale_size is None:
-            return self.pad if self.pad is not None else (4 if shorter >= 32 else 2)
+            pad = (4 if shorter >= 32 else 2) if self.pad is None else self.pad
+            return pad if pad >= 1 else int(pad * shorter)
         pad, odd = divmod(self.scale_size - shorter, 2)
         if pad < 0 or odd:
             nearest = f'{shorter} or more' if pad < 0 else f'{self.scale_size - 1} or {self.scale_size + 1}'
@@ -179,20 +193,62 @@ class Transform:
             )
         return pad
 
-    def _normalize(self, images: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Map uint8 to (pixel / 255 - mean) / std."""
-        self._check_channels(images.shape[1])
-        working = torch.float64 if dtype == torch.float64 else torch.float32
-        mean, scale = _constants(self.mean, self.std, images.device, working)
-        images = images.to(working, memory_format=torch.contiguous_format)
-        return images.sub_(mean).mul_(scale).to(dtype)
 
-    def _check_channels(self, num_channels: int) -> None:
-        if len(self.mean) not in (1, num_channels):
-            raise ValueError(
-                f'normalize has {len(self.mean)} values, the images {num_channels} channels; '
-                f'expected {num_channels} values, or 1 for all'
-            )
+@dataclass(frozen=True)
+class PhotoTransform:
+    """Crop photographs of any size to one, flip and normalise, as get_transform describes it.
+
+    Call it with one PIL image or uint8 tensor (C, H, W). Or do it in two stages: `prepare` on each image, with choices
+    from torch's global generator, and `apply` on a batch of what that gives.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input_size: int
+    scale_size: int
+    augment: bool
+    flip: bool
+
+    def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Transform one image with choices from the generator (default: torch's global one).
+
+        Args:
+            image: PIL image or uint8 tensor (C, H, W).
+        Returns: float32 (C, input_size, input_size), normalised.
+        """
+        if generator is None:
+            return self.apply(self.prepare(image)[None])[0]
+        with isolated_rng() as seed_generators:  # torchvision takes no generator
+            seed_generators(int(torch.randint(2**62, (), generator=generator)))
+            return self(image)
+
+    def prepare(self, image) -> torch.Tensor:
+        """Crop and flip one image: PIL or uint8 tensor to uint8 (C, input_size, input_size)."""
+        return self._pipeline(pixels.to_tensor(image))
+
+    def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
+        """Return (height, width) after the transform, of images of any size."""
+        return self.input_size, self.input_size
+
+    def draw(self, num: int, generator: torch.Generator | None = None, *, image_size: Sequence[int]) -> None:
+        """Choose nothing: all is chosen by `prepare`."""
+
+    def apply(self, images: torch.Tensor, choices: None = None, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), on its device; computed in float32 at least."""
+        return pixels.normalize(images, self.mean, self.std, dtype)
+
+    def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Transform uint8 (N, C, H, W), one by one, to float32 (N, C, input_size, input_size)."""
+        return torch.stack([self(image, generator=generator) for image in images])
+
+    @functools.cached_property
+    def _pipeline(self) -> Callable:
+        from torchvision.transforms import v2
+
+        if not self.augment:
+            return v2.Compose([v2.Resize(self.scale_size, antialias=True), v2.CenterCrop(self.input_size)])
+        crop = v2.RandomResizedCrop(self.input_size, antialias=True)
+        return v2.Compose([crop, v2.RandomHorizontalFlip()]) if self.flip else crop
 
 
 def get_transform(
@@ -203,27 +259,36 @@ def get_transform(
     augment: bool = True,
     *,
     flip: bool | None = None,
-) -> Transform:
+) -> Transform | PhotoTransform:
     """Build the transform of a data set.
 
     With augment: pad all around, crop `input_size` at random, mirror at random, scale to 0..1, normalise.
     Without: resize to `scale_size` if given, crop the centre, scale to 0..1, normalise. An `input_size` above
     the image's own takes in padding in both.
 
+    For imagenet, with augment: crop a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3), resize it to
+    `input_size`, mirror at random, scale to 0..1, normalise, as in Szegedy et al. 2014 (arXiv 1409.4842). Without:
+    resize, crop the centre.
+
     Args:
-        name: of a data set: mnist, digits, cifar10, cifar100, fake or fake:..., or a path ending in .npz.
-        input_size: side of the crop in pixels; None: the image's own size.
-        scale_size: shorter side in pixels, with augment after padding, without after resizing.
+        name: of a data set: mnist, digits, cifar10, cifar100, stl10, fake or fake:..., or a path ending in .npz; for
+            class folders imagenet, or folder if their images are small and of one size.
+        input_size: side of the crop in pixels; None: the image's own size, for imagenet 224.
+        scale_size: shorter side in pixels, with augment after padding, without after resizing; None: see above, for
+            imagenet 8/7 of `input_size`, and used without augment only.
         normalize: {'mean': values, 'std': values} of pixels in 0..1, one per channel or one for all.
         flip: mirror half of the images; None: as usual for the data set (photographs yes, digits no).
     """
-    preset = _get_preset(name)
+    preset = None if name == _PHOTOS else _get_preset(name)
     for label, value in (('input_size', input_size), ('scale_size', scale_size)):
         if value is not None and value < 1:
             raise ValueError(f'{label} {value} is not a size in pixels; expected 1 or more')
     if flip and not augment:
         raise ValueError('flip=True mirrors at random, which augment=False rules out; drop one of the two')
-    mean, std = (preset.mean, preset.std) if normalize is None else _parse_normalize(normalize)
+    statistics = None if normalize is None else _parse_normalize(normalize)
+    if preset is None:
+        return _photo_transform(input_size or _PHOTO_SIZE, scale_size, statistics, augment=augment, flip=flip)
+    mean, std = statistics or (preset.mean, preset.std)
     return Transform(
         mean=mean,
         std=std,
@@ -236,15 +301,28 @@ def get_transform(
     )
 
 
+def _photo_transform(
+    input_size: int, scale_size: int | None, statistics: tuple | None, *, augment: bool, flip: bool | None
+) -> PhotoTransform:
+    scale_size = round(input_size * 8 / 7) if scale_size is None else scale_size
+    if scale_size < input_size:
+        raise ValueError(
+            f'scale_size {scale_size} is less than the crop of {input_size}; expected {input_size} or more'
+        )
+    mean, std = statistics or (_IMAGENET['mean'], _IMAGENET['std'])
+    return PhotoTransform(mean, std, input_size, scale_size, augment, flip=augment and flip is not False)
+
+
 def default_augment(name: str) -> bool:
     """Say whether training on this data set augments unless told otherwise."""
-    return _get_preset(name).augment
+    return name == _PHOTOS or _get_preset(name).augment
 
 
 def _get_preset(name: str) -> Preset:
     key = 'fake' if name.startswith('fake:') else '*.npz' if name.endswith('.npz') else name
     if key not in _PRESETS:
-        raise ValueError(f'no transform for data set {name!r}; {suggest(name, _PRESETS)}')
+        known = suggest(name, [*_PRESETS, _PHOTOS])
+        raise ValueError(f'no transform for data set {name!r}; {known}')
     return _PRESETS[key]
 
 
@@ -258,14 +336,6 @@ def _parse_normalize(normalize: Mapping[str, Sequence[float]]) -> tuple[tuple[fl
             'expected as many means as stds, all stds above 0'
         )
     return mean, std
-
-
-@functools.lru_cache(maxsize=64)  # made once: moving them in every step would wait for the device
-def _constants(mean, std, device, dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return shift and factor, (C, 1, 1), in units of grey levels."""
-    shift = torch.tensor(mean, dtype=torch.float64).view(-1, 1, 1) * 255
-    factor = 1 / (torch.tensor(std, dtype=torch.float64).view(-1, 1, 1) * 255)
-    return shift.to(device, dtype), factor.to(device, dtype)
 
 
 def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:
@@ -286,34 +356,7 @@ def _center_crop(images: torch.Tensor, geometry: _Geometry, fill: int) -> torch.
     """Cut the centre; pad only where the crop is larger than the image."""
     (top, left), (height, width) = geometry.center, geometry.crop
     if height > images.shape[-2] or width > images.shape[-1]:
-        images = _pad(images, geometry.pad, fill)
+        images = pixels.pad(images, geometry.pad, fill)
     else:
         top, left = top - geometry.pad, left - geometry.pad
     return images[..., top : top + height, left : left + width]
-
-
-def _pad(images: torch.Tensor, pad: int, fill: int) -> torch.Tensor:
-    return F.pad(images, (pad,) * 4, value=fill) if pad else images.contiguous()
-
-
-def _crop(padded: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Cut one window of `size` from each image of `padded`, contiguous (N, C, H, W).
-
-    In memory the window is a stretch from its first pixel to its last, of the same length for every
-    image; so one index_select on the overlapping view (start, stretch) gathers all of them.
-    """
-    num, channels, height, width = padded.shape
-    stretch = (channels - 1) * height * width + (size[0] - 1) * width + size[1]
-    view = padded.as_strided((padded.numel() - stretch + 1, stretch), (1, 1))
-    first = torch.arange(num, device=padded.device) * (channels * height * width)
-    gathered = view.index_select(0, first + top * width + left)
-    return gathered.as_strided((num, channels, *size), (stretch, height * width, width, 1))
-
-
-def _mirror(images: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """Reverse the rows of the uint8 images where `flip` (N,) is 1: a ^ ((a ^ b) & mask).
-
-    Four passes over bytes, which take a third of the time of torch.where with a broadcast condition.
-    """
-    mask = (flip * 255).to(torch.uint8).view(-1, 1, 1, 1)
-    return images.flip(-1).bitwise_xor_(images).bitwise_and_(mask).bitwise_xor_(images)

@@ -26,6 +26,8 @@ class ArrayDataset(Dataset):
         target_transform: applied to the label of an example.
     """
 
+    preset: str | None = None  # how preprocess knows such images; None: by the name of the data set
+
     def __init__(
         self,
         images: torch.Tensor,
@@ -48,6 +50,11 @@ class ArrayDataset(Dataset):
     def is_float(self) -> bool:
         """Whether the examples are float features rather than uint8 images."""
         return self.images.dtype == torch.float32
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of memory that the examples take up."""
+        return self.images.nbytes
 
     @property
     def input_shape(self) -> tuple[int, ...]:

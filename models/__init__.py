@@ -17,10 +17,25 @@ if TYPE_CHECKING:
 
 # name -> module; the module has a function of that name, which returns the network.
 MODELS: dict[str, str | Callable] = {
+    'alexnet': 'models.alexnet',
+    'alexnet_small': 'models.alexnet',
+    'alexnetv2': 'models.alexnet',
+    'alexnetv3': 'models.alexnet',
+    'alexnetvlr': 'models.alexnet',
     'cifar100_shallow': 'models.shallow',
     'cifar10_shallow': 'models.shallow',
+    'keskar_c1': 'models.keskar',
+    'keskar_c2': 'models.keskar',
+    'keskar_c3': 'models.keskar',
+    'keskar_c4': 'models.keskar',
+    'keskar_f1': 'models.keskar',
+    'keskar_f2': 'models.keskar',
     'mnist_f1': 'models.mnist_f1',
     'resnet': 'models.resnet',
+    'vgg': 'models.vgg',
+    'wide_WResNet': 'models.wide_resnet',
+    'wide_resnet': 'models.wide_resnet',
+    'wresnet16_4': 'models.wide_resnet',
 }
 
 
@@ -68,10 +83,15 @@ def create_model(name: str, **config) -> nn.Module:
     for key in config:
         if options is not None and key not in options:
             raise ValueError(f'model {name} has no option {key!r}: {_suggest(key, options)}')
+    if isinstance(config.get('num_classes'), int) and config['num_classes'] < 1:
+        raise ValueError(f'model {name}: num_classes {config["num_classes"]} is not a whole number from 1')
     try:
         return _function(name)(**config)
+    except ValueError as error:
+        raise ValueError(f'model {name}: {error}') from error
     except (TypeError, RuntimeError) as error:
-        raise ValueError(f'model {name} cannot be built with {config}: {error}') from error
+        reason = str(error).partition('\n')[0]  # torch goes on to list the signatures that it knows
+        raise ValueError(f'model {name} cannot be built with {config}: {reason}') from error
 
 
 def _function(name: str) -> Callable:
@@ -82,6 +102,6 @@ def _function(name: str) -> Callable:
 
 
 def _suggest(word: str, known) -> str:
-    near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.5)
+    near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.7)
     hint = f'did you mean {" or ".join(near)}? ' if near else ''
     return f'{hint}known: {", ".join(sorted(known))}'

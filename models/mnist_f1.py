@@ -11,6 +11,8 @@ import math
 
 from torch import nn
 
+from models.common import check_whole
+
 
 def mnist_f1(
     width: int = 512, depth: int = 5, num_classes: int = 10, input_shape: tuple[int, ...] = (1, 28, 28)
@@ -26,8 +28,7 @@ def mnist_f1(
         ValueError: a width or depth below 1.
     """
     for option, value in (('width', width), ('depth', depth)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f'mnist_f1: {option} {value!r} is not a whole number from 1')
+        check_whole(option, value)
     sizes = [math.prod(input_shape)] + [width] * depth
     layers: list[nn.Module] = [nn.Flatten()]
     for fan_in, fan_out in itertools.pairwise(sizes):

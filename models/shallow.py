@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from models.common import check_images
+
 
 class ShallowNet(nn.Module):
     """[conv 5x5x64, max-pool 3/2, batch norm, ReLU] x 2 -> (384, batch norm, ReLU, dropout) -> (192, ...) -> classes.
@@ -20,16 +22,13 @@ class ShallowNet(nn.Module):
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5):
         super().__init__()
-        if len(input_shape) != 3:
-            raise ValueError(f'inputs of shape {tuple(input_shape)} are no images (C, H, W), which this network takes')
-        channels, height, width = input_shape
-        if min(height, width) < 7:
-            raise ValueError(f'images of {height} x {width} vanish in two poolings: at least 7 x 7 is needed')
+        channels, height, width = check_images(input_shape, smallest=7)
         self.features = nn.Sequential(*_conv_block(channels), *_conv_block(64))
         num_features = 64 * _pooled_twice(height) * _pooled_twice(width)
         self.classifier = nn.Sequential(
-            nn.Flatten(), *_hidden(num_features, 384, dropout), *_hidden(384, 192, dropout), nn.Linear(192, num_classes)
-        )
+            nn.Flatten(), *hidden_layer(num_features, 384, dropout), *hidden_layer(384, 192, dropout),
+            nn.Linear(192, num_classes),
+        )  # fmt: skip
         self.regime = {
             0: {'optimizer': 'SGD', 'lr': 1e-3, 'momentum': 0.9, 'weight_decay': 5e-4},
             60: {'lr': 1e-2},
@@ -47,7 +46,8 @@ def _conv_block(channels: int) -> list[nn.Module]:
     return [convolution, nn.MaxPool2d(kernel_size=3, stride=2), nn.BatchNorm2d(64), nn.ReLU(inplace=True)]
 
 
-def _hidden(fan_in: int, fan_out: int, dropout: float) -> list[nn.Module]:
+def hidden_layer(fan_in: int, fan_out: int, dropout: float) -> list[nn.Module]:
+    """Return linear without bias, batch norm, ReLU, dropout with that probability."""
     linear = nn.Linear(fan_in, fan_out, bias=False)
     return [linear, nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True), nn.Dropout(dropout)]
 

@@ -1,10 +1,10 @@
-"""The networks: shapes, published facts counted by hand, refusals, and a user's own network in a whole run."""
+"""Every network: shapes, gradients, ghosts, published regimes, refusals, and the table that names them."""
 
-import copy
 import itertools
 import subprocess
 import sys
 
+import numpy
 import pytest
 import torch
 from torch import nn
@@ -12,24 +12,31 @@ from torch import nn
 import models
 from models import create_model, list_models, register_model
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
-from tests.conftest import main_normal, read_json, stable_rows
+from tests.conftest import main_gbn, main_normal, read_json
+from tests.networks import build, cases, outline, refusal, usual
 from utils.optim import check_regime
 from utils.regime import Regime
 
-# name -> the options that its usual data gives: (num_classes, input_shape).
-USUAL = {
-    'mnist_f1': (10, (1, 28, 28)),
-    'cifar10_shallow': (10, (3, 32, 32)),
-    'cifar100_shallow': (100, (3, 32, 32)),
-    'resnet': (10, (3, 32, 32)),
-}
-# The others may come as well: a network that is not named above is tried on CIFAR-10's shape.
-CASES = [(name, *USUAL.get(name, (10, (3, 32, 32)))) for name in list_models()] + [
-    ('mnist_f1', 10, (1, 8, 8)),
-    ('mnist_f1', 3, (20,)),
-    ('cifar10_shallow', 4, (1, 7, 7)),
-    ('resnet', 4, (1, 8, 8)),
-]
+OTHERS = (
+    ('mnist_f1', 3, (20,), {}),
+    ('keskar_f1', 3, (1, 8, 8), {}),
+    ('cifar10_shallow', 4, (1, 7, 7), {}),
+    ('keskar_c1', 4, (1, 7, 9), {}),
+    ('vgg', 4, (1, 8, 40), {}),
+    ('alexnet_small', 4, (1, 15, 16), {}),
+    ('alexnet_small', 4, (3, 32, 32), {'norm': 'conv', 'dropout': 0.1}),
+    ('resnet', 4, (1, 8, 8), {}),
+    ('resnet', 4, (3, 65, 20), {'depth': 18}),
+    ('resnet', 4, (2, 32, 32), {'depth': 50, 'dataset': 'imagenet'}),
+    ('wresnet16_4', 4, (1, 8, 8), {'depth': 10, 'width': 2, 'dropout': 0.2}),
+)
+WITHOUT_BATCH_NORM = (
+    ('alexnet', 10, (3, 64, 64), {'norm': 'none'}),
+    ('alexnet_small', 10, (3, 32, 32), {'norm': 'none'}),
+    ('resnet', 10, (3, 16, 16), {'norm': 'none', 'depth': 32}),
+    ('resnet', 10, (3, 65, 65), {'norm': 'none', 'depth': 50}),
+)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 EPOCHS = 200
 
 
@@ -40,172 +47,165 @@ def registry(monkeypatch):
     return models.MODELS
 
 
-def build(name: str, num_classes: int, shape: tuple[int, ...]) -> nn.Module:
-    torch.manual_seed(0)
-    return create_model(name, num_classes=num_classes, input_shape=shape)
-
-
-def num_parameters(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def batch_norm(channels: int) -> int:
-    """Count its parameters: weight and bias."""
-    return 2 * channels
-
-
 # Every network
 
 
-@pytest.mark.parametrize(('name', 'num_classes', 'shape'), CASES)
-def test_it_gives_logits_in_both_modes(name, num_classes, shape):
-    model, inputs = build(name, num_classes, shape), torch.randn(2, *shape)
-    for mode in (True, False):
-        logits = model.train(mode)(inputs)
-        assert logits.shape == (2, num_classes)
-        assert logits.isfinite().all()
-    with torch.no_grad():  # scored one by one or together: eval mode knows no batch
+@pytest.mark.parametrize(('name', 'num_classes', 'shape', 'config'), cases(*OTHERS))
+def test_it_gives_logits_in_both_modes(name, num_classes, shape, config):
+    model, inputs = build(name, num_classes, shape, **config), torch.randn(2, *shape)
+    with torch.no_grad():
+        for mode in (True, False):
+            logits = model.train(mode)(inputs)
+            assert logits.shape == (2, num_classes)
+            assert logits.isfinite().all()
+        # scored one by one or together: eval mode knows no batch
         single = torch.cat([model(inputs[:1]), model(inputs[1:])])
     torch.testing.assert_close(logits, single, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(('name', 'num_classes', 'shape'), CASES)
-def test_every_parameter_gets_a_gradient(name, num_classes, shape):
-    model = build(name, num_classes, shape).train()
+@pytest.mark.parametrize(('name', 'num_classes', 'shape', 'config'), cases(*OTHERS, *WITHOUT_BATCH_NORM))
+def test_every_parameter_gets_a_gradient(name, num_classes, shape, config):
+    model = build(name, num_classes, shape, **config).train()
     model(torch.randn(4, *shape)).logsumexp(1).sum().backward()
     without = [key for key, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.any()]
     assert without == []
 
 
-@pytest.mark.parametrize('name', list_models())
-def test_its_regime_holds(name):
-    model = build(name, *USUAL.get(name, (10, (3, 32, 32))))
-    regime = Regime(model.regime)
-    check_regime(regime, EPOCHS)
-    assert regime.table(EPOCHS)[0].keys() >= {'optimizer', 'lr', 'momentum', 'weight_decay'}
-
-
-@pytest.mark.parametrize(('name', 'num_classes', 'shape'), CASES)
-def test_ghosts_keep_the_keys_and_what_eval_mode_gives(name, num_classes, shape):
-    plain, ghost = build(name, num_classes, shape), build(name, num_classes, shape)
+@pytest.mark.parametrize(('name', 'num_classes', 'shape', 'config'), cases(*OTHERS))
+def test_ghosts_keep_the_keys_and_what_eval_mode_gives(name, num_classes, shape, config):
+    plain, ghost = build(name, num_classes, shape, **config), build(name, num_classes, shape, **config)
     before = list(plain.state_dict())
     convert_ghost_batch_norm(ghost, 2)
     assert list(ghost.state_dict()) == before
     inputs = torch.randn(4, *shape)
-    torch.manual_seed(1)  # for the dropout of the shallow networks
-    ghost.train()(inputs)
-    plain.load_state_dict(ghost.state_dict())
-    moved = [key for key, value in ghost.state_dict().items() if key.endswith('num_batches_tracked') and value == 2]
-    assert len(moved) == sum(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in plain.modules()) > 0
-    assert torch.equal(plain.eval()(inputs), ghost.eval()(inputs))
+    with torch.no_grad():
+        ghost.train()(inputs)
+        plain.load_state_dict(ghost.state_dict())
+        moved = [key for key, value in ghost.state_dict().items() if key.endswith('num_batches_tracked') and value == 2]
+        assert len(moved) == sum(isinstance(module, BATCH_NORMS) for module in plain.modules()) > 0
+        assert torch.equal(plain.eval()(inputs), ghost.eval()(inputs))
 
 
 @pytest.mark.parametrize('name', list_models())
 def test_a_linear_or_convolution_before_batch_norm_has_no_bias(name):
-    model = build(name, *USUAL.get(name, (10, (3, 32, 32))))
-    order, hooks = [], []  # weighted layers and batch norms as data meets them
-    kinds = (nn.Linear, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d)
+    num_classes, shape = usual(name)
+    model = outline(name, num_classes=num_classes, input_shape=shape)
+    order = []  # weighted layers and batch norms as data meets them
     for module in model.modules():
-        if isinstance(module, kinds):
-            hooks.append(module.register_forward_hook(lambda module, inputs, output: order.append(module)))
-    model.eval()(torch.randn(2, *USUAL.get(name, (10, (3, 32, 32)))[1]))
+        if isinstance(module, (nn.Linear, nn.Conv2d, *BATCH_NORMS)):
+            module.register_forward_hook(lambda module, inputs, output: order.append(module))
+    model.eval()(torch.empty(2, *shape, device='meta'))
     followed = [
         first for first, second in itertools.pairwise(order)
-        if isinstance(first, (nn.Linear, nn.Conv2d)) and isinstance(second, (nn.BatchNorm1d, nn.BatchNorm2d))
+        if isinstance(first, (nn.Linear, nn.Conv2d)) and isinstance(second, BATCH_NORMS)
     ]
-    assert followed
+    assert len(followed) == sum(isinstance(module, BATCH_NORMS) for module in order) > 0
     assert all(module.bias is None for module in followed)
     assert order[-1].bias is not None
 
 
-# What the papers and the published code say, counted by hand
+@pytest.mark.parametrize(('name', 'num_classes', 'shape', 'config'), WITHOUT_BATCH_NORM)
+def test_without_batch_norm_it_has_biases_and_keeps_the_scale(name, num_classes, shape, config):
+    model = build(name, num_classes, shape, **config)
+    assert not any(isinstance(module, BATCH_NORMS) for module in model.modules())
+    weighted = [module for module in model.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    assert all(module.bias is not None for module in weighted)
+    assert all(not module.bias.any() for module in weighted[:-1])
+    with torch.no_grad():
+        logits = model.eval()(torch.randn(8, *shape))
+    assert 0.1 < logits.std() < 4  # 20 layers without a norm lose or gain many powers of ten where it is off
 
 
-def test_f1_is_784_5x512_10():
-    linears = 784 * 512 + 4 * 512 * 512 + (512 * 10 + 10)
-    assert num_parameters(create_model('mnist_f1')) == linears + 5 * batch_norm(512)
-    layers = [module for module in create_model('mnist_f1').modules() if isinstance(module, nn.Linear)]
-    assert [(layer.in_features, layer.out_features) for layer in layers] == [(784, 512), *[(512, 512)] * 4, (512, 10)]
+@pytest.mark.parametrize('name', ['resnet', 'alexnet_small'])
+def test_without_batch_norm_it_computes_what_a_batch_norm_at_rest_does(name):
+    """A batch norm of mean 0 and variance 1 - eps in eval mode only adds its bias."""
+    num_classes, shape = usual(name)
+    batch, none = build(name, num_classes, shape), build(name, num_classes, shape, norm='none')
+    biases = []
+    for module in batch.modules():
+        if isinstance(module, BATCH_NORMS):
+            nn.init.constant_(module.running_var, 1 - module.eps)
+            nn.init.normal_(module.bias, std=0.1)
+            biases.append(module.bias)
+    own = [module for module in batch.modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    for module in none.modules():
+        if isinstance(module, (nn.Linear, nn.Conv2d)):
+            source = own.pop(0)
+            module.weight = source.weight
+            module.bias = source.bias if source.bias is not None else biases.pop(0)
+    assert own == biases == []
+    inputs = torch.randn(2, *shape)
+    torch.testing.assert_close(batch.eval()(inputs), none.eval()(inputs), rtol=1e-3, atol=1e-4)
 
 
-def test_f1_of_another_size():
-    model = create_model('mnist_f1', width=16, depth=2, num_classes=3, input_shape=(1, 8, 8))
-    assert num_parameters(model) == 64 * 16 + 16 * 16 + (16 * 3 + 3) + 2 * batch_norm(16)
-
-
-@pytest.mark.parametrize(('name', 'num_classes'), [('cifar10_shallow', 10), ('cifar100_shallow', 100)])
-def test_c1_and_c3_by_hand(name, num_classes):
-    convolutions = 3 * 64 * 25 + 64 * 64 * 25 + 2 * batch_norm(64)
-    hidden = 64 * 7 * 7 * 384 + 384 * 192 + batch_norm(384) + batch_norm(192)
-    model = create_model(name)
-    assert num_parameters(model) == convolutions + hidden + (192 * num_classes + num_classes)
-    flat = model.eval().classifier[0](model.features(torch.randn(2, 3, 32, 32)))
-    assert flat.shape == (2, 64 * 7 * 7)
-    assert [module.p for module in model.modules() if isinstance(module, nn.Dropout)] == [0.5, 0.5]
-
-
-@pytest.mark.parametrize('depth', [8, 20, 44])
-def test_resnet_counts_its_weighted_layers(depth):
-    num_blocks = (depth - 2) // 6
-    model = create_model('resnet', depth=depth)
-    weighted = {key: layer for key, layer in model.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))}
-    assert sum('shortcut' not in key for key in weighted) == 3 * num_blocks * 2 + 2 == depth
-    projections = [layer for key, layer in weighted.items() if 'shortcut' in key]
-    assert [(layer.in_channels, layer.out_channels, layer.kernel_size) for layer in projections] == [
-        (16, 32, (1, 1)), (32, 64, (1, 1)),
-    ]  # fmt: skip
-
-
-def test_resnet_44_has_the_parameters_of_the_formula():
-    stages = 0
-    for before, width in ((16, 16), (16, 32), (32, 64)):
-        first = 9 * before * width + 9 * width * width + 2 * batch_norm(width)
-        projection = before * width + batch_norm(width) if before != width else 0
-        stages += first + projection + 6 * (2 * 9 * width * width + 2 * batch_norm(width))
-    stem, classifier = 9 * 3 * 16 + batch_norm(16), 64 * 10 + 10
-    assert num_parameters(create_model('resnet')) == stem + stages + classifier
-
-
-def test_resnet_44_maps_are_32_16_8_and_its_blocks_16_32_64_wide():
-    model, shapes = create_model('resnet').eval(), []
-    for block in model.blocks:
-        block.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape[1:])))
-    model(torch.randn(2, 3, 32, 32))
-    assert shapes == [(16, 32, 32)] * 7 + [(32, 16, 16)] * 7 + [(64, 8, 8)] * 7
-
-
-def test_a_block_of_zero_weights_hands_on_its_input():
-    block = create_model('resnet', depth=8).blocks[0].eval()
-    nn.init.zeros_(block.bn2.weight)
-    inputs = torch.rand(2, 16, 8, 8)  # not negative, so the last ReLU leaves it alone
-    assert torch.equal(block(inputs), inputs)
-
-
-# The rates of the published code: (epoch, rate), momentum, weight decay.
+# The published regimes: optimizer, (epoch, rate), momentum, weight decay.
 REGIMES = {
-    'mnist_f1': ([(0, 0.1), (10, 0.01), (20, 1e-3), (30, 1e-4)], 0.9, 1e-4),
-    'cifar10_shallow': ([(0, 1e-3), (60, 0.01), (120, 1e-3), (180, 1e-4)], 0.9, 5e-4),
-    'cifar100_shallow': ([(0, 1e-3), (60, 0.01), (120, 1e-3), (180, 1e-4)], 0.9, 5e-4),
-    'resnet': ([(0, 0.1), (81, 0.01), (122, 1e-3), (164, 1e-4)], 0.9, 1e-4),
+    'mnist_f1': ('SGD', [(0, 0.1), (10, 0.01), (20, 1e-3), (30, 1e-4)], 0.9, 1e-4),
+    'cifar10_shallow': ('SGD', [(0, 1e-3), (60, 0.01), (120, 1e-3), (180, 1e-4)], 0.9, 5e-4),
+    'cifar100_shallow': ('SGD', [(0, 1e-3), (60, 0.01), (120, 1e-3), (180, 1e-4)], 0.9, 5e-4),
+    'resnet': ('SGD', [(0, 0.1), (81, 0.01), (122, 1e-3), (164, 1e-4)], 0.9, 1e-4),
+    'wide_WResNet': ('SGD', [(0, 0.1), (60, 0.02), (120, 4e-3), (140, 1e-4)], 0.9, 1e-4),
+    'alexnetv2': ('SGD', [(0, 0.01), (20, 1e-3), (40, 1e-4)], 0.9, 1e-4),
+    'alexnetv3': ('SGD', [(0, 0.01), (20, 1e-3), (40, 1e-4)], 0.9, 0),
+    'alexnetvlr': ('SGD', [(0, 0.113137), (20, 0.0113137), (40, 0.00113137)], 0.9, 0),
+    'alexnet_small': ('SGD', [(0, 0.125), (41, 0.0125), (61, 0.00125)], 0, 5e-4),
+    'vgg': ('SGD', [(0, 0.1), (81, 0.01), (122, 1e-3), (164, 1e-4)], 0.9, 5e-4),
+    **{f'keskar_{net}': ('Adam', [(0, 1e-3)], None, None) for net in ('f1', 'f2', 'c1', 'c2', 'c3', 'c4')},
 }
+REGIMES |= {'wide_resnet': REGIMES['wide_WResNet'], 'wresnet16_4': REGIMES['wide_WResNet']}
 
 
 @pytest.mark.parametrize('name', REGIMES)
 def test_the_published_regime(name):
-    rates, momentum, weight_decay = REGIMES[name]
-    settings = {'optimizer': 'SGD', 'momentum': momentum, 'weight_decay': weight_decay}
-    table = Regime(create_model(name).regime).table(EPOCHS)
-    assert table == [{'epoch': epoch, 'lr': lr, **settings} for epoch, lr in rates]
+    optimizer, rates, momentum, weight_decay = REGIMES[name]
+    table = Regime(outline(name).regime).table(EPOCHS)
+    assert [(row['epoch'], row['optimizer']) for row in table] == [(epoch, optimizer) for epoch, _ in rates]
+    assert [row['lr'] for row in table] == pytest.approx([rate for _, rate in rates], rel=1e-12)
+    for row in table:
+        assert (row.get('momentum'), row.get('weight_decay')) == (momentum, weight_decay)
+
+
+def test_alexnet_drops_the_weight_decay_in_the_published_regime():
+    table = Regime(outline('alexnet').regime).table(EPOCHS)
+    assert [(row['epoch'], row['lr'], row['weight_decay'], row['momentum']) for row in table] == [
+        (0, 0.01, 5e-4, 0.9), (10, 5e-3, 5e-4, 0.9), (15, 1e-3, 0, 0.9), (20, 5e-4, 0, 0.9), (25, 1e-4, 0, 0.9),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_its_regime_builds_an_optimizer(name):
+    assert name in REGIMES or name == 'alexnet'
+    check_regime(Regime(outline(name).regime), EPOCHS)
+
+
+def test_adam_has_the_defaults_of_keras():
+    adam = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=outline('keskar_f1').regime[0]['lr']).defaults
+    assert (adam['lr'], adam['betas'], adam['eps'], adam['weight_decay']) == (1e-3, (0.9, 0.999), 1e-8, 0)
+
+
+# Whole runs
+
+
+@pytest.mark.parametrize(('script', 'name', 'shape', 'flags'), [
+    (main_gbn, 'wresnet16_4', '3x8x8', ('-mb', '8', '--model_config', "{'depth': 10, 'width': 1}")),
+    (main_gbn, 'keskar_c1', '3x8x8', ('-mb', '8')),
+    (main_normal, 'keskar_f2', '3x8x8', ('--no-lr_bb_fix',)),
+    (main_normal, 'resnet', '3x8x8', ('--micro-batch-size', '8', '--model_config', "{'norm': 'none', 'depth': 8}")),
+    (main_normal, 'alexnet_small', '1x16x16', ('--model_config', "{'norm': 'conv'}")),
+    pytest.param(main_gbn, 'vgg', '3x32x32', ('-mb', '8'), marks=pytest.mark.slow),
+    pytest.param(main_gbn, 'keskar_c4', '3x32x32', ('-mb', '8'), marks=pytest.mark.slow),
+    pytest.param(
+        main_gbn, 'resnet', '3x65x65', ('-mb', '8', '--model_config', "{'depth': 18}"), marks=pytest.mark.slow
+    ),
+])  # fmt: skip
+def test_it_trains(train, monkeypatch, script, name, shape, flags):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    shared = ('--dataset', f'fake:32:{shape}:4', '--model', name, '--b', '16', '--epochs', '1', '--device', 'cpu')
+    run = train(*shared, *flags, script=script)
+    assert read_json(run / 'config.json')['status'] == 'done'
 
 
 # Refusals
-
-
-def refusal(name: str, **config) -> str:
-    with pytest.raises(ValueError) as caught:
-        create_model(name, **config)
-    assert '\n' not in str(caught.value)
-    return str(caught.value)
 
 
 def test_an_unknown_model_names_the_nearest():
@@ -217,6 +217,7 @@ def test_an_unknown_model_names_the_nearest():
 
 @pytest.mark.parametrize(('name', 'option', 'near'), [
     ('resnet', 'detph', 'depth'), ('mnist_f1', 'widht', 'width'), ('cifar10_shallow', 'drop_out', 'dropout'),
+    ('wide_WResNet', 'widht', 'width'), ('alexnetv2', 'nrom', 'norm'), ('keskar_c2', 'num_clases', 'num_classes'),
 ])  # fmt: skip
 def test_an_unknown_option_names_the_nearest(name, option, near):
     message = refusal(name, **{option: 1})
@@ -225,40 +226,33 @@ def test_an_unknown_option_names_the_nearest(name, option, near):
     assert 'num_classes' in message
 
 
-@pytest.mark.parametrize('option', ['width', 'depth'])
-@pytest.mark.parametrize('value', [0, -3, 12.0, '12', None])
-def test_f1_refuses_a_bad_size(option, value):
-    message = refusal('mnist_f1', **{option: value})
-    assert option in message
-    assert repr(value) in message
+@pytest.mark.parametrize('name', list_models())
+@pytest.mark.parametrize('value', [0, -1, 2.5, '10'])
+def test_a_bad_number_of_classes_is_refused(name, value):
+    assert str(value) in refusal(name, num_classes=value)
 
 
-@pytest.mark.parametrize('depth', [-1, 0, 2, 7, 9, 10, 12, 43, 45, 46, 48, 100, 1001])
-def test_resnet_names_the_nearest_depth(depth):
-    message = refusal('resnet', depth=depth)
-    assert f'depth {depth} is not 6n + 2' in message
-    named = int(message.rpartition(' ')[2])
-    valid = range(8, 1100, 6)
-    assert named in valid
-    assert abs(named - depth) == min(abs(depth - other) for other in valid)
+@pytest.mark.parametrize('name', sorted(set(list_models()) - {'mnist_f1', 'keskar_f1', 'keskar_f2'}))
+def test_a_network_for_images_refuses_features(name):
+    assert '(20,) are no images (C, H, W)' in refusal(name, input_shape=(20,))
 
 
-@pytest.mark.parametrize('depth', [44.0, '44', None])
-def test_resnet_refuses_a_depth_that_is_no_whole_number(depth):
-    assert repr(depth) in refusal('resnet', depth=depth)
+@pytest.mark.parametrize(('name', 'words'), [
+    ('resnet', 'batch, none'), ('alexnet', 'batch, conv, none'), ('alexnet_small', 'batch, conv, none'),
+])  # fmt: skip
+def test_an_unknown_norm_names_the_choices(name, words):
+    assert f"norm 'group' is unknown: choose one of {words}" in refusal(name, norm='group')
 
 
-def test_shallow_networks_refuse_images_that_vanish():
-    message = refusal('cifar10_shallow', input_shape=(3, 32, 6))
-    assert '32 x 6' in message
-    assert '7' in message
+@pytest.mark.parametrize('name', ['cifar10_shallow', 'wresnet16_4', 'alexnet', 'alexnet_small'])
+@pytest.mark.parametrize('value', [2, -0.5, 'a'])
+def test_a_dropout_that_is_no_probability_is_refused(name, value):
+    assert 'dropout' in refusal(name, dropout=value)
 
 
-@pytest.mark.parametrize('name', ['cifar10_shallow', 'resnet'])
+@pytest.mark.parametrize('name', ['cifar10_shallow', 'resnet', 'keskar_c1'])
 def test_an_image_network_refuses_features_in_words(name, tmp_path, capsys):
     """Its own message, or that of the run that would use it; none of Python's about unpacking."""
-    import numpy
-
     data = tmp_path / 'features.npz'
     x, y = numpy.random.RandomState(0).randn(16, 20).astype('float32'), numpy.arange(16) % 4
     numpy.savez(data, x_train=x, y_train=y, x_test=x, y_test=y)
@@ -308,84 +302,3 @@ def test_listing_the_networks_imports_no_torch(project):
     done = subprocess.run([sys.executable, '-c', code], cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(list_models())
-
-
-# A network of a user, as the README of the published code shows one
-
-
-def example(regime):
-    """The published example with its dots filled in: 1000 outputs, a regime and transforms of its own."""
-    from torchvision import transforms
-
-    class Model(nn.Module):
-        def __init__(self, num_classes=1000):
-            super().__init__()
-            self.model = nn.Sequential(
-                nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
-                nn.Linear(4 * 13 * 13, num_classes),
-            )  # fmt: skip
-            self.regime = regime
-            self.input_transform = {
-                'train': transforms.Compose([
-                    transforms.RandomCrop(28), transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.2),
-                    transforms.ToTensor(),
-                ]),
-                'eval': transforms.Compose([transforms.CenterCrop(28), transforms.ToTensor()]),
-            }  # fmt: skip
-
-        def forward(self, inputs):
-            return self.model(inputs)
-
-    return Model
-
-
-def run_example(tmp_path, save, *flags):
-    status = main_normal.main([
-        '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16', '--epochs', '1',
-        '--device', 'cpu', '--results_dir', str(tmp_path), '--save', save, *flags,
-    ])  # fmt: skip
-    assert status == 0
-    return tmp_path / save
-
-
-DICT_REGIME = {
-    0: {'optimizer': 'SGD', 'lr': 1e-2, 'weight_decay': 5e-4, 'momentum': 0.9},
-    15: {'lr': 1e-3, 'weight_decay': 0},
-}
-
-
-def function_regime(epoch):
-    return {'optimizer': 'SGD', 'lr': 1e-2 / (1 + epoch), 'momentum': 0.9}
-
-
-@pytest.mark.usefixtures('registry')
-@pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
-def test_a_users_network_trains_alike_with_any_number_of_workers(tmp_path, monkeypatch, regime):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
-    before, network = copy.deepcopy(regime), example(regime)
-
-    @register_model
-    def model(**kwargs):
-        return network()
-
-    runs = [run_example(tmp_path, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
-    assert stable_rows(runs[0]) == stable_rows(runs[1])
-    row = stable_rows(runs[0])[0]
-    assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
-    assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
-    still = run_example(tmp_path, 'still', '--workers', '0', '--no-augment')
-    assert stable_rows(still) != stable_rows(runs[0])
-    assert regime == before
-
-
-@pytest.mark.usefixtures('registry')
-def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
-
-    @register_model
-    def model(**kwargs):
-        return example(DICT_REGIME)(num_classes=kwargs['num_classes'])
-
-    run = run_example(tmp_path, 'run', '--workers', '0')
-    outputs = 4 * 13 * 13 * 4 + 4
-    assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs

@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Callable
 
 import torch
@@ -17,6 +18,7 @@ from torch import nn
 import data
 import models
 import preprocess
+from datasets.memory import memory_limit
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
@@ -66,7 +68,7 @@ def build_experiment(config: RunConfig) -> Experiment:
     device = choose_device(config.device, strict=config.strict_device)
     seeding.seed_everything(config.seed)
     start, stored = _load_start(config)
-    train_set, val_set, test_set = _load_datasets(config)
+    train_set, val_set, test_set = _load_datasets(config, device)
     model = _build_model(config, train_set).to(device, getattr(torch, config.dtype))
     criterion = summed_criterion(getattr(model, 'criterion', None))
     if start:
@@ -120,16 +122,39 @@ def _check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: 
             raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
 
 
-def _load_datasets(config: RunConfig) -> tuple:
-    if (config.download or config.datasets_dir) and config.dataset.split(':')[0] in ('digits', 'fake'):
-        log.warning('--download and --datasets-dir have no effect: %s needs no files', config.dataset)
-    where = {'download': config.download and not config.dry_run, 'datasets_path': config.datasets_dir}
-    train = data.get_dataset(config.dataset, 'train', **where)
-    held_out = data.get_dataset(config.dataset, 'val', **where)
+def _load_datasets(config: RunConfig, device: torch.device) -> tuple:
+    """Load the sets to train on, to validate on and to test on once at the end, or None where there is no such set."""
+    _warn_of_useless_places(config)
+    names = ['train', 'val', *(['test'] if data.has_test(config.dataset, config.datasets_dir) else [])]
+    if config.val_fraction and 'test' in names:
+        raise ValueError(
+            f'--val-fraction {config.val_fraction}: {config.dataset} has val/ to validate on and test/ besides: leave '
+            'the flag out, or take val/ away'
+        )
+    sets, limit = [], 0 if config.dry_run else memory_limit(device)
+    for name in names:
+        sets.append(data.get_dataset(
+            config.dataset, name, download=config.download and not config.dry_run, datasets_path=config.datasets_dir,
+            memory_limit=limit,
+        ))  # fmt: skip
+        limit = max(0, limit - sets[-1].num_bytes)
+        if sets[-1].input_shape != sets[0].input_shape:
+            shapes = ' and '.join('x'.join(map(str, one.input_shape)) for one in (sets[0], sets[-1]))
+            raise ValueError(f'{config.dataset}: the examples of train and {name} are {shapes}; expected one shape')
     if not config.val_fraction:
-        return train, held_out, None
-    train, val = data.split_validation(train, config.val_fraction, config.seed)
-    return train, val, held_out
+        return (*sets, None)[:3]
+    train, val = data.split_validation(sets[0], config.val_fraction, config.seed)
+    return train, val, sets[1]
+
+
+def _warn_of_useless_places(config: RunConfig) -> None:
+    name = config.dataset
+    if (config.download or config.datasets_dir) and name.split(':')[0] in ('digits', 'fake'):
+        log.warning('--download and --datasets-dir have no effect: %s needs no files', name)
+    elif config.download and not data.is_downloadable(name):
+        log.warning('--download has no effect: there is no source for %s', name)
+    elif config.datasets_dir and os.path.isabs(os.path.expanduser(name)):
+        log.warning('--datasets-dir has no effect: %s is the whole path', name)
 
 
 def _build_model(config: RunConfig, dataset) -> nn.Module:
@@ -162,24 +187,23 @@ def _resolve_augmentation(config: RunConfig, dataset, model: nn.Module) -> RunCo
         if asked:
             log.warning('%s has its own input_transform: %s has no effect', config.model, ', '.join(asked))
         return dataclasses.replace(config, augment=config.augment is not False, flip=False)
-    augment = preprocess.default_augment(config.dataset) if config.augment is None else config.augment
+    preset = dataset.preset or config.dataset
+    augment = preprocess.default_augment(preset) if config.augment is None else config.augment
     if config.flip and not augment:
         raise ValueError(f'--flip mirrors training images, but {config.dataset} is not augmented: add --augment')
-    transform = preprocess.get_transform(config.dataset, augment=augment, flip=config.flip)
+    transform = preprocess.get_transform(preset, augment=augment, flip=config.flip)
     return dataclasses.replace(config, augment=augment, flip=transform.flip)
 
 
 def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device) -> Data:
     train_set, val_set, test_set = sets
-    shared = {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed}
+    workers = 2 if config.workers is None else config.workers
+    shared = {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
     own = getattr(model, 'input_transform', None)
     if own is not None:
         log.info('%s brings its own input_transform: images are transformed one by one', config.model)
-        shared['num_workers'] = 2 if config.workers is None else config.workers
         train_transform, val_transform = own['train' if config.augment else 'eval'], own['eval']
     else:
-        if config.workers:
-            log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
         train_transform = _transform(config, train_set, augment=config.augment)
         val_transform = _transform(config, val_set, augment=False)
     train = data.build_loader(
@@ -190,15 +214,18 @@ def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: tor
     def build(dataset):
         return data.build_loader(dataset, val_transform, batch_size=config.eval_batch_size, **shared)
 
-    fingerprint = train_set.fingerprint()
-    return Data(train, build(val_set), build(test_set) if test_set is not None else None, train_set, fingerprint)
+    loaders = train, build(val_set), build(test_set) if test_set is not None else None
+    if config.workers and all(loader.num_workers is None for loader in loaders if loader):
+        log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
+    return Data(*loaders, train_set, train_set.fingerprint())
 
 
 def _transform(config: RunConfig, dataset, *, augment: bool) -> Callable | None:
     if dataset.is_float:
         return None
     flip = config.flip if augment else False
-    return preprocess.get_transform(config.dataset, input_size=config.input_size, augment=augment, flip=flip)
+    preset = dataset.preset or config.dataset
+    return preprocess.get_transform(preset, input_size=config.input_size, augment=augment, flip=flip)
 
 
 def _has_batch_norm(model: nn.Module) -> bool:
@@ -217,13 +244,10 @@ def _check_batch_norm(config: RunConfig, model: nn.Module) -> None:
 
 def _check_forward(config: RunConfig, model: nn.Module, criterion: nn.Module, loaders: Data) -> None:
     """Pass the smallest piece of a batch through a copy of the network, so that what does not fit ends here."""
-    try:
-        inputs, targets, _ = next(iter(next(iter(loaders.val.epoch(0)))))
-    except Exception as error:  # whatever a network's own transform may raise
-        raise ValueError(f'{config.model} cannot read {config.dataset}: {type(error).__name__}: {error}') from error
     remainder = 0 if config.drop_last else loaders.train.num_examples % config.batch_size
-    size = min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size, len(inputs))
-    inputs, targets = inputs[:size], targets[:size]
+    size = min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size)
+    inputs, targets, _ = loaders.val.peek(min(size, loaders.val.num_examples))
+    size = len(inputs)
     probe = copy.deepcopy(model).train(not config.evaluate)
     try:
         with torch.no_grad(), seeding.isolated_rng():

@@ -19,7 +19,7 @@ class Data:
 
     train: object
     val: object
-    test: object | None  # only with --val-fraction
+    test: object | None  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
     dataset: object  # the training set
     fingerprint: str  # of the training set
 
@@ -88,13 +88,19 @@ def _describe_model(config: RunConfig) -> str:
 
 def _describe_data(experiment: Experiment) -> str:
     config, data = experiment.config, experiment.data
-    shape = 'x'.join(map(str, data.dataset.input_shape))
+    streamed = data.train.num_workers is not None
+    shape = 'x'.join(map(str, (data.train if streamed else data.dataset).input_shape))
+    reader = f', {_describe_reader(data.train.num_workers)}' if streamed and not config.dry_run else ''
     changes = [word for word, on in (('crop', config.augment), ('flip', config.flip)) if on]
     held_out = f', {data.test.num_examples:,} test' if data.test else ''
     return (
         f'{config.dataset}: {data.train.num_examples:,} training, {data.val.num_examples:,} validation{held_out} '
-        f'examples of {shape}; {" and ".join(changes) + " at random" if changes else "no augmentation"}'
+        f'examples of {shape}{reader}; {" and ".join(changes) + " at random" if changes else "no augmentation"}'
     )
+
+
+def _describe_reader(num_workers: int) -> str:
+    return f'read by {num_workers} worker{"s" * (num_workers > 1)}' if num_workers else 'read by this process'
 
 
 def _describe_batch(config: RunConfig) -> str:

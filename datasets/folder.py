@@ -1,0 +1,224 @@
+"""A folder of class folders: train/ and val/ or test/, each with a folder of images for every class.
+
+The layout of torchvision's ImageFolder: classes are numbered by name, and images may lie deeper in a class folder.
+Where we differ: hidden files and folders are left out. Small images of one size are decoded once and live in memory, if
+there is room; all others are read when they are needed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from datasets.arrays import ArrayDataset
+from datasets.cache import ImageCache
+from datasets.decode import decode_images
+from datasets.images import EXTENSIONS, FileTable, ImageFiles, image_size
+from datasets.memory import memory_limit as default_memory_limit
+
+LAYOUT = 'train/ and val/ or test/, each with a folder of images for every class'
+LARGEST_SMALL_IMAGE = 128  # pixels
+NUM_LOOKED_AT = 256  # images whose sizes decide what kind of set it is
+
+log = logging.getLogger('bigbatch')
+
+
+class Splits(NamedTuple):
+    """The splits of a data set, checked: folders by name, 'train' and 'val' or 'test' or both, and their classes."""
+
+    folders: dict[str, Path]
+    classes: tuple[str, ...]
+
+
+class DecodedFiles(ArrayDataset):
+    """Decoded images that remember which files they come from.
+
+    Args:
+        images: uint8 (N, 3, H, W).
+        files: what they were decoded from, in the same order.
+    """
+
+    def __init__(self, images: torch.Tensor, files: ImageFiles):
+        super().__init__(
+            images, torch.from_numpy(files.table.targets), files.num_classes, transform=files.transform,
+            target_transform=files.target_transform,
+        )
+        self.files = files
+        self.preset = files.preset
+
+    def subset(self, indices) -> DecodedFiles:
+        """Return a data set of the given examples, in that order, with the same classes and transforms."""
+        chosen = DecodedFiles(self.images[torch.as_tensor(indices, dtype=torch.int64)], self.files.subset(indices))
+        chosen.transform, chosen.target_transform = self.transform, self.target_transform
+        return chosen
+
+    def fingerprint(self) -> str:
+        """Hash the files as if they were not decoded, so that a run can go on where there is less memory."""
+        return self.files.fingerprint()
+
+
+def load(
+    name: str, split: str, *, datasets_path: Path, download: bool, memory_limit: int | None = None
+) -> DecodedFiles | ImageFiles:
+    """Load a split of the folder `name`.
+
+    Args:
+        split: train; val, which is test/ where there is no val/; or test, which must be there.
+        memory_limit: bytes that the decoded images may take up; 0: read them when they are needed; None: half of what
+            is free.
+    Returns: the images in memory, or their files.
+    """
+    root = find_folder(name, datasets_path)
+    splits = open_splits(root)
+    part = split if split in splits.folders else 'test'
+    files = scan(splits.folders[part], splits.classes)
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    cache = ImageCache(root, part, files.key())
+    images = cache.read(len(files), limit) if limit else None
+    if images is not None:
+        files.size = tuple(images.shape[2:])
+        _log_place(files, f'decoded before, take {_mebibytes(images.numel())}')
+        return DecodedFiles(images, files)
+    files.size = _common_size(splits)
+    if not limit or not _fits(files, limit):
+        return files
+    images = decode_images(files)
+    cache.write(images)
+    return DecodedFiles(images, files)
+
+
+def find_folder(name: str, datasets_path: Path) -> Path | None:
+    """Return the folder of that name, a path as it is or else below `datasets_path`; None: there is none."""
+    path = Path(name).expanduser()
+    return next((candidate for candidate in (path, datasets_path / path) if candidate.is_dir()), None)
+
+
+def has_test(root: Path) -> bool:
+    """Say whether a folder has both val/ and test/; a test/ without class folders has no labels and does not count."""
+    return {'val', 'test'} <= set(open_splits(root).folders)
+
+
+def open_splits(root: Path) -> Splits:
+    """Find the splits of a folder and their classes.
+
+    Raises:
+        ValueError: a split is missing, or their classes differ.
+    """
+    folders = {name: root / name for name in ('train', 'val', 'test') if (root / name).is_dir()}
+    classes = {name: _visible_folders(folder) for name, folder in folders.items()}
+    if 'val' in folders and not classes.get('test'):  # images without labels, as in a contest
+        folders.pop('test', None)
+    if 'train' not in folders or len(folders) < 2:
+        missing = 'train/' if 'train' not in folders else 'val/ or test/'
+        found = _enumerate(sorted(os.listdir(root))) or 'nothing'
+        raise ValueError(f'no folder {missing} in {root}, which holds {found}; expected {LAYOUT}')
+    if len(classes['train']) < 2:
+        found = _enumerate(classes['train']) or 'none'
+        raise ValueError(f'{folders["train"]} holds fewer than two class folders ({found}); expected {LAYOUT}')
+    for name in folders:
+        _check_same_classes(root, classes['train'], name, classes[name])
+    return Splits(folders, tuple(classes['train']))
+
+
+def scan(folder: Path, classes: Iterable[str]) -> ImageFiles:
+    """List the images of a split in the order of torchvision's ImageFolder.
+
+    Raises:
+        ValueError: a class without images.
+    """
+    with ThreadPoolExecutor(8) as pool:  # over a network each file is a wait
+        per_class = pool.map(_list_images, itertools.repeat(folder), classes, itertools.count())
+        rows = list(itertools.chain.from_iterable(per_class))
+    names, sizes, mtimes, targets = zip(*rows, strict=True)
+    numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
+    return ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
+
+
+def _list_images(folder: Path, name: str, target: int) -> list[tuple[bytes, int, int, int]]:
+    """List (path below the folder, bytes, time of change, label) of the images of a class."""
+    rows = []
+    for path in _image_paths(folder / name):
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            raise ValueError(f'cannot read the image {path}: {error.strerror}') from error
+        below = path[len(os.fspath(folder)) + 1 :]
+        rows.append((os.fsencode(below), status.st_size, status.st_mtime_ns, target))
+    if not rows:
+        raise ValueError(f'{folder / name} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
+    return rows
+
+
+def _image_paths(folder: Path) -> list[str]:
+    paths = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        names = (name for name in sorted(files) if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
+        paths.append((place, [os.path.join(place, name) for name in names]))
+    return [path for _, found in sorted(paths) for path in found]
+
+
+def _visible_folders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith('.'))
+
+
+def _check_same_classes(root: Path, train: list[str], name: str, other: list[str]) -> None:
+    only_train, only_other = sorted(set(train) - set(other)), sorted(set(other) - set(train))
+    sides = (('train/', only_train), (f'{name}/', only_other))
+    found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
+    if found:
+        raise ValueError(f'{root}: the class folders of train/ and {name}/ differ: {"; ".join(found)}')
+
+
+def _common_size(splits: Splits) -> tuple[int, int] | None:
+    """Return the (height, width) of the images, if they are small and those that are looked at are all of one size."""
+    chosen = _spread(splits.classes, NUM_LOOKED_AT)
+    folder = splits.folders['train']
+    paths = (path for name in chosen for path in _spread(_image_paths(folder / name), NUM_LOOKED_AT // len(chosen)))
+    first, common = None, None
+    for path in paths:
+        size = image_size(Path(path))
+        first, common = first or path, common or size
+        if size != common or max(size) > LARGEST_SMALL_IMAGE:
+            return None
+    return common
+
+
+def _fits(files: ImageFiles, limit: int) -> bool:
+    streamed = 'read from their files as they are needed'
+    if files.size is None:
+        _log_place(files, f'of different sizes, or with a side above {LARGEST_SMALL_IMAGE} pixels: {streamed}')
+        return False
+    needed = len(files) * 3 * files.size[0] * files.size[1]
+    within = needed <= limit
+    sizes = f'take {_mebibytes(needed)}, half of the free memory is {_mebibytes(limit)}'
+    _log_place(files, f'{sizes}: {"decoded into memory" if within else streamed}')
+    return within
+
+
+def _log_place(files: ImageFiles, text: str) -> None:
+    log.info('%s: %s images %s', files.folder, f'{len(files):,}', text)
+
+
+def _spread(items: list | tuple, num: int) -> list:
+    """Return at most `num` of the items, evenly spaced."""
+    if len(items) <= num:
+        return list(items)
+    return [items[index * len(items) // num] for index in range(num)]
+
+
+def _enumerate(names: list[str], most: int = 5) -> str:
+    more = f' and {len(names) - most:,} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
+
+
+def _mebibytes(num_bytes: int) -> str:
+    return f'{num_bytes / 2**20:,.1f} MiB'

@@ -1,0 +1,159 @@
+"""Image files with labels, read when they are asked for.
+
+Every image becomes RGB of 8 bits: grey is repeated, a palette looked up, transparency dropped, CMYK converted, as
+torchvision's ImageFolder does. Images of 16 or 32 bits are refused, which Pillow would clip to white.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from utils.errors import UserError
+
+# those of torchvision.datasets.ImageFolder
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+PHOTO_SIZE = 224  # pixels; what photographs of any size are cropped to unless told otherwise
+
+
+class FileTable(NamedTuple):
+    """Files with their labels, as arrays of one length: worker processes share them, lists they would come to copy.
+
+    names: bytes, below a common folder. sizes: in bytes. mtimes: in nanoseconds. targets: int64, labels from 0.
+    """
+
+    names: np.ndarray
+    sizes: np.ndarray
+    mtimes: np.ndarray
+    targets: np.ndarray
+
+
+class ImageFiles(Dataset):
+    """Images in files.
+
+    Args:
+        folder: what the names of the files are below.
+        table: the files.
+        num_classes: classes of the data set.
+        size: (height, width) that all images have; None: photographs of any size.
+        transform: applied to the image of an example.
+        target_transform: applied to the label of an example.
+    """
+
+    is_float = False
+    num_bytes = 0  # nothing is kept in memory
+
+    def __init__(
+        self,
+        folder: Path,
+        table: FileTable,
+        num_classes: int,
+        *,
+        size: tuple[int, int] | None = None,
+        transform: Callable | None = None,
+        target_transform: Callable | None = None,
+    ):
+        self.folder = folder
+        self.table = table
+        self.num_classes = num_classes
+        self.size = size
+        self.transform = transform
+        self.target_transform = target_transform
+
+    @property
+    def preset(self) -> str:
+        """How preprocess knows such images."""
+        return 'imagenet' if self.size is None else 'folder'
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one example before any transform; of photographs, after that of `preset`."""
+        return (3, *(self.size or (PHOTO_SIZE, PHOTO_SIZE)))
+
+    def __len__(self) -> int:
+        return len(self.table.targets)
+
+    def __getitem__(self, index: int):
+        """Return (image, label): a PIL image in RGB, or what the transform makes of it."""
+        image, target = self._read(index), int(self.table.targets[index])
+        image = image if self.transform is None else self.transform(image)
+        return image, target if self.target_transform is None else self.target_transform(target)
+
+    def path(self, index: int) -> Path:
+        """Return the path of an image."""
+        return self.folder / os.fsdecode(self.table.names[index].item())
+
+    def subset(self, indices: Sequence[int] | torch.Tensor) -> ImageFiles:
+        """Return a data set of the given examples, in that order, with the same classes and transforms."""
+        indices = np.asarray(indices, dtype=np.int64)
+        return ImageFiles(
+            self.folder, FileTable(*(column[indices] for column in self.table)), self.num_classes, size=self.size,
+            transform=self.transform, target_transform=self.target_transform,
+        )
+
+    def fingerprint(self) -> str:
+        """Hash labels, names and sizes of the files to 16 hex digits; their content is not read."""
+        return self._hash(self.table.sizes)[:16]
+
+    def key(self) -> str:
+        """Hash labels, names, sizes and times of change: what decoded pixels are kept under."""
+        return self._hash(self.table.sizes, self.table.mtimes)
+
+    def _hash(self, *columns: np.ndarray) -> str:
+        digest = hashlib.sha256(f'{self.num_classes};'.encode())
+        digest.update(b'\0'.join(self.table.names.tolist()))
+        for column in (self.table.targets, *columns):
+            digest.update(column.astype('<i8').tobytes())
+        return digest.hexdigest()
+
+    def _read(self, index: int):
+        image = read_image(self.path(index))
+        if self.size is not None and (image.height, image.width) != self.size:
+            raise UserError(
+                f'{self.path(index)} is {image.height}x{image.width}, but the training images looked at first are all '
+                f'{self.size[0]}x{self.size[1]}: resize it, or leave it out'
+            )
+        return image
+
+
+def read_image(path: Path):
+    """Return a PIL image in RGB.
+
+    Raises:
+        UserError: names a file that cannot be read.
+    """
+    with _open_image(path) as image:
+        if image.mode.startswith(('I', 'F')):
+            raise ValueError(f'it has more than 8 bits per channel (mode {image.mode}): convert it')
+        return image.convert('RGB')
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of an image, of which only the first bytes are read.
+
+    Raises:
+        UserError: names a file that cannot be read.
+    """
+    with _open_image(path) as image:
+        return image.height, image.width
+
+
+@contextlib.contextmanager
+def _open_image(path: Path) -> Iterator:
+    """Open an image; whatever goes wrong in the block becomes a UserError that names the file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            yield image
+    except Exception as error:  # decoders raise whatever damaged bytes lead them to
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        raise UserError(f'cannot read the image {path}: {reason}') from error

@@ -1,0 +1,81 @@
+"""Read a data set from its official files with torchvision's own class, which verifies their checksums first.
+
+Source: data.py of the bigBatch code, which keeps each set in a folder of its own name. Where we differ: files that lie
+directly in the folder of the data sets are found too, and what is missing or damaged is named.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def read_official(name: str, source: type, *, datasets_path: Path, download: bool, **split):
+    """Read one split; nothing is unpickled before its checksum is verified.
+
+    Args:
+        name: of the data set and of its folder.
+        source: class of torchvision.datasets that lists files and checksums: CIFAR10, CIFAR100 or STL10.
+        datasets_path: `datasets_path`/name or `datasets_path` itself holds the folder that the archive unpacks to.
+        download: fetch and unpack what is missing or damaged.
+        split: keywords of `source` that choose the split.
+    Returns: the torchvision data set.
+    """
+    roots = (datasets_path / name, datasets_path)
+    root = max(roots, key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))
+    if not download and not _count_files(source, root):
+        raise ValueError(_describe_absence(name, source, roots, root / source.filename))
+    try:
+        return source(root, download=download, **split)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a network, an archive or a pickle may raise
+        explain = _explain_download if download else _explain_files
+        raise ValueError(explain(name, source, root, error)) from error
+
+
+def _checksums(source: type) -> dict[str, str]:
+    """Return MD5 sums by file name."""
+    meta = getattr(source, 'meta', None)
+    return {**dict(source.train_list + source.test_list), **({meta['filename']: meta['md5']} if meta else {})}
+
+
+def _count_files(source: type, root: Path) -> int:
+    return sum(os.path.isfile(root / source.base_folder / file) for file in _checksums(source))
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(f'{type(error).__name__}: {error}'.split())
+
+
+def _describe_absence(name: str, source: type, roots: tuple[Path, ...], archive: Path) -> str:
+    places = ' or '.join(str(root / source.base_folder) for root in roots)
+    unpacks = f'unpacks {archive}' if archive.is_file() else 'gets them'
+    return (
+        f'no files of {name} in {places}; --download {unpacks} (but not with --dry-run); or name the folder that holds '
+        f'{name}/{source.base_folder} or {source.base_folder} with --datasets-dir or $DATASETS_DIR; expected files: '
+        f'{", ".join(_checksums(source))}'
+    )
+
+
+def _explain_download(name: str, source: type, root: Path, error: Exception) -> str:
+    folder = root / source.base_folder
+    clear = f'delete {folder}, ' if folder.exists() else ''
+    remedy = f'{clear}put {source.url} there by hand and let --download unpack it'
+    return f'cannot download {name} to {root}: {_one_line(error)}; {remedy}'
+
+
+def _explain_files(name: str, source: type, root: Path, error: Exception) -> str:
+    """Name the file that torchvision was not content with, and the remedy."""
+    from torchvision.datasets.utils import check_integrity
+
+    folder = root / source.base_folder
+    if isinstance(error, OSError):
+        return f'cannot read {name} in {folder}: {_one_line(error)}; expected readable files'
+    remedy = f'delete {folder} and get {name} again with --download'
+    for file, checksum in _checksums(source).items():
+        if not os.path.isfile(folder / file):
+            return f'{folder / file} is missing; {remedy}'
+        if not check_integrity(folder / file, checksum):
+            return f'{folder / file} is damaged: its checksum is not that of the official file; {remedy}'
+    return f'cannot read {name} in {folder}: {_one_line(error)}; {remedy}'

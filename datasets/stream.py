@@ -1,0 +1,198 @@
+"""A loader of examples that are read and transformed one by one, by worker processes if wanted.
+
+Memory stays bounded however large a batch is: examples come in pieces of a few, as uint8 where the transform lets them,
+and only the present batch is kept, in the memory of the host. The workers stay from epoch to epoch; what they are asked
+for says all that they need to know.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from datasets.loader import Batch, Loader, MicroBatch
+from utils.errors import UserError
+from utils.seeding import derive_seed, isolated_rng, make_generator
+
+PIECE = 64  # examples that a worker makes at a time: 64 of 3x224x224 bytes are 9 MiB
+
+
+class StreamLoader(Loader):
+    """Read and transform examples one by one with torch's DataLoader.
+
+    A transform of two stages, as preprocess makes them, has `prepare`, which a worker calls on the image and which
+    returns uint8 (C, H, W), and `draw` and `apply`, which do the rest with whole micro-batches on the device.
+
+    Args:
+        dataset: a torch Dataset of (image, label).
+        transform: of two stages, or any callable on the image that returns a tensor, as a torchvision Compose; None:
+            the data set's own does it all. What runs in a worker does so with the global generators seeded from
+            (seed, epoch, index).
+        num_workers: processes; 0: none.
+        settings: see Loader.
+    """
+
+    def __init__(self, dataset: Dataset, transform: Callable | None, *, num_workers: int = 0, **settings):
+        super().__init__(dataset, transform, **settings)
+        self.num_workers = num_workers
+        staged = hasattr(transform, 'prepare')
+        self._apply = transform.apply if staged else None
+        self._examples = _SeededExamples(dataset, transform.prepare if staged else transform, self.seed)
+        example = self._read_example()
+        self._image_size = tuple(example.shape)
+        self.input_shape = self._image_size
+        if staged:
+            self.input_shape = (len(example), *transform.output_size(example.shape))
+        self._keys: list[Iterator] = []  # one iterator over the pieces of the present epoch
+        self._source = DataLoader(
+            self._examples,
+            batch_sampler=_Sampler(self._keys),
+            num_workers=num_workers,
+            persistent_workers=num_workers > 0,
+            pin_memory=self.device.type == 'cuda',
+            collate_fn=_collate,
+            generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
+        )
+
+    def peek(self, num: int) -> MicroBatch:
+        """Return the first examples of the set, read in this process."""
+        piece = self._read_first(num)
+        choices = self._draw_choices(0, self._image_size)
+        return self._finish([piece], torch.arange(num, device=self.device), choices)
+
+    def _read_example(self) -> torch.Tensor:
+        try:
+            return self._read_first(1)[0][0]
+        except UserError:
+            raise
+        except Exception as error:  # whatever a network's own transform may raise
+            reason = ' '.join(f'{type(error).__name__}: {error}'.split())
+            raise ValueError(f'the transform cannot read the first example: {reason}') from error
+
+    def _read_first(self, num: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return _check_piece(_collate(self._examples.__getitems__([(0, index) for index in range(num)])))
+
+    def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
+        order, choices = self.order(epoch), self._draw_choices(epoch, self._image_size)
+        self._keys[:] = [_cut(order.tolist(), epoch, bounds)]
+        present = self._keys[0]
+        source = iter(self._source)
+
+        def fetch() -> tuple[torch.Tensor, torch.Tensor]:
+            assert self._keys[0] is present, 'a later epoch of this loader was begun before this one ended'
+            return next(source)
+
+        order = order.to(self.device)
+        for first, last in bounds:
+            received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
+            gather = functools.partial(self._gather, received, order[first:last], choices)
+            yield Batch(order[first:last], self.micro_batch_size, gather)
+            received.pieces(0, last - first)  # what was not asked for
+
+    def _gather(
+        self, received: _Received, indices: torch.Tensor, choices: torch.Tensor | None, start: int, stop: int
+    ) -> MicroBatch:
+        return self._finish(received.pieces(start, stop), indices[start:stop], choices)
+
+    def _finish(
+        self, pieces: list[tuple[torch.Tensor, torch.Tensor]], indices: torch.Tensor, choices: torch.Tensor | None
+    ) -> MicroBatch:
+        """Move pieces to the device, where they become one micro-batch."""
+        moved = [[tensor.to(self.device, non_blocking=True) for tensor in piece] for piece in pieces]
+        inputs, targets = (torch.cat(parts) for parts in zip(*moved, strict=True))
+        if self._apply is None:
+            return MicroBatch(inputs.to(self.dtype), targets, indices)
+        chosen = None if choices is None else choices[indices]
+        return MicroBatch(self._apply(inputs, chosen, dtype=self.dtype), targets, indices)
+
+
+class _Received:
+    """What has come of one batch so far, in pieces that are kept so that it can be read again.
+
+    Args:
+        fetch: waits for the next piece.
+        copy: take pieces out of the memory that is shared with the workers, of which systems have little.
+    """
+
+    def __init__(self, fetch: Callable, *, copy: bool):
+        self._fetch, self._copy = fetch, copy
+        self._pieces: list[tuple[torch.Tensor, ...]] = []
+
+    def pieces(self, start: int, stop: int) -> list[tuple[torch.Tensor, ...]]:
+        """Return (images, targets) of the examples from start to stop, waiting for those that are not there yet."""
+        while len(self._pieces) * PIECE < stop:
+            piece = _check_piece(self._fetch())
+            self._pieces.append(tuple(tensor.clone() for tensor in piece) if self._copy else piece)
+        return [
+            tuple(tensor[max(0, start - first) : stop - first] for tensor in self._pieces[first // PIECE])
+            for first in range(start // PIECE * PIECE, stop, PIECE)
+        ]
+
+
+class _Sampler:
+    """Hand the keys of the present epoch to a DataLoader, which keeps its sampler for good."""
+
+    def __init__(self, keys: list[Iterator]):
+        self._keys = keys
+
+    def __iter__(self) -> Iterator:
+        return self._keys[0]
+
+
+class _SeededExamples(Dataset):
+    """Examples by (epoch, index), each made with generators of its own: (input, label)."""
+
+    def __init__(self, dataset: Dataset, transform: Callable | None, seed: int):
+        self.dataset = dataset
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, keys: list[tuple[int, int]]) -> list[tuple] | UserError:
+        """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each.
+
+        An error that the user caused is returned: raised in a worker it would come out as a traceback in words.
+        """
+        with isolated_rng() as seed_generators:
+            try:
+                return [self._make_example(*key, seed_generators) for key in keys]
+            except UserError as error:
+                return error
+
+    def _make_example(self, epoch: int, index: int, seed_generators: Callable[[int], None]) -> tuple:
+        seed_generators(derive_seed(self.seed, 'augmentation', epoch, index))
+        image, target = self.dataset[index]
+        image = image if self.transform is None else self.transform(image)
+        if not isinstance(image, torch.Tensor):
+            raise UserError(f'the transform returns a {type(image).__name__}; expected a tensor')
+        return image, target
+
+
+def _cut(order: list[int], epoch: int, bounds: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Yield the keys of one piece after the other; no piece reaches into two batches."""
+    for first, last in bounds:
+        for start in range(first, last, PIECE):
+            yield [(epoch, index) for index in order[start : min(start + PIECE, last)]]
+
+
+def _collate(examples: list[tuple] | UserError) -> list[torch.Tensor] | UserError:
+    if isinstance(examples, UserError):
+        return examples
+    shapes = sorted({tuple(image.shape) for image, _ in examples})
+    if len(shapes) > 1:
+        return UserError(
+            f'the transform returns tensors of different shapes, {shapes[0]} and {shapes[-1]}; expected one shape: '
+            'end it with a crop of fixed size'
+        )
+    return default_collate(examples)
+
+
+def _check_piece(piece: list[torch.Tensor] | UserError) -> tuple[torch.Tensor, ...]:
+    if isinstance(piece, UserError):
+        raise UserError(str(piece))  # a new one: raised, `piece` would hold this frame and itself, and keep the workers
+    return tuple(piece)

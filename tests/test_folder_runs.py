@@ -1,0 +1,154 @@
+"""Runs on class folders, as a user types them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import data
+from tests.conftest import TINY_GBN, read_json, read_rows, stable_rows
+from tests.data_helpers import write_folder, write_image
+from utils import experiment
+
+LARGE = ('--model', 'cifar10_shallow', '--model_config', '{}', '--input_size', '32')
+OWN_TRANSFORM = """
+def build(num_classes=10, **kwargs):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 6, num_classes))
+    model.input_transform = {
+        'train': transforms.Compose([transforms.RandomCrop(6), transforms.ToTensor()]),
+        'eval': transforms.Compose([transforms.CenterCrop(6), transforms.ToTensor()]),
+    }
+    return model
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    return write_folder(tmp_path / 'small', num=12)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = write_folder(tmp_path / 'photos', num=12, size=(40, 50))
+    for split in ('train', 'val'):
+        write_image(root / split / 'bee/0.png', np.random.RandomState(5), size=(60, 30))
+    return root
+
+
+def flags_of(root, *more):
+    return (*TINY_GBN, '--dataset', root.name, '--datasets-dir', str(root.parent), *more)
+
+
+def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
+    decoded = train(*flags_of(small, '--epochs', '2'), save='decoded')
+    monkeypatch.setattr(experiment, 'memory_limit', lambda device: 0)
+    streamed = train(*flags_of(small, '--epochs', '2', '--workers', '2'), save='streamed')
+    assert stable_rows(decoded) == stable_rows(streamed)
+    assert 'read by 2 workers' in (streamed / 'log.txt').read_text()
+    assert 'read by' not in (decoded / 'log.txt').read_text()
+
+
+def test_a_run_goes_on_where_there_is_less_memory(train, small, monkeypatch):
+    whole = train(*flags_of(small, '--epochs', '2'), save='whole')
+    train(*flags_of(small, '--epochs', '1'), save='part')
+    monkeypatch.setattr(experiment, 'memory_limit', lambda device: 0)
+    run = train('--resume', str(whole.parent / 'part'), '--epochs', '2', save='part')
+    assert stable_rows(run) == stable_rows(whole)
+
+
+def test_photographs_train_and_hold_out(train, photos):
+    run = train(*flags_of(photos, *LARGE, '--val-fraction', '0.25', '--epochs', '1', '--workers', '1'))
+    assert len(read_rows(run / 'results.csv')) == 1 and read_json(run / 'config.json')['test']['error1'] <= 100
+    log = (run / 'log.txt').read_text()
+    assert '27 training, 9 validation, 36 test examples of 3x32x32, read by 1 worker; crop and flip at random' in log
+
+
+def test_augmentation_can_be_switched_off(train, photos):
+    rows = [
+        stable_rows(train(*flags_of(photos, *LARGE, '--epochs', '1', '--workers', '0', *more), save=save))
+        for save, more in (('on', ()), ('unflipped', ('--no-flip',)), ('off', ('--no-augment',)))
+    ]
+    assert rows[0] != rows[1] != rows[2] != rows[0]
+
+
+def test_a_test_folder_is_scored_once_at_the_end(train, tmp_path, refused):
+    root = write_folder(tmp_path / 'three', splits=('train', 'val', 'test'), num=8)
+    run = train(*flags_of(root, '--epochs', '1'))
+    test, row = read_json(run / 'config.json')['test'], read_rows(run / 'results.csv')[-1]
+    assert str(test['loss']) != row['val_loss'] and ', 24 test examples' in (run / 'log.txt').read_text()
+    refused(*flags_of(root, '--val-fraction', '0.1'), words=('--val-fraction 0.1', 'three', 'val/', 'test/'))
+
+
+@pytest.mark.parametrize('kind', ['small', 'photos'])
+def test_a_networks_own_transform_is_used(train, request, capsys, kind, tmp_path, monkeypatch):
+    import models
+
+    root = request.getfixturevalue(kind)
+    namespace = {}
+    exec('from torch import nn\nfrom torchvision import transforms' + OWN_TRANSFORM, namespace)
+    monkeypatch.setattr(models, 'create_model', lambda name, **options: namespace['build'](options['num_classes']))
+    run = train(*flags_of(root, '--epochs', '1', '--flip', '--workers', '1', '--lr', '0.1'))
+    captured = capsys.readouterr()
+    assert 'brings its own input_transform' in captured.out
+    assert 'has its own input_transform: --flip has no effect' in captured.err
+    assert len(read_rows(run / 'results.csv')) == 1
+
+
+def test_a_plan_decodes_nothing(small, capsys, train, monkeypatch):
+    from datasets import folder
+
+    monkeypatch.setattr(folder, 'decode_images', None)
+    before = sorted(small.parent.rglob('*'))
+    train(*flags_of(small, '--dry-run'))
+    assert '36 training, 36 validation examples of 3x10x8; crop' in capsys.readouterr().out
+    assert sorted(small.parent.rglob('*')) == before
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--dataset', 'smal'), ("'smal'", 'did you mean small')),
+    (('--dataset', 'small/train'), ('no folder train/ in', 'small/train', 'ant, bee, cat')),
+    (('--dataset', 'small/train/ant/0.png'), ('0.png', 'is a file')),
+    (('--input_size', '99'), ('99', '10x8')),
+    (('--model', 'resnet', '--model_config', "{'depth': 9}"), ('9',)),
+])  # fmt: skip
+def test_bad_flags(refused, small, flags, words):
+    before = len(list(small.glob('.*')))
+    data.get_dataset(str(small), 'train'), data.get_dataset(str(small), 'val')  # as after an earlier run
+    assert before == 0
+    refused(*flags_of(small), *flags, words=words)
+
+
+def test_bad_images_are_named(refused, small, photos):
+    for root in (small, photos):
+        (root / 'train/ant/0.png').write_bytes(b'')
+        refused(*flags_of(root, *LARGE), words=('cannot read the image', f'{root}/train/ant/0.png'))
+
+
+def test_an_image_that_fails_later_ends_the_run_in_one_line(photos, capsys, train):
+    (photos / 'train/cat/11.png').write_bytes(b'')
+    assert train(*flags_of(photos, *LARGE, '--workers', '2')) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith('error')] == lines[-1:]
+    assert f'cannot read the image {photos}/train/cat/11.png' in lines[-1]
+    assert read_json(next(photos.parent.glob('results/*/config.json')))['status'] == 'failed'
+
+
+def test_flags_without_effect_are_warned_about(train, small, capsys):
+    train(*flags_of(small, '--epochs', '1', '--download', '--workers', '3'), save='first')
+    assert '--download has no effect: there is no source for small' in (err := capsys.readouterr().err)
+    assert '--workers 3 has no effect' in err
+    train(*flags_of(small, '--epochs', '1', '--dataset', str(small)), save='second')
+    assert f'--datasets-dir has no effect: {small} is the whole path' in capsys.readouterr().err
+
+
+def test_sets_of_two_sizes_are_refused(refused, small):
+    root = write_folder(small.parent / 'mixed')
+    write_folder(root, splits=('val',), size=(20, 20))
+    data.get_dataset(str(root))
+    refused(*flags_of(root), words=('val/ant/0.png is 20x20', '10x8'))
+    data.get_dataset(str(small)), data.get_dataset(str(small), 'val')
+    write_folder(small, splits=('train',), num=12, size=(12, 12))  # what is kept of val still holds
+    data.get_dataset(str(small))
+    refused(*flags_of(small), words=('train and val are 3x12x12 and 3x10x8',))
+
+

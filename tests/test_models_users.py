@@ -1,0 +1,97 @@
+"""A network of a user, as the README of the published code shows one, in a whole run."""
+
+import copy
+
+import pytest
+from torch import nn
+
+import models
+from models import register_model
+from tests.conftest import main_normal, read_json, stable_rows
+from tests.networks import batch_norm
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """The table of networks, put back after the test."""
+    monkeypatch.setattr(models, 'MODELS', dict(models.MODELS))
+    return models.MODELS
+
+
+
+def example(regime):
+    """The published example with its dots filled in: 1000 outputs, a regime and transforms of its own."""
+    from torchvision import transforms
+
+    class Model(nn.Module):
+        def __init__(self, num_classes=1000):
+            super().__init__()
+            self.model = nn.Sequential(
+                nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
+                nn.Linear(4 * 13 * 13, num_classes),
+            )  # fmt: skip
+            self.regime = regime
+            self.input_transform = {
+                'train': transforms.Compose([
+                    transforms.RandomCrop(28), transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.2),
+                    transforms.ToTensor(),
+                ]),
+                'eval': transforms.Compose([transforms.CenterCrop(28), transforms.ToTensor()]),
+            }  # fmt: skip
+
+        def forward(self, inputs):
+            return self.model(inputs)
+
+    return Model
+
+
+def run_example(tmp_path, save, *flags):
+    status = main_normal.main([
+        '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16', '--epochs', '1',
+        '--device', 'cpu', '--results_dir', str(tmp_path), '--save', save, *flags,
+    ])  # fmt: skip
+    assert status == 0
+    return tmp_path / save
+
+
+DICT_REGIME = {
+    0: {'optimizer': 'SGD', 'lr': 1e-2, 'weight_decay': 5e-4, 'momentum': 0.9},
+    15: {'lr': 1e-3, 'weight_decay': 0},
+}
+
+
+def function_regime(epoch):
+    return {'optimizer': 'SGD', 'lr': 1e-2 / (1 + epoch), 'momentum': 0.9}
+
+
+@pytest.mark.usefixtures('registry')
+@pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
+def test_a_users_network_trains_alike_with_any_number_of_workers(tmp_path, monkeypatch, regime):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    before, network = copy.deepcopy(regime), example(regime)
+
+    @register_model
+    def model(**kwargs):
+        return network()
+
+    runs = [run_example(tmp_path, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
+    assert stable_rows(runs[0]) == stable_rows(runs[1])
+    row = stable_rows(runs[0])[0]
+    assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
+    assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
+    still = run_example(tmp_path, 'still', '--workers', '0', '--no-augment')
+    assert stable_rows(still) != stable_rows(runs[0])
+    assert regime == before
+
+
+@pytest.mark.usefixtures('registry')
+def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monkeypatch):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+    @register_model
+    def model(**kwargs):
+        return example(DICT_REGIME)(num_classes=kwargs['num_classes'])
+
+    run = run_example(tmp_path, 'run', '--workers', '0')
+    outputs = 4 * 13 * 13 * 4 + 4
+    assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
