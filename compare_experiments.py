@@ -2,6 +2,8 @@
 
     python compare_experiments.py TrainingResults
     python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output /tmp/page.html
+    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures /tmp/f
+    python compare_experiments.py --watch TrainingResults
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from utils.errors import UserError, command
+from utils.errors import command
 from utils.parser import Parser
 
 
@@ -23,38 +25,32 @@ def build_parser() -> Parser:
     )
     parser.add_argument('--compare', nargs='+', metavar='COLUMN', help='columns of results.csv, a chart each')
     parser.add_argument('--colors', nargs='+', metavar='COLOR', default=[], help='CSS names or #rrggbb, cycled')
+    parser.add_argument(
+        '--format', choices=['text', 'csv', 'markdown', 'latex'], default='text', help='of the table on standard output'
+    )
+    parser.add_argument(
+        '--group-by', nargs='+', metavar='NAME', help='settings that make a row; all but the seed if not given'
+    )
     parser.add_argument('--reference', metavar='LABEL', help='row that gaps are taken from; else the smallest batch')
     parser.add_argument('--output', type=Path, help='page to write; comparison.html beside the first run if not given')
+    parser.add_argument('--figures', type=Path, metavar='DIR', help='folder for a PDF of every chart')
+    parser.add_argument('--watch', action='store_true', help='write the page anew until all runs have ended, or Ctrl-C')
     return parser
-
-
-def page_path(first: str, output: Path | None) -> Path:
-    """Return where the page goes: the first folder given, or the parent of a run folder."""
-    is_run = any((Path(first) / name).is_file() for name in ('results.csv', 'config.json'))
-    path = output or (Path(first).resolve().parent if is_run else Path(first)) / 'comparison.html'
-    if path.is_dir() or not path.parent.is_dir():
-        raise UserError(f'cannot write the page {str(path)!r}: give a file in a folder that exists')
-    return path
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Print the table, write the page and return the exit status."""
-    args = build_parser().parse_args(argv)
+    parser = build_parser()
+    flags = vars(parser.parse_args(argv))
+    is_watching = flags.pop('watch')
+    if is_watching and flags['legend']:
+        parser.error('--legend with --watch: rows may still appear, so leave one of them out')
     # pandas and bokeh take a second to import: only now, so that --help answers at once.
-    from utils import compare, plots
+    from utils.comparison import Comparison
 
-    groups = compare.group_runs(compare.load_runs(args.experiments))
-    groups = compare.rename_groups(groups, args.legend) if args.legend else groups
-    columns = compare.check_columns(groups, args.compare) if args.compare else plots.COLUMNS
-    path = page_path(args.experiments[0], args.output)
-    summary = compare.summarise(groups, args.reference)
-    try:
-        plots.write_comparison_page(groups, path, summary, x_axis=args.x_axis, columns=columns, colors=args.colors)
-    except OSError as error:
-        raise UserError(f'cannot write the page {str(path)!r} ({error.strerror}): see --output') from error
-    print(compare.format_table(summary))
-    print(f'\npage: {path}')
+    comparison = Comparison(style=flags.pop('format'), columns=flags.pop('compare'), **flags)
+    (comparison.watch if is_watching else comparison.report)()
     return 0
 
 

@@ -1,18 +1,11 @@
-"""Suites of experiments: how their files are read, and that every command in them can run."""
+"""How the files of suites are read, and which runs come of them."""
 
 from __future__ import annotations
 
-import ast
-import shlex
-
 import pytest
 
-from data import get_dataset, list_datasets
-from tests.conftest import PROJECT, main_gbn, main_normal
 from utils.errors import UserError
-from utils.suite import SUITES, find_suite, list_suites, read_suite
-
-SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
+from utils.suite import find_suite, list_suites, read_suite
 
 
 @pytest.fixture
@@ -25,10 +18,6 @@ def write(tmp_path):
         return path
 
     return write_file
-
-
-def value_of(flag: str, command: tuple[str, ...], default: str = '') -> str:
-    return command[command.index(flag) + 1] if flag in command else default
 
 
 # What is read
@@ -92,6 +81,17 @@ WRONG = {
     'no script': (['python main_ghost.py --save a'], 1, ['main_ghost.py']),
     'a script alone': (['python'], 1, ['python']),
     'semicolon': ([';'], 1, ['of this project']),
+    'typo': (['', 'python main_gbn.py --save a --epoch 5'], 2, ['--epoch', '--epochs']),
+    'flag of another script': (['python main_normal.py --save a -mb 5'], 1, ['-mb']),
+    'value': (['# a', 'python main_gbn.py --save a \\', ' --b five'], 2, ["'five'", 'whole number']),
+    'no value': (['python main_gbn.py --save a --b'], 1, ['expected one argument']),
+    'a word too many': (['python main_gbn.py --save a extra'], 1, ["'extra'"]),
+    'help': (['python main_gbn.py --save a --help'], 1, ['--help']),
+    'results': (['python main_gbn.py --save a --results-dir=x'], 1, ['--results_dir']),
+    'resume': (['python main_gbn.py --save a --resume x'], 1, ['--resume']),
+    'evaluate': (['python main_gbn.py --save a -e x'], 1, ['--evaluate']),
+    'empty name': (["python main_gbn.py --save ''"], 1, ["--save ''"]),
+    'name of a path': (['python main_gbn.py --save a/b'], 1, ["'a/b'", 'folder']),
     'shell': (['for seed in 1 2; do'], 1, ['of this project', 'for seed']),
 }
 
@@ -139,17 +139,28 @@ def suite(write):
 
 def test_without_seeds_the_commands_run_as_printed(suite):
     runs = suite.runs()
-    assert [(run.name, run.script, run.argv) for run in runs] == [
-        ('one', 'main_normal.py', ('--b', '4', '--save', 'one')),
-        ('two', 'main_gbn.py', ('--save', 'two', '--b', '8')),
+    assert [(run.name, run.row, run.script, run.argv, run.extra) for run in runs] == [
+        ('one', 'one', 'main_normal.py', ('--b', '4', '--save', 'one'), ()),
+        ('two', 'two', 'main_gbn.py', ('--save', 'two', '--b', '8'), ()),
     ]
 
 
 def test_every_row_has_each_seed_and_one_seed_comes_before_the_next(suite):
-    runs = suite.runs(num_seeds=2, extra=('--device', 'cpu'))
-    assert [run.name for run in runs] == ['one_seed0', 'two_seed0', 'one_seed1', 'two_seed1']
-    assert runs[3].argv == ('--save', 'two_seed1', '--b', '8', '--device', 'cpu', '--seed', '1')
+    extra = ('--device', 'cpu', '--epochs', '5')
+    runs = suite.runs(num_seeds=2, extra=extra)
+    names = ['one_epochs5_seed0', 'two_epochs5_seed0', 'one_epochs5_seed1', 'two_epochs5_seed1']
+    assert [run.name for run in runs] == names
+    assert [run.row for run in runs] == ['one_epochs5', 'two_epochs5'] * 2
+    assert runs[3].argv == ('--save', 'two_epochs5_seed1', '--b', '8', *extra, '--seed', '1')
+    assert {run.extra for run in runs} == {extra}
     assert len({run.argv for run in runs}) == 4
+
+
+def test_a_seed_in_a_row_and_seeds_of_the_suite_contradict_each_other(write):
+    suite = read_suite(write('python main_gbn.py --save a --seed 7'))
+    assert suite.runs()[0].name == 'a'
+    with pytest.raises(UserError, match='a: --seed'):
+        suite.runs(num_seeds=2)
 
 
 def test_seeds_of_the_file_hold_unless_others_are_asked_for(write):
@@ -170,67 +181,3 @@ def test_a_suite_is_found_by_name_and_by_file(write):
     assert find_suite('quickstart') in list_suites()
     with pytest.raises(UserError, match=r"unknown suite 'quikstart'.*did you mean quickstart\?"):
         find_suite('quikstart')
-
-
-# The suites that come with the project
-
-SHIPPED = [
-    pytest.param(script, tuple(flags), id=f'{suite.name}-{value_of("--save", flags)}')
-    for suite in list_suites() for script, *flags in suite.commands
-]  # fmt: skip
-
-
-def test_every_suite_says_what_it_shows():
-    assert 'quickstart' in [suite.name for suite in list_suites()]
-    assert len(list_suites()) == len(list(SUITES.glob('*.sh'))) > 0
-    for suite in list_suites():
-        assert suite.description, suite.name
-
-
-def check_plan(script: str, flags: tuple[str, ...], capsys, tmp_path) -> str:
-    """Assert that a command passes --dry-run and creates nothing; skip it where its data is not there."""
-    dataset = value_of('--dataset', flags, 'cifar10')
-    assert dataset in list_datasets() or dataset.startswith('fake')
-    missing = ''
-    try:
-        get_dataset(dataset)
-    except ValueError as error:
-        missing = str(error)
-    capsys.readouterr()
-    status = SCRIPTS[script].main([*flags, '--results_dir', str(tmp_path / 'results'), '--dry-run'])
-    shown = capsys.readouterr()
-    assert list(tmp_path.iterdir()) == []
-    if missing:  # its flags are right all the same: nothing else is complained about
-        assert (status, missing.split()[:3]) == (2, shown.err.rpartition('error: ')[2].split()[:3])
-        pytest.skip(missing)
-    assert status == 0, shown.err
-    return shown.out
-
-
-@pytest.mark.parametrize(('script', 'flags'), SHIPPED)
-def test_every_command_of_a_suite_passes_a_dry_run(script, flags, capsys, tmp_path):
-    plan = check_plan(script, flags, capsys, tmp_path)
-    for word in ('model', 'batch', 'regime', f'{tmp_path}/results/{value_of("--save", flags)}/'):
-        assert word in plan
-
-
-def shown_in_docstrings() -> list:
-    cases = []
-    for path in SCRIPTS:
-        docstring = ast.get_docstring(ast.parse((PROJECT / path).read_text()))
-        lines = [line.strip() for line in docstring.splitlines() if line.strip().startswith('python ')]
-        cases += [(script, tuple(flags)) for _, script, *flags in map(shlex.split, lines)]
-    return cases
-
-
-@pytest.mark.parametrize(('script', 'flags'), shown_in_docstrings())
-def test_every_command_in_a_docstring_passes_a_dry_run(script, flags, capsys, tmp_path):
-    assert 'regime' in check_plan(script, flags, capsys, tmp_path)
-
-
-def test_the_quickstart_trains_on_real_data_without_a_download():
-    suite = find_suite('quickstart')
-    assert {value_of('--dataset', command) for command in suite.commands} == {'digits'}
-    for flag in ('--base-batch-size', '--regime'):  # else the rows of its table could not be compared
-        assert len({value_of(flag, command) for command in suite.commands}) == 1
-    assert suite.num_seeds >= 3

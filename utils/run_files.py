@@ -6,20 +6,24 @@ left out.
 
 from __future__ import annotations
 
-import csv
-import io
+import difflib
 import json
 import logging
+import math
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from utils.errors import UserError, suggest
 from utils.layout import CONFIG, DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS
 
+MOST_NAMES = 20  # in an error line
 log = logging.getLogger('bigbatch')
 
 
@@ -60,39 +64,92 @@ def load_run(folder: str | os.PathLike) -> Run:
     )
 
 
-def load_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
+def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) -> list[Run]:
     """Read runs from run folders, and from folders that hold some up to two levels below.
 
-    Runs are in the order of the paths, those of one folder in the order of their start. A run without a finished epoch,
-    or with unreadable files, is skipped with a warning if others are left.
+    Runs are in the order of the paths, those of one folder in the order of their start. A run with unreadable files is
+    skipped with a warning. The names of runs of one name in several folders begin with those folders.
+
+    Args:
+        paths: folders.
+        need_results: warn of runs without a finished epoch and refuse runs none of which has one; False: take
+            whatever can be read, without a word.
 
     Raises:
-        UserError: a path does not exist, or no run is left.
+        UserError: a path does not exist, or no run there has results.
     """
     paths = [Path(path) for path in paths]
-    folders: dict[Path, tuple[int, Path]] = {}
-    for place, path in enumerate(paths):
-        for folder in _run_folders(path):
-            folders.setdefault(folder.resolve(), (place, folder))
-    runs, skipped = [], []
-    for place, folder in folders.values():
+    found, unreadable = [], []
+    for place, folder in find_run_folders(paths):
         try:
             run = load_run(folder)
-            is_result = len(run.results) or run.status == 'diverged'
-            reason = '' if is_result else f'{folder} has no finished epoch yet (status: {run.status})'
+            found.append((place, _start_order(run), run))
         except UserError as error:
-            reason = str(error)
-        if reason:
-            skipped.append(reason)
-        else:
-            runs.append((place, _start_order(run), run))
-    if not runs:
+            unreadable.append(str(error))
+        except OSError as error:  # not ours to read, or gone since it was found
+            unreadable.append(f'{folder} cannot be read ({error.strerror})')
+    runs = [run for *_, run in sorted(found, key=lambda each: each[:2])]
+    if need_results:
+        _check_results(runs, paths, unreadable)
+    if need_results and unreadable:
+        log.warning('skipped: %s', _some(unreadable, '; '))
+    return _with_unique_names(runs)
+
+
+def find_run_folders(paths: Iterable[str | os.PathLike]) -> list[tuple[int, Path]]:
+    """List the run folders at paths, each once, with the position of its path.
+
+    Raises:
+        UserError: a path does not exist.
+    """
+    folders: dict[Path, tuple[int, Path]] = {}
+    for place, path in enumerate(map(Path, paths)):
+        for folder in _run_folders(path):
+            folders.setdefault(folder.resolve(), (place, folder))
+    return list(folders.values())
+
+
+def is_run_folder(folder: Path) -> bool:
+    """Tell whether a folder is a run's own."""
+    return (folder / RESULTS).is_file() or (folder / CONFIG).is_file()
+
+
+def has_results(runs: Iterable[Run]) -> bool:
+    """Tell whether any run has a result to show: a finished epoch, or that it diverged."""
+    return any(len(run.results) or run.status == 'diverged' for run in runs)
+
+
+def seedless(name: str) -> str:
+    """Return the name of a run without its seed: `large` for `large_seed3`."""
+    return re.sub(r'[_-]seed[_-]?\d+$', '', name, flags=re.IGNORECASE) or name
+
+
+def _check_results(runs: Sequence[Run], paths: Sequence[Path], unreadable: Sequence[str]) -> None:
+    """Warn of runs without results; refuse them where no other is left."""
+    empty = [f'{run.folder} ({run.status})' for run in runs if not has_results([run])]
+    if not has_results(runs):
         looked = ', '.join(map(str, paths))
-        why = '; '.join(skipped[:3]) or 'no results.csv or config.json there or up to two levels below'
+        no_epoch = [f'no finished epoch yet in {_some(empty)}'] if empty else []
+        why = '; '.join([*no_epoch, *unreadable[:3]]) or 'no results.csv or config.json there or up to two levels below'
         raise UserError(f'no runs with results in {looked}: {why}')
-    for reason in skipped:
-        log.warning('skipped: %s', reason)
-    return [run for *_, run in sorted(runs, key=lambda found: found[:2])]
+    if empty:
+        log.warning('no finished epoch, so shown with dashes: %s', _some(empty))
+
+
+def _some(texts: Sequence[str], separator: str = ', ') -> str:
+    """Join the first five texts and count the rest."""
+    return separator.join(texts[:5]) + (f' and {len(texts) - 5} more' if len(texts) > 5 else '')
+
+
+def _with_unique_names(runs: list[Run]) -> list[Run]:
+    """Put their folders before the names of runs that share one, and before those of the same runs' other seeds."""
+    depth = 1
+    while repeated := {seedless(name) for name, count in Counter(run.name for run in runs).items() if count > 1}:
+        depth += 1
+        names = ['/'.join(run.folder.resolve().parts[-depth:]) for run in runs]
+        again = [seedless(run.name) in repeated for run in runs]
+        runs = [replace(run, name=names[row]) if again[row] else run for row, run in enumerate(runs)]
+    return runs
 
 
 def _start_order(run: Run) -> tuple[str, str]:
@@ -103,25 +160,23 @@ def _run_folders(path: Path) -> list[Path]:
     """List the run folders at a path: itself, or those one or two levels below it."""
     if not path.is_dir():
         around = path.parent if path.parent.is_dir() else Path('.')
-        names = [child.name for child in around.iterdir() if child.is_dir()]
+        names = [child.name for child in around.iterdir() if _is_visible(child)]
+        if len(names) > MOST_NAMES:
+            names = difflib.get_close_matches(path.name, names, n=MOST_NAMES, cutoff=0.3)
         raise UserError(f'no folder {str(path)!r}; in {str(around)!r} {suggest(path.name, names)}')
-    if _is_run(path):
+    if is_run_folder(path):
         return [path]
     children = sorted(child for child in path.iterdir() if _is_visible(child))
-    return [folder for child in children for folder in ([child] if _is_run(child) else _runs_below(child))]
+    return [folder for child in children for folder in ([child] if is_run_folder(child) else _runs_below(child))]
 
 
 def _runs_below(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if _is_visible(child) and _is_run(child))
+    return sorted(child for child in folder.iterdir() if _is_visible(child) and is_run_folder(child))
 
 
 def _is_visible(path: Path) -> bool:
     """Leave out folders that a killed process was still making."""
     return path.is_dir() and not path.name.startswith('.')
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / RESULTS).is_file() or (folder / CONFIG).is_file()
 
 
 def _read_config(path: Path) -> dict:
@@ -145,10 +200,20 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     header = [name.strip() for name in lines[0].split(',')]
     if columns[0] not in header or len(set(header)) < len(header):
         raise UserError(f'{path} needs a column {columns[0]!r} and none twice, it has {", ".join(header)[:200]!r}')
-    whole = [line for line in lines[1:] if line.count(',') == len(header) - 1]
-    table = pd.read_csv(io.StringIO('\n'.join(whole)), names=header, header=None, quoting=csv.QUOTE_NONE)
-    for name in table.select_dtypes(exclude='number'):
-        table[name] = pd.to_numeric(table[name], errors='coerce')
-    table = table.reindex(columns=[*columns, *(name for name in header if name not in columns)]).astype(float)
-    table = table.dropna(subset=columns[0]).drop_duplicates(columns[0], keep='last')
-    return table.sort_values(columns[0]).reset_index(drop=True)
+    cells = [line.split(',') for line in lines[1:]]
+    rows = {}  # by epoch or step; of two rows the later one holds
+    for row in cells:
+        key = _number(row[header.index(columns[0])]) if len(row) == len(header) else math.nan
+        if not math.isnan(key):
+            rows[key] = [_number(cell) for cell in row]
+    values = np.array([rows[key] for key in sorted(rows)], dtype=float).reshape(-1, len(header))
+    names = [*columns, *(name for name in header if name not in columns)]
+    table = pd.DataFrame(values, columns=header)
+    return table if header == names else table.reindex(columns=names)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -4,7 +4,8 @@
     # seeds: 3
     python main_gbn.py --dataset digits --b 640 --mini-batch-size 32 --save lr_gbn
 
-Lines may be continued by a backslash. `--save` names the row; with several seeds, `_seed0`, `_seed1`, ... follow it.
+Lines may be continued by a backslash. `--save` names the row and the folder of its runs; flags that are added to every
+command follow it (`lr_gbn_epochs5`), then the seeds (`lr_gbn_seed0`).
 """
 
 from __future__ import annotations
@@ -13,21 +14,23 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.commands import SCRIPTS, given_flags, name_suffix, settings_of
 from utils.errors import UserError, suggest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SUITES = PROJECT / 'experiments'
-SCRIPTS = ('main_normal.py', 'main_gbn.py')
-RESERVED_FLAGS = frozenset(('--results-dir', '--resume', '--dry-run', '--evaluate', '-e'))
+RESERVED = frozenset(('results_dir', 'resume', 'dry_run', 'evaluate'))  # settings that a sweep makes for each run
 
 
 @dataclass(frozen=True)
 class PlannedRun:
     """One command of a suite with one seed."""
 
-    name: str
+    name: str  # of its folder
+    row: str  # the same without the seed
     script: str
     argv: tuple[str, ...]  # without --results_dir
+    extra: tuple[str, ...] = ()  # those of argv that were added to every command
 
 
 @dataclass(frozen=True)
@@ -44,19 +47,25 @@ class Suite:
 
         Args:
             num_seeds: seeds 0, 1, ... for every command; None: as the suite says.
-            extra: flags that follow those of every command.
+            extra: flags that follow those of every command; what they set becomes part of the names.
             pattern: only the runs with this text in their name.
+
+        Raises:
+            UserError: extra flags that a command does not take, or that the sweep sets; a seed given twice.
         """
         count = num_seeds or self.num_seeds
+        suffix = _check_extra(extra)
         runs = []
         for seed in range(count or 1):
             for script, *flags in self.commands:
                 position = flags.index('--save') + 1
-                name = f'{flags[position]}_seed{seed}' if count else flags[position]
-                argv = [*flags[:position], name, *flags[position + 1:], *extra]
-                argv += ['--seed', str(seed)] if count else []
+                row = flags[position] + suffix
+                name = f'{row}_seed{seed}' if count else row
                 if pattern in name:
-                    runs.append(PlannedRun(name, script, tuple(argv)))
+                    _check_flags(script, (*flags, *extra), row=row, seeds=bool(count))
+                    ending = (*extra, '--seed', str(seed)) if count else extra
+                    argv = (*flags[:position], name, *flags[position + 1 :], *ending)
+                    runs.append(PlannedRun(name, row, script, argv, extra))
         return runs
 
 
@@ -106,6 +115,28 @@ def read_suite(path: Path) -> Suite:
     return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
 
 
+def _check_extra(extra: tuple[str, ...]) -> str:
+    """Check the flags that are added to every command and return what they add to its name."""
+    script = 'main_gbn.py'  # takes every flag that the others take
+    try:
+        given = given_flags(script, extra)
+    except UserError as error:
+        raise UserError(f'behind --: {error}') from error
+    for name in RESERVED | {'save'}:
+        if name in given:
+            raise UserError(f'--{name} behind --: the sweep sets it for each run, so it cannot be given to all of them')
+    return name_suffix(settings_of(script, extra))
+
+
+def _check_flags(script: str, argv: tuple[str, ...], *, row: str, seeds: bool) -> None:
+    try:
+        given = given_flags(script, argv)
+    except UserError as error:
+        raise UserError(f'{row}: {script}: {error}') from error
+    if seeds and 'seed' in given:
+        raise UserError(f'{row}: --seed is given, and seeds 0, 1, ... by the suite or --seeds too: leave out one')
+
+
 def _parse_seeds(path: Path, number: int, comment: str) -> int:
     text = comment.removeprefix('seeds:').strip()
     if not text.isdecimal() or int(text) < 1:
@@ -140,9 +171,15 @@ def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
         words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
     if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS:
         raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
-    for word in words[2:]:
-        if word.partition('=')[0].replace('_', '-') in RESERVED_FLAGS:
-            raise UserError(f'{path}:{number}: {word} is set for each run by whoever runs the suite: take it out')
     if words.count('--save') != 1 or words[-1] == '--save':
         raise UserError(f'{path}:{number}: one --save NAME is needed, which names the row')
+    try:
+        given = given_flags(words[1], words[2:])
+    except UserError as error:
+        raise UserError(f'{path}:{number}: {error}') from error
+    for name in RESERVED:
+        if name in given:
+            raise UserError(f'{path}:{number}: --{name} is set for each run by whoever runs the suite: take it out')
+    if given['save'] in ('', '.', '..') or '/' in given['save']:
+        raise UserError(f'{path}:{number}: --save {given["save"]!r} is no name of a folder')
     return tuple(words[1:])

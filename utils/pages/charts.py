@@ -1,167 +1,142 @@
-"""Charts of a page: bokeh figures that fit a phone, in colours that colour-blind readers tell apart.
+"""Charts of a page: bokeh figures that fit a phone, which charts.js fills as the reader chooses.
 
-A chart whose y axis can be switched between linear and log holds both axes and both sets of curves, one of them
-hidden; two figures would cost twice the time to write. Colours: Okabe and Ito 2008, "Color Universal Design", without
-their yellow, which is too pale for a line on white.
+A figure holds its points once, with every x axis that a reader may choose, and one glyph each for all lines, bands and
+marks: a glyph for each curve would take a minute to write for 500 of them. Both of its axes are there twice, linear
+and log.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from bokeh.core.properties import value
 from bokeh.document import Document
 from bokeh.embed import components
 from bokeh.models import (
+    Axis,
+    BasicTickFormatter,
     ColumnDataSource,
-    DataRange1d,
+    CustomJSHover,
+    CustomJSTicker,
     FixedTicker,
-    Glyph,
     GlyphRenderer,
     Grid,
     HoverTool,
-    LinearAxis,
-    LinearScale,
     LogAxis,
     LogScale,
+    MultiLine,
+    NoOverlap,
+    Patches,
     PrintfTickFormatter,
+    Range1d,
+    SaveTool,
+    Scatter,
 )
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
+from utils.pages.curves import thin
 from utils.pages.html import text
 
-COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
-DASHES = ('solid', 'dashed', 'dotted', 'dotdash')
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
-CHART_HEIGHT = 300  # pixels
-# What is drawn carries its scale as a tag, and the name that a button of the key hides it by.
-SWITCHES = """<script>
-function updateCharts() {
-  const hidden = [...document.querySelectorAll('.key button[aria-pressed="false"]')].map(b => b.dataset.name);
-  for (const root of Bokeh.documents.flatMap(doc => doc.roots())) {
-    const pick = document.querySelector(`input[name="${root.name}"]:checked`);
-    const matches = model => !pick || !model.tags.length || model.tags.includes(pick.value);
-    for (const renderer of root.renderers)
-      renderer.visible = matches(renderer) && !hidden.includes(renderer.name);
-    for (const model of [...root.left, ...root.center]) if (model.tags.length) model.visible = matches(model);
+CHART_HEIGHT = 300  # pixels; page.css keeps the room
+POINTS_PER_CHART = 40_000  # shared among its curves
+POINTS_PER_CURVE = (100, 2000)  # at least and at most
+STROKES = {'solid': '', 'dashed': '6', 'dotted': '2 4', 'dotdash': '2 4 6 4'}  # of SVG
+# Decades, with 2 and 5 between them where there are few; bokeh's own ticks crowd at one end of a short axis.
+LOG_TICKS = """
+const {start, end} = cb_data, ticks = [];
+if (!(start > 0 && end > start)) return ticks;
+const decades = Math.log10(end / start), skip = Math.ceil(decades / 8);
+if (decades < 0.6) {
+  const wanted = (end - start) / 4, size = 10 ** Math.floor(Math.log10(wanted));
+  const step = size * [1, 2, 5, 10].find(factor => factor * size >= wanted);
+  for (let tick = Math.ceil(start / step); tick * step <= end; tick++) ticks.push(tick * step);
+} else for (let decade = Math.floor(Math.log10(start)); decade <= Math.log10(end); decade++)
+  for (const mantissa of decades <= 3 ? [1, 2, 5] : decade % skip ? [] : [1]) {
+    const tick = mantissa * 10 ** decade;
+    if (start <= tick && tick <= end) ticks.push(tick);
   }
-}
-for (const pick of document.querySelectorAll('.chart input')) pick.addEventListener('change', updateCharts);
-for (const button of document.querySelectorAll('.key button')) button.addEventListener('click', () => {
-  button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') === 'false'));
-  updateCharts();
-});
-</script>"""
+return ticks;
+"""
+FIVE_DIGITS = "return Number.isFinite(value) ? Number(value.toPrecision(5)).toLocaleString('en') : '-';"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a curve is drawn; name is what the key hides it by, and '' for a curve that stays."""
+
+    name: str
+    color: str
+    dash: str = 'solid'
+    diverged: bool = False
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A titled figure; scales of its y axis are 'linear', 'log' or both, the first one is shown at first."""
+    """A titled figure and what its controls offer.
+
+    Args:
+        title: above it.
+        figure: as bokeh writes it; charts.js fills it.
+        x_labels: the x axes to choose from, name to label.
+        x: the one that is shown at first.
+        log_x: whether its log axis is shown at first.
+        y_scales: scales of the y axis, 'linear', 'log' or both, best first.
+        notes: sentences below it.
+        legend: HTML above it.
+    """
 
     title: str
     figure: figure
-    scales: tuple[str, ...]
-    notes: list[str] = field(default_factory=list)
+    x_labels: Mapping[str, str]
+    x: str
+    log_x: bool
+    y_scales: tuple[str, ...]
+    notes: Sequence[str] = ()
+    legend: str = ''
 
 
-def new_chart(title: str, scales: Sequence[str], *, x_label: str, y_label: str, x_log: bool = False) -> Chart:
-    """Return an empty chart as wide as its column; no tool is active, so a finger scrolls the page."""
-    fig = figure(
-        height=CHART_HEIGHT,
-        sizing_mode='stretch_width',
-        x_axis_type='log' if x_log else 'linear',
-        y_axis_type=scales[0],
-        x_axis_label=x_label,
-        y_axis_label=y_label,
-        tools='box_zoom,pan,wheel_zoom,reset,save',
-        active_drag=None,
-        active_scroll=None,
-        toolbar_location='above',
-    )
-    fig.yaxis.tags = fig.ygrid.tags = [scales[0]]
-    if len(scales) > 1:
-        _add_second_scale(fig, scales[1])
-    for axis in fig.axis:
-        if isinstance(axis, LogAxis):
-            axis.axis_label += ', log scale'
-    fig.toolbar.logo = None
-    fig.axis.axis_label_text_font_style = 'normal'
-    fig.axis.axis_label_text_font_size = '13px'
-    fig.axis.major_label_text_font_size = '12px'
-    fig.x_range.only_visible = fig.y_range.only_visible = True
-    fig.grid.grid_line_color = '#e6e6e6'
-    fig.outline_line_color = None
-    return Chart(title, fig, tuple(scales))
-
-
-def _add_second_scale(fig: figure, scale: str) -> None:
-    """Add a hidden y axis of the other scale, with a range and a grid of its own."""
-    log = scale == 'log'
-    fig.extra_y_ranges = {scale: DataRange1d(only_visible=True)}
-    fig.extra_y_scales = {scale: LogScale() if log else LinearScale()}
-    settings = {'y_range_name': scale, 'tags': [scale], 'visible': False}
-    axis = (LogAxis if log else LinearAxis)(axis_label=fig.yaxis[0].axis_label, **settings)
-    fig.add_layout(axis, 'left')
-    fig.add_layout(Grid(dimension=1, axis=axis, **settings))
-
-
-def draw(chart: Chart, scale: str, source: ColumnDataSource, glyph: Glyph, *, name: str = '') -> GlyphRenderer:
-    """Draw one glyph on one of the scales of a chart, hidden unless that scale is the first."""
-    first = scale == chart.scales[0]
-    renderer = chart.figure.add_glyph(source, glyph, name=name or None, tags=[scale], visible=first)
-    if not first:
-        renderer.y_range_name = scale
-    return renderer
-
-
-def fit_axes(chart: Chart, x: np.ndarray, y: np.ndarray) -> None:
-    """Suit the axes of a chart to all values that it shows, and note what an axis cannot show."""
-    _label_log_axes(chart.figure.xaxis, x)
-    _label_log_axes(chart.figure.yaxis, y)
-    finite = y[np.isfinite(y)]
-    if chart.scales[0] == 'linear' and finite.min() == finite.max():
-        # A curve that never changes: bokeh's axis would go from one below it to one above.
-        chart.figure.y_range.default_span = float(abs(finite[0])) or 1.0
-    if 'log' in chart.scales and finite.min() <= 0:
-        chart.notes.append('Zeros have no place on the log scale and are left out there.')
-
-
-def _label_log_axes(axes: Sequence, values: np.ndarray) -> None:
-    """Put ticks at 1, 2 and 5 on log axes of up to three decades, where bokeh's own crowd at one end."""
-    above = values[np.isfinite(values) & (values > 0)]
-    if not len(above) or above.max() > 1000 * above.min():
-        return
-    decades = range(math.floor(math.log10(above.min())) - 1, math.ceil(math.log10(above.max())) + 2)
-    ticks = [mantissa * 10.0**decade for decade in decades for mantissa in (1, 2, 5)]
-    for axis in axes:
-        if isinstance(axis, LogAxis):
-            axis.ticker = FixedTicker(ticks=ticks)
-            axis.formatter = PrintfTickFormatter(format='%.6g')
-
-
-def add_hover(chart: Chart, renderers: Sequence, tooltips: Sequence[tuple[str, str]], *, mode: str = 'vline') -> None:
-    """Show values under the pointer."""
-    tool = HoverTool(renderers=list(renderers), tooltips=list(tooltips), mode=mode, line_policy='nearest')
-    chart.figure.add_tools(tool)
-
-
-def thin(table: pd.DataFrame, limit: int, *, spacing: str = 'even') -> pd.DataFrame:
-    """Keep at most `limit` rows, the first and the last among them.
+def line_chart(
+    title: str, looks: Sequence[Look], points: pd.DataFrame, *, x_labels: Mapping[str, str], x: str, y_label: str,
+    log_x: bool = False, y_scales: Sequence[str] | None = None, parts: Sequence[str] = (), legend: str = '',
+) -> Chart | None:  # fmt: skip
+    """Return a chart of curves, or None where no point has a value.
 
     Args:
-        table: one row a point of a curve.
-        limit: in rows.
-        spacing: 'even', or 'log' for rows that are read on a log axis.
+        title: above the chart.
+        looks: one a curve.
+        points: columns curve (position in looks, ascending), the names of x_labels, mean, std, n.
+        x_labels: the x axes that a reader may choose from.
+        x: the one to begin with.
+        y_label: quantity and unit.
+        log_x: begin with a log x axis.
+        y_scales: for the y axis; by default those that suit the values.
+        parts: any of 'bands' and 'bars', one deviation to either side, and 'marks' at the points of short curves.
+        legend: HTML above the chart.
     """
-    count = len(table)
-    if count <= limit:
-        return table
-    rows = np.linspace(0, count - 1, limit) if spacing == 'even' else np.geomspace(1, count, limit) - 1
-    return table.iloc[np.unique(rows.round().astype(int))]
+    y = points['mean'].to_numpy(dtype=float)
+    if not np.isfinite(y).any():
+        return None
+    y_scales = tuple(y_scales or scales_for(y))
+    kept = thin(points['curve'].to_numpy(), int(np.clip(POINTS_PER_CHART // len(looks), *POINTS_PER_CURVE)))
+    notes = [f'Drawn: {len(kept):,} of {len(points):,} points.'] if len(kept) < len(points) else []
+    if 'log' in y_scales and np.nanmin(y) <= 0:
+        notes.append('Zeros have no place on the log scale and are left out there.')
+    fig = _empty_figure(title, x_labels[x], y_label)
+    fig.tags = list(parts)
+    _add_glyphs(fig, looks, points.iloc[kept], list(x_labels))
+    return Chart(title, fig, x_labels, x, log_x, y_scales, notes, legend)
+
+
+def use_ticks(chart: Chart, ticks: Sequence[float]) -> None:
+    """Put the ticks of the x axes at the given values."""
+    for axis in chart.figure.xaxis:
+        axis.ticker = FixedTicker(ticks=list(ticks))
 
 
 def scales_for(values: np.ndarray) -> tuple[str, ...]:
@@ -175,35 +150,179 @@ def scales_for(values: np.ndarray) -> tuple[str, ...]:
     return ('log', 'linear') if spans_decades and len(above) == len(finite) else ('linear', 'log')
 
 
-def embed(charts: Sequence[Chart]) -> tuple[str, str]:
-    """Return the scripts for the head of a page, bokeh itself included, and the HTML of the charts."""
+def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str:
+    """Return the key that all charts share, a button for each look and its label, and buttons for all charts at once.
+
+    It wraps on a phone, which the legend of a figure does not.
+    """
+    buttons = ''.join(
+        f'<button type="button" aria-pressed="true" data-name="{text(look.name)}">{_swatch(look)}'
+        f'<span>{text(label)}</span></button>\n'
+        for look, label in entries
+    )
+    show = ''.join(
+        f'<button type="button" data-show="{pressed}">{words}</button>'
+        for pressed, words in (('true', 'show all'), ('false', 'hide all'))
+    )
+    axes = ''.join(
+        f'<button type="button" data-x-of-all="{name}">{text(label)}</button>' for name, label in x_labels.items()
+    )
+    every = f'<div class="all">{show}<span>every chart over</span>{axes}</div>'
+    return f'<div class="key"><div>\n{buttons}</div>{every}</div>'
+
+
+def legend(looks: Sequence[Look]) -> str:
+    """Return a legend of one chart, which hides nothing."""
+    return ''.join(f'<span>{_swatch(look)}{text(look.name)}</span>' for look in looks)
+
+
+def embed(charts: Sequence[Chart]) -> tuple[str, list[str]]:
+    """Return the scripts for the head of a page, bokeh itself included, and the HTML of each chart."""
     if not charts:
-        return '', '<p>Nothing to draw yet: the first epoch has not finished.</p>'
+        return '', []
     figures = {f'chart{index}': chart.figure for index, chart in enumerate(charts)}
     document = Document()
     with document.models.freeze():  # once for all roots: bokeh would walk through all of them after each
         for name, fig in figures.items():
             fig.name = name
-            _bind_ranges(fig)
             document.add_root(fig)
     script, divs = components(figures)
-    blocks = ''.join(_chart_html(name, chart, divs[name]) for name, chart in zip(figures, charts, strict=True))
+    blocks = [_chart_html(name, chart, divs[name]) for name, chart in zip(figures, charts, strict=True)]
     resources = Resources(mode='inline', components=['bokeh'])
-    return f'{resources.render()}\n{script}', f'<div class="charts">{blocks}</div>{SWITCHES}'
+    return f'{resources.render()}\n{script}', blocks
 
 
-def _bind_ranges(fig: figure) -> None:
-    """Let each y range follow its own curves: those of the other scale may have no place on it."""
-    for scale, y_range in [(fig.yaxis[0].tags[0], fig.y_range), *fig.extra_y_ranges.items()]:
-        y_range.renderers = [renderer for renderer in fig.renderers if scale in renderer.tags]
+def grid(blocks: Sequence[str]) -> str:
+    """Lay out charts side by side, or say why there are none."""
+    if not blocks:
+        return '<p>Nothing to draw: no epoch has finished.</p>'
+    return f'<div class="charts">\n{"".join(blocks)}</div>'
+
+
+def _empty_figure(title: str, x_label: str, y_label: str) -> figure:
+    """Return a figure as wide as its column; no tool is active, so a finger scrolls the page."""
+    fig = figure(
+        height=CHART_HEIGHT,
+        sizing_mode='stretch_width',
+        x_range=Range1d(0, 1),
+        y_range=Range1d(0, 1),
+        tools='box_zoom,pan,wheel_zoom,reset',
+        active_drag=None,
+        active_scroll=None,
+        toolbar_location='above',
+    )
+    fig.add_tools(SaveTool(filename=re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')))
+    for dimension, (place, grid, label) in enumerate((('below', fig.xgrid, x_label), ('left', fig.ygrid, y_label))):
+        name = 'xy'[dimension]
+        getattr(fig, f'{name}axis').tags = grid.tags = [name, 'linear']
+        _add_log_axis(fig, name, dimension, place)
+        for axis in getattr(fig, f'{name}axis'):
+            _style(axis, label)
+    fig.toolbar.logo = None
+    fig.xaxis[0].formatter = BasicTickFormatter(use_scientific=False)
+    fig.grid.grid_line_color = '#e6e6e6'
+    fig.outline_line_color = None
+    return fig
+
+
+def _add_log_axis(fig: figure, name: str, dimension: int, place: str) -> None:
+    """Add a hidden log axis with a range and a grid of its own."""
+    setattr(fig, f'extra_{name}_ranges', {'log': Range1d(1, 10)})
+    setattr(fig, f'extra_{name}_scales', {'log': LogScale()})
+    settings = {f'{name}_range_name': 'log', 'tags': [name, 'log'], 'visible': False}
+    ticker, formatter = CustomJSTicker(major_code=LOG_TICKS), PrintfTickFormatter(format='%.6g')
+    axis = LogAxis(ticker=ticker, formatter=formatter, **settings)
+    fig.add_layout(axis, place)
+    fig.add_layout(Grid(dimension=dimension, axis=axis, **settings))
+
+
+def _style(axis: Axis, label: str) -> None:
+    axis.axis_label = label + (', log scale' if isinstance(axis, LogAxis) else '')
+    axis.axis_label_text_font_style = 'normal'
+    axis.axis_label_text_font_size = '13px'
+    axis.major_label_text_font_size = '12px'
+    axis.major_label_policy = NoOverlap(min_distance=8)
+
+
+def _add_glyphs(fig: figure, looks: Sequence[Look], points: pd.DataFrame, x_names: list[str]) -> None:
+    """Add the glyphs: points, which hold the data and answer the pointer, and empty bands, lines and marks."""
+    curve = points['curve'].to_numpy()
+    places = range(len(looks))
+    curves = {
+        'name': [look.name for look in looks],
+        'color': [look.color for look in looks],
+        'dash': [look.dash for look in looks],
+        'width': [1 if look.diverged else 2 for look in looks],
+        'diverged': [look.diverged for look in looks],
+        'start': np.searchsorted(curve, places, 'left').tolist(),
+        'end': np.searchsorted(curve, places, 'right').tolist(),
+        'xs': [[] for _ in looks],
+        'ys': [[] for _ in looks],
+    }
+    columns = {name: points[name].to_numpy(dtype=np.float32) for name in (*x_names, 'mean', 'std', 'n')}
+    bands = Patches(xs='xs', ys='ys', fill_color='color', fill_alpha=0.18, line_color=None)
+    lines = MultiLine(xs='xs', ys='ys', line_color='color', line_dash='dash', line_width='width')
+    marks = Scatter(
+        x='x', y='y', marker='marker', size='size', line_color='color', fill_color='color', line_width=2
+    )  # fmt: skip
+    hover = Scatter(x=x_names[0], y='mean', size=9, fill_alpha=0.0, line_alpha=0.0, marker=value('circle'))
+    fig.add_glyph(_empty_source('xs', 'ys', 'color'), bands, name='bands')
+    fig.add_glyph(ColumnDataSource(curves), lines, name='lines')
+    fig.add_glyph(_empty_source('x', 'y', 'color', 'marker', 'size'), marks, name='marks')
+    source = ColumnDataSource({**columns, 'curve': curve.astype(np.int32)})
+    renderer = fig.add_glyph(source, hover, name='points')
+    fig.add_tools(_hover_tool(renderer, [look.name for look in looks], x_names, has_seeds=columns['n'].max() > 1))
+
+
+def _empty_source(*columns: str) -> ColumnDataSource:
+    return ColumnDataSource({name: [] for name in columns})
+
+
+def _hover_tool(renderer: GlyphRenderer, names: list[str], x_names: list[str], *, has_seeds: bool) -> HoverTool:
+    """Show name, place and value of the points under the pointer."""
+    tips = {'epoch': 'epoch', 'step': 'updates', 'seconds': 'seconds', 'batch_size': 'batch size'}
+    rows = [('', '@curve{custom}')] if any(names) else []
+    rows += [(tips.get(name, name), f'@{name}{{custom}}') for name in x_names]
+    if has_seeds:
+        rows += [('mean', '@mean{custom}'), ('std over seeds', '@std{custom}'), ('runs', '@n')]
+    else:
+        rows.append(('value', '@mean{custom}'))
+    figures = CustomJSHover(code=FIVE_DIGITS)
+    formatters = {f'@{name}': figures for name in (*x_names, 'mean', 'std')}
+    formatters['@curve'] = CustomJSHover(args={'names': names}, code='return names[value];')
+    return HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode='mouse', limit=3, visible=False)
+
+
+def _swatch(look: Look) -> str:
+    return (
+        '<svg width="28" height="10" aria-hidden="true"><line x1="0" y1="5" x2="28" y2="5" stroke-width="3" '
+        f'stroke="{text(look.color)}" stroke-dasharray="{STROKES[look.dash]}"/></svg>'
+    )
 
 
 def _chart_html(name: str, chart: Chart, div: str) -> str:
-    """Return a chart under its title, with a choice of scales if it has two."""
-    picks = ''
-    for position, scale in enumerate(chart.scales if len(chart.scales) > 1 else ()):
-        checked = '' if position else ' checked'
-        radio = f'<input type="radio" name="{name}" value="{scale}" autocomplete="off"{checked}>'
-        picks += f'<label>{radio}{scale} scale</label>'
+    """Return a chart under its title and controls."""
+    controls = ''
+    if len(chart.x_labels) > 1:
+        options = ''.join(
+            f'<option value="{each}"{" selected" if each == chart.x else ""}>{text(label)}</option>'
+            for each, label in chart.x_labels.items()
+        )
+        controls += f'<select name="x" aria-label="x axis" autocomplete="off">{options}</select>'
+        controls += _checkbox('log-x', 'log x', chart.log_x)
+    if len(chart.y_scales) > 1:
+        controls += _checkbox('log-y', 'log y', chart.y_scales[0] == 'log')
+    controls += '<button type="button" class="save">Save SVG</button>'
     notes = ''.join(f'<p class="soft">{text(note)}</p>' for note in chart.notes)
-    return f'<section class="chart"><h3>{text(chart.title)}</h3><div class="picks">{picks}</div>{div}{notes}</section>'
+    label = text(chart.x_labels[chart.x])
+    return (
+        f'<section class="chart" data-root="{name}" data-x="{chart.x}" data-x-label="{label}" '
+        f'data-log-x="{str(chart.log_x).lower()}" data-log-y="{str(chart.y_scales[0] == "log").lower()}">'
+        f'<h3>{text(chart.title)}</h3><div class="picks">{controls}</div>'
+        f'<div class="legend">{chart.legend}</div><div class="plot">{div}</div>{notes}</section>\n'
+    )
+
+
+def _checkbox(name: str, label: str, checked: bool) -> str:
+    attribute = ' checked' if checked else ''
+    return f'<label><input type="checkbox" name="{name}" autocomplete="off"{attribute}>{label}</label>'

@@ -1,7 +1,7 @@
-"""The page over many runs: the summary as a table, then a line per group, mean over seeds with a band.
+"""The page over many runs: what differs, the summary, a line per group with a band over seeds, a table of all runs.
 
 With an adapted regime one group may last 20 times longer than another; on a linear axis the short one would be
-a sliver at the left edge. So the x axis turns logarithmic where the longest curve is 4 times the shortest or more.
+a sliver at the left edge. So the x axis begins logarithmic where the longest curve is 4 times the shortest or more.
 """
 
 from __future__ import annotations
@@ -14,54 +14,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from bokeh.core.enums import NamedColor
-from bokeh.models import ColumnDataSource, Line, Scatter, VArea
 
-from utils.compare import Group, explain, mean_curve, summary_cells
+from utils.compare import Group, explain, summary_cells
 from utils.errors import UserError, suggest
-from utils.pages.charts import COLORS, DASHES, Chart, add_hover, draw, embed, fit_axes, new_chart, scales_for, thin
+from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.pages.batch_chart import batch_chart
+from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
+from utils.pages.comparison_tables import run_table, settings_that_differ
+from utils.pages.curves import Averages, average, average_distances
 from utils.pages.html import table, text, write_page
+from utils.run_files import Run
 
-COLUMNS = ('val_error1', 'train_error1', 'train_loss', 'val_loss', 'weight_distance')
-TITLES = {
-    'val_error1': ('Validation error@1', 'error@1 (%)'),
-    'train_error1': ('Training error@1', 'error@1 (%)'),
-    'val_error5': ('Validation error@5', 'error@5 (%)'),
-    'train_error5': ('Training error@5', 'error@5 (%)'),
-    'val_loss': ('Validation loss', 'loss per example'),
-    'train_loss': ('Training loss', 'loss per example'),
-    'lr': ('Learning rate', 'learning rate per update'),
-    'grad_norm': ('Gradient norm', 'L2 norm, mean of the epoch'),
-    'weight_distance': ('Distance from the initial weights', 'L2 distance'),
-    'epoch_seconds': ('Time of an epoch', 'seconds'),
-    'images_per_second': ('Speed', 'images per second'),
-}
-X_LABELS = {'epoch': 'epochs', 'step': 'updates', 'seconds': 'training time (s)'}
+COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 LOG_X_FACTOR = 4.0
-POINTS_PER_CHART = 40_000  # shared among its lines
-MANY_LINES = 30  # with more, bands only hide each other, and a second scale takes too long to write
+MANY_LINES = 30  # with more, bands only hide each other
 READING = (
-    'Each line is the mean over the seeds of a row, with a band of one sample standard deviation to either side where '
-    'there is more than one seed. Diverged runs stay out of the mean and are drawn thin, ending in a cross. '
-    'Click a name to hide or show its lines in every chart.'
+    'Each line is the mean over the seeds of a row{bands}. Diverged runs stay out of the mean and are drawn thin, '
+    'ending in a cross. Click a name to hide or show its lines in every chart; point at a line to read its values.'
 )
-
-
-@dataclass(frozen=True)
-class Look:
-    """How the lines of a group are drawn; name is its label, which the key finds its lines by."""
-
-    name: str
-    color: str
-    dash: str
+BANDS = ', with a band of one sample standard deviation to either side where there is more than one seed'
+NO_BANDS = f', without bands, because there are more than {MANY_LINES} lines'
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One curve of a chart, points with columns x, mean, std, n; a diverged run is a curve of its own."""
+    """One curve of every chart: the mean over the counted runs of a group, or a diverged run of its own."""
 
     look: Look
-    points: pd.DataFrame
-    diverged: bool = False
+    runs: Sequence[Run]
 
 
 def write_comparison_page(
@@ -72,6 +52,7 @@ def write_comparison_page(
     x_axis: str = 'epoch',
     columns: Sequence[str] = COLUMNS,
     colors: Sequence[str] = (),
+    reloads: bool = False,
 ) -> Path:
     """Write one page that compares groups of runs.
 
@@ -79,27 +60,36 @@ def write_comparison_page(
         groups: from group_runs.
         path: file to write; its folder must exist.
         summary: from summarise, for the same groups.
-        x_axis: 'epoch', 'step' (updates) or 'seconds' (of training); distances are always over updates.
+        x_axis: 'epoch', 'step' (updates) or 'seconds' (of training), which the charts begin with; distances begin with
+            updates.
         columns: of results.csv, a chart each.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
+        reloads: whether the page loads itself again while it is open.
 
     Raises:
         UserError: x_axis is unknown, or a colour is.
     """
+    path = Path(path)
     if x_axis not in X_LABELS:
         raise UserError(f'unknown x axis {x_axis!r}: {suggest(x_axis, X_LABELS)}')
     looks = _looks([group.label for group in groups], colors)
-    charts = [chart for name in columns if (chart := _draw(name, groups, looks, x_axis)) is not None]
-    scripts, figures = embed(charts)
+    batch = batch_chart(groups, summary)
+    curves = _curves(groups, looks)
+    head, blocks = embed([*([batch] if batch else []), *_charts(curves, columns, x_axis)])
     cells = summary_cells(summary)
-    rows = table(list(cells), cells.to_numpy().tolist(), left=('run', 'note'))
+    left = [name for name in cells if name in ('run', 'note')]
     runs = [run for group in groups for run in group.runs]
-    body = '\n'.join([
-        f'<h1>Comparison of {_count(groups, "row")}, {_count(runs, "run")}</h1>', rows,
+    body = [
+        f'<h1>Comparison of {_count(groups, "row")}, {_count(runs, "run")}</h1>',
+        '<h2>Settings that differ</h2>', settings_that_differ(groups),
+        '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
         f'<p class="soft">{text(explain(summary))}</p>',
-        '<h2>Curves</h2>', f'<p>{READING}</p>', _key(groups, looks), figures,
-    ])  # fmt: skip
-    return write_page(Path(path), title='Comparison of runs', body=body, scripts=scripts)
+        *(['<h2>Batch size</h2>', grid(blocks[:1])] if batch else []),
+        '<h2>Curves</h2>', f'<p>{READING.format(bands=BANDS if len(curves) <= MANY_LINES else NO_BANDS)}</p>',
+        key(_labels(groups, looks), X_LABELS), grid(blocks[1 if batch else 0:]),
+        '<h2>Runs</h2>', run_table(groups, path.parent),
+    ]  # fmt: skip
+    return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)
 
 
 def _count(items: Sequence, noun: str) -> str:
@@ -120,91 +110,53 @@ def _checked_color(color: str) -> str:
     return color
 
 
-def _key(groups: Sequence[Group], looks: Sequence[Look]) -> str:
-    """Return the key that all charts share: it wraps on a phone, which the legend of a figure does not."""
-    strokes = {'solid': '', 'dashed': '6', 'dotted': '2 4', 'dotdash': '2 4 6 4'}
-    buttons = ''
+def _labels(groups: Sequence[Group], looks: Sequence[Look]) -> list[tuple[Look, str]]:
+    """Return each look with what its button in the key says."""
+    labels = []
     for group, look in zip(groups, looks, strict=True):
-        line = (
-            f'<svg width="28" height="10" aria-hidden="true"><line x1="0" y1="5" x2="28" y2="5" stroke-width="3" '
-            f'stroke="{text(look.color)}" stroke-dasharray="{strokes[look.dash]}"/></svg>'
-        )
         diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
-        label = f'{line}<span>{text(look.name + diverged)}</span>'
-        buttons += f'<button type="button" aria-pressed="true" data-name="{text(look.name)}">{label}</button>'
-    return f'<div class="key">{buttons}</div>'
+        labels.append((look, look.name + diverged))
+    return labels
 
 
-def _draw(column: str, groups: Sequence[Group], looks: Sequence[Look], x_axis: str) -> Chart | None:
+def _curves(groups: Sequence[Group], looks: Sequence[Look]) -> list[Curve]:
+    """Return for each group the mean over the counted seeds, then each diverged run."""
+    curves = []
+    for group, look in zip(groups, looks, strict=True):
+        curves.append(Curve(look, group.counted))
+        curves += [Curve(replace(look, diverged=True), [run]) for run in group.diverged]
+    return curves
+
+
+def _charts(curves: Sequence[Curve], columns: Sequence[str], x_axis: str) -> list[Chart]:
+    """Return a chart for each column in which a run has values."""
+    if not any(len(curve.runs) for curve in curves):
+        return []  # no run has finished an epoch
+    results = average([curve.runs for curve in curves])
+    charts = []
+    for column in columns:
+        if column == 'weight_distance':
+            charts.append(_chart(column, curves, average_distances([curve.runs for curve in curves]), 'step'))
+        else:
+            charts.append(_chart(column, curves, results, x_axis))
+    return [chart for chart in charts if chart]
+
+
+def _chart(column: str, curves: Sequence[Curve], averages: Averages, x_axis: str) -> Chart | None:
     """Return the chart of one column, or None where no run has values in it."""
-    is_distance = column == 'weight_distance'
-    x_axis = 'step' if is_distance else x_axis
-    pairs = zip(groups, looks, strict=True)
-    curves = [curve for group, look in pairs for curve in _curves(group, look, column, x_axis) if len(curve.points)]
-    if not curves:
-        return None
-    ends = [curve.points['x'].iloc[-1] for curve in curves if not curve.diverged] or [1.0]
-    x_log = is_distance or max(ends) >= LOG_X_FACTOR * min(ends)
-    x, y = (np.concatenate([curve.points[name] for curve in curves]) for name in ('x', 'mean'))
-    scales = ('linear',) if is_distance else scales_for(y)[: 1 if len(curves) > MANY_LINES else 2]
     title, y_label = TITLES.get(column, (column.replace('_', ' '), column))
-    chart = new_chart(title, scales, x_label=X_LABELS[x_axis], y_label=y_label, x_log=x_log)
-    fit_axes(chart, x, y)
-    limit = int(np.clip(POINTS_PER_CHART // len(curves), 100, 1000))
-    if max(len(curve.points) for curve in curves) > limit:
-        chart.notes.append(f'At most {limit:,} points of a line are drawn.')
-    spacing = 'log' if x_log else 'even'
-    _draw_curves(chart, [replace(curve, points=thin(curve.points, limit, spacing=spacing)) for curve in curves])
-    return chart
+    points = averages.points(column)
+    # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
+    is_distance = column == 'weight_distance'
+    return line_chart(
+        title, [curve.look for curve in curves], points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
+        log_x=is_distance or _lengths_are_far_apart(points, curves, x_axis),
+        y_scales=('linear', 'log') if is_distance else None,
+        parts=('bands',) if len(curves) <= MANY_LINES else (),
+    )  # fmt: skip
 
 
-def _curves(group: Group, look: Look, column: str, x_axis: str) -> list[Curve]:
-    """Return the mean over the counted seeds, then each diverged run."""
-    mean = Curve(look, _points(group.counted, column, x_axis))
-    return [mean, *(Curve(look, _points([run], column, x_axis), diverged=True) for run in group.diverged)]
-
-
-def _points(runs: Sequence, column: str, x_axis: str) -> pd.DataFrame:
-    """Average a column over runs; distances come from their own, finer file where every run has one."""
-    fine = column == 'weight_distance' and all(len(run.distances) for run in runs)
-    tables = [run.distances if fine else run.results for run in runs]
-    points = mean_curve(tables, column, align='step' if fine else 'epoch', x_axis=x_axis)
-    return points[points['x'] > 0]
-
-
-def _draw_curves(chart: Chart, curves: Sequence[Curve]) -> None:
-    """Draw every curve on every scale, bands first so that they cover no line."""
-    sources, lines = [_source(curve.points) for curve in curves], []
-    banded = [curve.points['std'].notna().any() and len(curves) <= MANY_LINES for curve in curves]
-    if len(curves) > MANY_LINES:
-        chart.notes.append(f'No bands and one scale: there are more than {MANY_LINES} lines.')
-    for scale in chart.scales:
-        for curve, source, has_band in zip(curves, sources, banded, strict=True):
-            if has_band:
-                low = 'log_low' if scale == 'log' else 'low'
-                band = VArea(x='x', y1=low, y2='high', fill_color=curve.look.color, fill_alpha=0.18)
-                draw(chart, scale, source, band, name=curve.look.name)
-        lines += [_draw_line(chart, scale, curve, source) for curve, source in zip(curves, sources, strict=True)]
-    tips = [('run', '$name'), (chart.figure.xaxis[0].axis_label, '@x{0,0.[0]}'), ('mean', '@mean{0.[0000]}')]
-    add_hover(chart, lines, [*tips, ('std over seeds', '@std{0.[0000]}'), ('runs', '@n')], mode='mouse')
-
-
-def _source(points: pd.DataFrame) -> ColumnDataSource:
-    low = points['mean'] - points['std'].fillna(0.0)
-    edges = {'low': low, 'high': points['mean'] + points['std'].fillna(0.0)}
-    # A band that reaches zero has no lower edge on a log axis: cut it a decade below the mean.
-    edges['log_low'] = np.maximum(low, points['mean'] / 10)
-    return ColumnDataSource({name: np.asarray(values) for name, values in {**points, **edges}.items()})
-
-
-def _draw_line(chart: Chart, scale: str, curve: Curve, source: ColumnDataSource):
-    """Draw a mean, or a diverged run: thin, ending in a cross."""
-    look = curve.look
-    width = 1 if curve.diverged else 2
-    line = Line(x='x', y='mean', line_color=look.color, line_dash=look.dash, line_width=width)
-    if curve.diverged or len(curve.points) == 1:
-        last = ColumnDataSource({name: np.asarray(curve.points[name])[-1:] for name in ('x', 'mean')})
-        end = Scatter(x='x', y='mean', marker='x' if curve.diverged else 'circle', size=9, line_width=2)
-        end.line_color = end.fill_color = look.color
-        draw(chart, scale, last, end, name=look.name)
-    return draw(chart, scale, source, line, name=look.name)
+def _lengths_are_far_apart(points: pd.DataFrame, curves: Sequence[Curve], x_axis: str) -> bool:
+    last = points.groupby('curve')[x_axis].max()
+    ends = last[[not curves[int(index)].look.diverged for index in last.index]].dropna().to_numpy()
+    return bool(len(ends)) and bool(np.max(ends) >= LOG_X_FACTOR * np.min(ends))

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-from bokeh.models import ColumnDataSource, GlyphRenderer, Legend, LegendItem, Line, Scatter
+import pandas as pd
 
-from utils.pages.charts import COLORS, Chart, add_hover, draw, embed, fit_axes, new_chart, scales_for, thin
+from utils.looks import COLORS, X_LABELS
+from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
+from utils.pages.curves import Averages, average, average_distances
 from utils.pages.html import RELOAD_SECONDS, cards, duration, fact_table, number, percent, table, text, write_page
 from utils.run_files import Run, load_run
 
-MAX_POINTS = 2000  # of one curve
-MARKERS_UP_TO = 12  # points; a single one would be invisible as a line
 KEY_SETTINGS = (
     'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size', 'base_batch_size',
     'lr_scaling', 'seed',
@@ -29,23 +29,24 @@ KEY_SETTINGS = (
 
 @dataclass(frozen=True)
 class Panel:
-    """What one chart of the page shows; columns maps a column to its name in the legend."""
+    """What one chart of the page shows."""
 
     title: str
-    columns: dict[str, str]
+    columns: tuple[str, ...]
     y_label: str
-    switch: bool = False  # let the reader choose the scale
-    over_updates: bool = False  # weight_distance.csv on a log axis of updates, else results.csv over epochs
+    over_updates: bool = False  # weight_distance.csv, first over updates on a log axis, else results.csv over epochs
 
 
-BOTH = {'train': 'train (dashed)', 'val': 'validation (solid)'}
+# By the first word of a column; others are alone in their chart.
+LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
+ONLY = Look('', COLORS[0])
 PANELS = (
-    Panel('Loss', {f'{split}_loss': name for split, name in BOTH.items()}, 'loss per example', True),
-    Panel('Error@1', {f'{split}_error1': name for split, name in BOTH.items()}, 'error@1 (%)', True),
-    Panel('Error@5', {f'{split}_error5': name for split, name in BOTH.items()}, 'error@5 (%)'),
-    Panel('Learning rate', {'lr': 'learning rate'}, 'learning rate per update'),
-    Panel('Distance from the initial weights', {'weight_distance': 'distance'}, 'L2 distance', over_updates=True),
-    Panel('Gradient norm', {'grad_norm': 'gradient norm'}, 'L2 norm, mean of the epoch'),
+    Panel('Loss', ('train_loss', 'val_loss'), 'loss per example'),
+    Panel('Error@1', ('train_error1', 'val_error1'), 'error@1 (%)'),
+    Panel('Error@5', ('train_error5', 'val_error5'), 'error@5 (%)'),
+    Panel('Learning rate', ('lr',), 'learning rate per update'),
+    Panel('Distance from the initial weights', ('weight_distance',), 'L2 distance', over_updates=True),
+    Panel('Gradient norm', ('grad_norm',), 'L2 norm, mean of the epoch'),
 )
 
 
@@ -59,13 +60,14 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
         UserError: `config.json` or a table is there but cannot be read.
     """
     run = load_run(run_folder)
-    scripts, charts = embed([chart for panel in PANELS if (chart := _draw(panel, run)) is not None])
+    results, distances = average([[run]]), average_distances([[run]])
+    head, charts = embed([chart for panel in PANELS if (chart := _draw(panel, results, distances)) is not None])
     title = readable_name(run.name)
     body = '\n'.join([
         f'<h1>{text(title)}</h1><p class="soft">{text(run.name)}, page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        _status(run), _headline(run), '<h2>Curves</h2>', charts, '<h2>Settings</h2>', _settings(run),
+        _status(run), _headline(run), *(_curves(charts) if charts else []), '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
-    return write_page(run.folder / 'results.html', title=title, body=body, scripts=scripts, reloads=_is_running(run))
+    return write_page(run.folder / 'results.html', title=title, body=body, head=head, reloads=_is_running(run))
 
 
 def readable_name(name: str) -> str:
@@ -120,7 +122,8 @@ def _time_left(run: Run, epochs_left: int | None) -> str:
 def _headline(run: Run) -> str:
     """Return the figures of the last epoch, then the best epoch and the test set apart."""
     if not len(run.results):
-        return '<p>No epoch has finished yet.</p>'
+        early = ' The run diverged in its first one, so there are no curves.' if run.status == 'diverged' else ''
+        return f'<p>No epoch has finished yet.{early}</p>'
     last, errors = run.results.iloc[-1], run.results['val_error1']
     figures = cards([
         ('validation error@1', percent(last['val_error1'])),
@@ -146,6 +149,11 @@ def _headline(run: Run) -> str:
             f'error@5 {percent(test.get("error5"))}, loss {number(test.get("loss"))}.</p>'
         )
     return f'<h2>Last epoch ({number(last["epoch"])})</h2>{figures}{extra}'
+
+
+def _curves(charts: Sequence[str]) -> list[str]:
+    entries = [(look, f'{look.name} ({look.dash})') for look in LOOKS.values()]
+    return ['<h2>Curves</h2>', key(entries, X_LABELS), grid(charts)]
 
 
 def _settings(run: Run) -> str:
@@ -188,45 +196,13 @@ def _cell(value: object) -> str:
     return f'{value:.6g}' if isinstance(value, float) else _plain(value)
 
 
-def _draw(panel: Panel, run: Run) -> Chart | None:
+def _draw(panel: Panel, results: Averages, distances: Averages) -> Chart | None:
     """Return the chart of a panel, or None where there is nothing to draw."""
-    full = run.distances if panel.over_updates and len(run.distances) else run.results
-    columns = [name for name in panel.columns if np.isfinite(full[name]).any()]
-    x, label = ('step', 'updates') if panel.over_updates else ('epoch', 'epochs')
-    full = full[full[x] > 0].replace([np.inf, -np.inf], np.nan)
-    if not columns or not len(full):
-        return None
-    y = full[columns].to_numpy().ravel()
-    scales = scales_for(y)
+    averages = distances if panel.over_updates else results
+    points = [averages.points(column).assign(curve=index) for index, column in enumerate(panel.columns)]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
-    scales = ('linear',) if panel.over_updates else scales if panel.switch else scales[:1]
-    chart = new_chart(panel.title, scales, x_label=label, y_label=panel.y_label, x_log=panel.over_updates)
-    fit_axes(chart, full[x].to_numpy(), y)
-    data = thin(full, MAX_POINTS, spacing='log' if panel.over_updates else 'even')
-    if len(data) < len(full):
-        chart.notes.append(f'Drawn: {len(data):,} of {len(full):,} points.')
-    if not panel.over_updates:
-        chart.figure.xaxis.ticker.min_interval = 1
-    _draw_columns(chart, panel, ColumnDataSource({name: data[name].to_numpy() for name in (x, *columns)}))
-    return chart
-
-
-def _draw_columns(chart: Chart, panel: Panel, source: ColumnDataSource) -> None:
-    """Draw each column on each scale, with one box of values for all of them."""
-    x, *columns = source.data
-    lines = {name: [_draw_column(chart, scale, source, name) for scale in chart.scales] for name in columns}
-    if len(panel.columns) > 1:
-        items = [LegendItem(label=panel.columns[name], renderers=drawn) for name, drawn in lines.items()]
-        legend = Legend(items=items, orientation='horizontal', border_line_color=None, padding=0, margin=4, spacing=16)
-        chart.figure.add_layout(legend, 'above')
-    values = [(panel.columns[name].split(' (')[0], f'@{name}{{0.[0000]}}') for name in columns]
-    add_hover(chart, lines[columns[-1]], [(x, f'@{x}{{0,0}}'), *values])
-
-
-def _draw_column(chart: Chart, scale: str, source: ColumnDataSource, name: str) -> GlyphRenderer:
-    """Draw one column and return its line, with markers where points are few; train is dashed."""
-    x, train = next(iter(source.data)), name.startswith('train_')
-    color, dash = (COLORS[1], 'dashed') if train else (COLORS[0], 'solid')
-    if len(source.data[x]) <= MARKERS_UP_TO:
-        draw(chart, scale, source, Scatter(x=x, y=name, size=4, line_color=color, fill_color=color))
-    return draw(chart, scale, source, Line(x=x, y=name, line_color=color, line_width=2, line_dash=dash))
+    return line_chart(
+        panel.title, [LOOKS.get(column.split('_')[0], ONLY) for column in panel.columns], pd.concat(points),
+        x_labels=X_LABELS, x='step' if panel.over_updates else 'epoch', y_label=panel.y_label, log_x=panel.over_updates,
+        y_scales=('linear', 'log') if panel.over_updates else None, parts=('marks',),
+    )  # fmt: skip

@@ -1,0 +1,280 @@
+"""The pages in a headless Chromium: drawn, answering clicks, saved as SVG, silent, offline, as wide as the window."""
+
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+
+from tests import browser as browsers
+from tests.test_compare import write_run
+from utils.compare import group_runs, load_runs, summarise
+from utils.looks import COLORS
+from utils.plots import write_comparison_page, write_run_page
+
+pytestmark = pytest.mark.browser
+SIZES, POLICIES, EPOCHS = (64, 256, 1024, 4096), ('none', 'sqrt'), 40
+ODD = 'odd <b>#1 & 100%'  # what a name of a folder may hold and a page must show
+FIRST = '.chart[data-root="chart1"]'  # of the curves: validation error
+SHOWN_AXES = """
+const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
+return [...figure.below, ...figure.left].filter(axis => axis.visible).map(axis => [axis.type, axis.axis_label]);
+"""
+NAMES = """
+const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
+return figure.tools.find(tool => tool.type === 'HoverTool').formatters['@curve'].args.names;
+"""
+LINES = """
+const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
+const {xs, ys} = figure.renderers.find(renderer => renderer.name === 'lines').data_source.data;
+return xs.map((x, i) => [[...x], [...ys[i]]]);
+"""
+POINT = """
+const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
+const {frame} = Bokeh.index.find_one(figure), points = figure.renderers.find(renderer => renderer.name === 'points');
+const {epoch, mean, curve} = points.data_source.data, row = [...curve].indexOf(arguments[1]) + arguments[2];
+return [frame.x_scales.get(points.x_range_name).compute(epoch[row]),
+        frame.y_scales.get(points.y_range_name).compute(mean[row]), epoch[row], mean[row]];
+"""
+INSIDE = """
+const found = [], walk = node => { for (const each of node.children) {
+  if (String(each.className).includes(arguments[0])) found.push((each.shadowRoot ?? each).textContent);
+  walk(each);
+  if (each.shadowRoot) walk(each.shadowRoot);
+} };
+walk(document.body);
+return found;
+"""
+TOO_WIDE = """
+return [...document.querySelectorAll('body *')].filter(each => each.getBoundingClientRect().right > innerWidth + 0.5)
+  .map(each => each.outerHTML.slice(0, 80));
+"""
+
+
+@pytest.fixture(scope='module')
+def browser(tmp_path_factory):
+    """One Chromium for all tests."""
+    browsers.require_browser()
+    browser = browsers.Browser(tmp_path_factory.mktemp('chromium'))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope='module')
+def pages(tmp_path_factory):
+    """Write a comparing page over nine rows, which lies beside the folder of the runs, and pages of two runs."""
+    root = tmp_path_factory.mktemp('made') / 'all runs'
+    rng, epochs = np.random.default_rng(0), np.arange(1, EPOCHS + 1)
+    for place, (size, policy) in enumerate((size, policy) for policy in POLICIES for size in SIZES):
+        for seed in (1, 2):
+            errors = 60 * np.exp(-epochs / (4 + place)) + 2 + place + rng.random(EPOCHS)
+            settings = {'lr_scaling': policy, 'micro_batch_size': None}
+            run = root / f'{policy}_bs{size}_seed{seed}'
+            write_run(run, errors=errors, batch_size=size, seed=seed, settings=settings)
+    write_run(root / 'sqrt_bs64_seed3', errors=(70.0, 90.0), batch_size=64, seed=3, status='diverged',
+              settings={'lr_scaling': 'sqrt', 'micro_batch_size': None, 'num_epochs': EPOCHS})  # fmt: skip
+    write_run(root / 'sqrt_bs64_seed4', errors=(), batch_size=64, seed=4, status='diverged')  # before an epoch ended
+    write_run(root / ODD, errors=np.full(EPOCHS, 30.0), batch_size=512, seed=1, settings={'lr_scaling': 'linear'})
+    for run in root.iterdir():
+        (run / 'results.html').write_text(f'<!DOCTYPE html><title>page of {run.name}</title>')
+    run = write_run_page(root / 'sqrt_bs64_seed1')
+    groups = group_runs(load_runs([root]))
+    (root.parent / 'pages').mkdir()
+    return {
+        'comparison': write_comparison_page(groups, root.parent / 'pages' / 'all.html', summarise(groups)),
+        'run': run, 'groups': groups, 'root': root,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def comparison(browser, pages):
+    """The browser with the comparing page as it is first shown, without the choices of an earlier test."""
+    browser.open(pages['root'] / ODD / 'results.html')
+    browser.run('sessionStorage.clear()')
+    browser.open(pages['comparison'])
+    return browser
+
+
+def column(browser, table, heading):
+    """Return the texts of one column of a table, in the order of the page."""
+    return browser.run(
+        """const table = document.querySelectorAll('table.sortable')[arguments[0]];
+        const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === arguments[1]);
+        return [...table.tBodies[0].rows].map(row => row.cells[at].textContent)""", table, heading,
+    )  # fmt: skip
+
+
+def saved(browser, name):
+    """Wait for a download and parse it."""
+    browser.until((browser.downloads / name).is_file)
+    return ElementTree.parse(browser.downloads / name).getroot()
+
+
+@pytest.mark.parametrize('name', ['comparison', 'run'])
+@pytest.mark.parametrize('width', [1280, 400])
+def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name, width):
+    browser.open(pages[name], width=width)
+    assert browser.complaints() == []
+    assert browser.requests() == [pages[name].as_uri()]
+    assert browser.run('return document.scrollingElement.scrollWidth') <= width
+    assert browser.run(TOO_WIDE) == []
+    charts = browser.run("return [...document.querySelectorAll('.chart')].map(chart => chart.dataset.root)")
+    assert len(charts) == {'comparison': 7, 'run': 6}[name]
+    for chart in charts:
+        drawn = browser.count_colors(f'[data-root="{chart}"] .plot', *COLORS[:6])  # not the black of axes
+        assert max(drawn) > 60, (chart, drawn)
+
+
+def test_a_click_on_a_name_hides_its_curve_and_another_shows_it(comparison, pages):
+    first, *others = [group.label for group in pages['groups']]
+    [before] = comparison.count_colors(f'{FIRST} .plot', COLORS[0])
+    for label in others:
+        comparison.run('document.querySelector(arguments[0]).click()', f'.key [data-name="{label}"]')
+    comparison.wait()
+    [alone] = comparison.count_colors(f'{FIRST} .plot', COLORS[0])
+    assert min(before, alone) > 100
+    comparison.click(f'.key [data-name="{first}"]')
+    assert comparison.count_colors(f'{FIRST} .plot', *COLORS[:6]) == [0] * 6
+    comparison.click('.key button[data-show]', text='show all')
+    assert abs(comparison.count_colors(f'{FIRST} .plot', COLORS[0])[0] - before) < 0.1 * before
+    assert comparison.complaints() == []
+
+
+def test_the_reader_chooses_the_x_axis_of_one_chart_and_of_all(comparison, pages):
+    run = pages['groups'][0].runs[0].results
+    for value, label, last in (
+        ('step', 'updates', run['step'].iloc[-1]), ('seconds', 'training time (s)', 2.5 * EPOCHS),
+        ('epoch', 'epochs', EPOCHS),
+    ):  # fmt: skip
+        comparison.choose(f'{FIRST} select', value)
+        assert comparison.run(LINES, 'chart1')[0][0][-1] == pytest.approx(last)
+        assert comparison.run(SHOWN_AXES, 'chart1')[0][1].startswith(label)
+        assert comparison.run(SHOWN_AXES, 'chart2')[0][1].startswith('epochs')
+    comparison.click('[data-x-of-all="step"]')
+    labels = comparison.run("return [...document.querySelectorAll('.chart select')].map(each => each.value)")
+    assert labels == ['step'] * 6
+    assert comparison.complaints() == []
+
+
+def test_a_click_makes_an_axis_logarithmic(comparison):
+    comparison.run("document.querySelector(arguments[0]).checked ? 0 : document.querySelector(arguments[0]).click()",
+                   f'{FIRST} [name="log-y"]')  # fmt: skip
+    comparison.click(f'{FIRST} [name="log-x"]')
+    assert comparison.run(SHOWN_AXES, 'chart1') == [
+        ['LogAxis', 'epochs, log scale'], ['LogAxis', 'error@1 (%), log scale'],
+    ]  # fmt: skip
+    # Equal ratios lie equally far apart, in the picture as well as in the model: 1 to 2 to 4 to 8 epochs.
+    places = [comparison.run(POINT, 'chart1', 0, epoch - 1) for epoch in (1, 2, 4, 8)]
+    assert [place[2] for place in places] == [1, 2, 4, 8]
+    assert np.ptp(np.diff([place[0] for place in places])) < 0.01
+    heights, errors = [place[1] for place in places], np.log([place[3] for place in places])
+    np.testing.assert_allclose(np.diff(heights) / np.diff(errors), np.diff(heights)[0] / np.diff(errors)[0], rtol=1e-3)
+    log = comparison.pixels(f'{FIRST} .plot')
+    comparison.click(f'{FIRST} [name="log-x"]')
+    comparison.click(f'{FIRST} [name="log-y"]')
+    assert comparison.run(SHOWN_AXES, 'chart1') == [['LinearAxis', 'epochs'], ['LinearAxis', 'error@1 (%)']]
+    assert (np.abs(comparison.pixels(f'{FIRST} .plot') - log).max(axis=-1) > 60).mean() > 0.01
+    assert comparison.complaints() == []
+
+
+@pytest.mark.parametrize('label', ['none_bs64', ODD])
+def test_pointing_at_a_curve_shows_its_values(comparison, pages, label):
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    curves = comparison.run(NAMES, 'chart1')
+    plot = comparison.driver.find_element('css selector', f'{FIRST} .plot')
+    comparison.run("arguments[0].scrollIntoView({block: 'center'})", plot)
+    x, y, epoch, mean = comparison.run(POINT, 'chart1', curves.index(label), 2)
+    offset = round(x - plot.size['width'] / 2), round(y - plot.size['height'] / 2)
+    ActionChains(comparison.driver).move_to_element_with_offset(plot, *offset).perform()
+    [shown] = comparison.until(lambda: [text for text in comparison.run(INSIDE, 'bk-Tooltip') if label in text])
+    [group] = [group for group in pages['groups'] if group.label == label]
+    updates, runs = group.runs[0].results['step'][2], len(group.runs)
+    for words in (f'epoch:{epoch:.0f}', f'updates:{updates:,.0f}', f'mean:{mean:.5g}', f'runs:{runs}'):
+        assert words in shown.replace(': ', ':')
+
+
+def test_the_chart_of_batch_sizes_joins_what_differs_in_nothing_else(comparison, pages):
+    lines = [line for line in comparison.run(LINES, 'chart0') if len(set(line[0])) > 1]  # the others are bars
+    assert [line[0] for line in lines] == [list(SIZES)] * 2
+    for policy, (_, errors) in zip(POLICIES, lines, strict=True):
+        groups = [next(each for each in pages['groups'] if each.label == f'{policy}_bs{size}') for size in SIZES]
+        last = [np.mean([run.results['val_error1'].iloc[-1] for run in group.counted]) for group in groups]
+        np.testing.assert_allclose(errors, last, rtol=1e-5)
+    assert comparison.run(SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size, log scale']
+
+
+def test_a_table_sorts_by_clicks_and_keys_and_puts_missing_values_last(comparison):
+    heading = '//h2[text()="Runs"]/following::table[1]//th/button'
+    buttons = {each.text: each for each in comparison.driver.find_elements('xpath', heading)}
+    for name in ('updates', 'val error %'):
+        for order, sign in (('descending', -1), ('ascending', 1)):
+            comparison.run("arguments[0].scrollIntoView({block: 'center'})", buttons[name])
+            buttons[name].click()
+            *texts, last = column(comparison, 2, name)
+            values = [sign * float(text.replace(',', '')) for text in texts]
+            assert values == sorted(values)
+            assert len(values) == 18
+            assert last == '-'
+            assert buttons[name].find_element('xpath', '..').get_attribute('aria-sort') == order
+    buttons['run'].send_keys('\n')
+    names = column(comparison, 2, 'run')
+    assert names.index('none_bs64_seed1') < names.index('none_bs256_seed1') < names.index('none_bs1024_seed1')
+    ascending = comparison.driver.find_elements('css selector', 'th[aria-sort=ascending]')
+    assert [heading.text.split()[0] for heading in ascending] == ['run']
+    settings = column(comparison, 0, 'run')
+    assert len(settings) == 9  # no other table moved
+
+
+def test_the_name_of_every_run_leads_to_its_page(comparison, pages):
+    links = comparison.run("return [...document.querySelectorAll('td a')].map(a => [a.textContent, a.href])")
+    found = {name: Path(unquote(urlsplit(address).path)) for name, address in links}
+    assert found == {run.name: run / 'results.html' for run in pages['root'].iterdir()}
+    comparison.driver.find_element('link text', ODD).click()
+    assert comparison.driver.title == f'page of {ODD}'
+
+
+@pytest.mark.parametrize(('page', 'root', 'file', 'words'), [
+    ('comparison', 'chart0', 'final-error-against-batch-size.svg', ('batch size, log', '4096', 'lr scaling sqrt')),
+    ('comparison', 'chart1', 'validation-error-1.svg', ('Validation error@1', 'epochs', 'none_bs64', ODD)),
+    ('run', 'chart0', 'loss.svg', ('Loss', 'loss per example', 'train', 'validation')),
+])  # fmt: skip
+def test_a_chart_is_saved_as_svg_with_text_curves_and_key(browser, pages, page, root, file, words):
+    browser.open(pages[page])
+    browser.click(f'[data-root="{root}"] .save')
+    svg = saved(browser, file)
+    assert svg.tag == '{http://www.w3.org/2000/svg}svg'
+    texts = [text.text or '' for text in svg.iter('{http://www.w3.org/2000/svg}text')]
+    for word in words:
+        assert any(word in text for text in texts), texts
+    curves = [path for path in svg.iter('{http://www.w3.org/2000/svg}path') if path.get('d', '').count('L') > 2]
+    assert len(curves) >= 2
+    assert not list(svg.iter('{http://www.w3.org/2000/svg}image'))  # drawn, not a picture of it
+    assert browser.complaints() == []
+
+
+def test_a_reload_keeps_what_the_reader_chose(comparison):
+    comparison.choose(f'{FIRST} select', 'step')
+    comparison.click(f'{FIRST} [name="log-x"]')
+    comparison.click('.key button[data-name="none_bs256"]')
+    comparison.click('table.sortable th button', text='batch size')
+    place = comparison.run('scrollTo(0, 700); return scrollY')
+    order = column(comparison, 0, 'run')
+    comparison.driver.refresh()
+    comparison.wait()
+    assert comparison.run(SHOWN_AXES, 'chart1')[0] == ['LogAxis', 'updates, log scale']
+    pressed = "return [...document.querySelectorAll('.key [aria-pressed=false]')].map(button => button.dataset.name)"
+    assert comparison.run(pressed) == ['none_bs256']
+    assert column(comparison, 0, 'run') == order
+    assert comparison.run('return scrollY') == place
+    assert comparison.complaints() == []
+
+
+@pytest.mark.parametrize(('ci', 'outcome'), [('', pytest.skip.Exception), ('true', pytest.fail.Exception)])
+def test_without_a_browser_tests_are_skipped_but_not_in_ci(monkeypatch, ci, outcome):
+    monkeypatch.setattr(shutil, 'which', lambda name: None)
+    monkeypatch.setenv('CI', ci)
+    with pytest.raises(outcome, match='no chromium, no chromedriver'):
+        browsers.require_browser()

@@ -1,0 +1,151 @@
+"""The suite `readme`: its lines are those published, plan what was published, and train on small official files."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+
+import pytest
+
+from tests.conftest import main_gbn, main_normal, read_json, read_rows
+from tests.official_files import small_checksums, write_all
+from utils.suite import SUITES, find_suite
+
+SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
+
+# run_experiments.sh of github.com/eladhoffer/bigBatch
+PUBLISHED = """\
+python main_normal.py --dataset cifar10 --model resnet --save cifar10_resnet44_bs2048_baseline --epochs 100 --b 2048 --no-lr_bb_fix;
+python main_normal.py --dataset cifar10 --model resnet --save cifar10_resnet44_bs2048_lr_fix --epochs 100 --b 2048 --lr_bb_fix;
+python main_normal.py --dataset cifar10 --model resnet --save cifar10_resnet44_bs2048_regime_adaptation --epochs 100 --b 2048 --lr_bb_fix --regime_bb_fix;
+python main_gbn.py --dataset cifar10 --model resnet --save cifar10_resnet44_bs2048_ghost_bn256 --epochs 100 --b 2048 --lr_bb_fix --mini-batch-size 256;
+python main_normal.py --dataset cifar100 --model resnet --save cifar100_wresnet16_4_bs1024_regime_adaptation --epochs 100 --b 1024 --lr_bb_fix --regime_bb_fix;
+python main_normal.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs2048_no_lr_fix --epochs 50 --b 2048 --no-lr_bb_fix;
+python main_normal.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs2048 --epochs 50 --b 2048 --lr_bb_fix;
+python main_gbn.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs4096_gbn --epochs 50 --b 4096 --lr_bb_fix --no-regime_bb_fix --mini-batch-size 128;
+python main_gbn.py --model cifar100_shallow --dataset cifar100 --save shallow_cifar100_baseline_bs4096_gbn --epochs 200 --b 4096 --lr_bb_fix --no-regime_bb_fix --mini-batch-size 128;
+python main_gbn.py --model cifar10_shallow --dataset cifar10 --save shallow_cifar10_baseline_bs4096_gbn --epochs 200 --b 4096 --lr_bb_fix --no-regime_bb_fix --mini-batch-size 128;
+""".splitlines()  # noqa: E501 - letter for letter
+
+# By hand from the paper's rules: (network, epochs, {epoch of a change: learning rate}, updates an epoch of 4,100
+# images, (number of ghosts, size)). Of the drops only those within the run are there; 2.828427 is the root of
+# 2048 / 256, 5.656854 that of 4096 / 128. Line 5: a wide ResNet has 0.1, from epoch 60 on a fifth; 1024 is 4 x 256.
+PLANS = [
+    ('resnet', 100, {0: 0.1, 81: 0.01}, 2, None),
+    ('resnet', 100, {0: 0.2828427, 81: 0.02828427}, 2, None),
+    ('resnet', 800, {0: 0.2828427, 648: 0.02828427}, 2, None),
+    ('resnet', 100, {0: 0.2828427, 81: 0.02828427}, 2, (8, 256)),
+    ('wresnet16_4', 400, {0: 0.2, 240: 0.04}, 4, None),
+    ('mnist_f1', 50, {0: 0.1, 10: 0.01, 20: 0.001, 30: 0.0001}, 2, None),
+    ('mnist_f1', 50, {0: 0.2828427, 10: 0.02828427, 20: 0.002828427, 30: 0.0002828427}, 2, None),
+    ('mnist_f1', 50, {0: 0.5656854, 10: 0.05656854, 20: 0.005656854, 30: 0.0005656854}, 1, (32, 128)),
+    ('cifar100_shallow', 200, {0: 0.005656854, 60: 0.05656854, 120: 0.005656854, 180: 0.0005656854}, 1, (32, 128)),
+    ('cifar10_shallow', 200, {0: 0.005656854, 60: 0.05656854, 120: 0.005656854, 180: 0.0005656854}, 1, (32, 128)),
+]
+
+
+ROWS = [pytest.param(number, id=f'line {number + 1}') for number in range(10)]
+
+
+def files_for(factory, name: str, **sizes):
+    with small_checksums(write_all(factory.mktemp(name), 'cifar10', 'cifar100', 'mnist', **sizes)) as path:
+        yield path
+
+
+@pytest.fixture(scope='module')
+def large_sets(tmp_path_factory):
+    """Data sets that are large enough for the published batches."""
+    yield from files_for(tmp_path_factory, 'large', num_train=4100, num_test=8)
+
+
+@pytest.fixture
+def small_sets(tmp_path_factory):
+    """Data sets of two batches of 8 images."""
+    yield from files_for(tmp_path_factory, 'small', num_train=16, num_test=8)
+
+
+def command_of(number: int) -> tuple:
+    script, *flags = find_suite('readme').commands[number]
+    return SCRIPTS[script], flags
+
+
+# The lines
+
+
+def test_the_lines_are_the_published_ones_but_for_the_network_of_line_5():
+    lines = [line for line in (SUITES / 'readme.sh').read_text().splitlines() if line and not line.startswith('#')]
+    expected = list(PUBLISHED)
+    expected[4] = expected[4].replace('--model resnet ', '--model wresnet16_4 ')
+    assert expected[4] != PUBLISHED[4]
+    assert lines == expected
+
+
+def test_each_line_is_read_as_a_shell_reads_it():
+    suite = find_suite('readme')
+    assert suite.num_seeds is None
+    assert len(suite.commands) == 10
+    for number, (command, published) in enumerate(zip(suite.commands, PUBLISHED, strict=True)):
+        words = shlex.split(published.removesuffix(';'))[1:]
+        changed = [pair for pair in zip(command, words, strict=True) if pair[0] != pair[1]]
+        assert changed == ([('wresnet16_4', 'resnet')] if number == 4 else [])
+
+
+def test_line_5_says_in_the_file_what_was_published():
+    lines = (SUITES / 'readme.sh').read_text().splitlines()
+    above = lines[next(place for place, line in enumerate(lines) if 'wresnet16_4_bs1024' in line) - 1]
+    assert above.startswith('#') and '--model resnet' in above and 'ResNet-44' in above
+
+
+# The plan
+
+
+@pytest.mark.parametrize('number', ROWS)
+def test_a_dry_run_plans_what_was_published(number, large_sets, monkeypatch, capsys, tmp_path):
+    script, flags = command_of(number)
+    model, num_epochs, rates, steps, ghosts = PLANS[number]
+    monkeypatch.setenv('DATASETS_DIR', str(large_sets))
+    monkeypatch.chdir(tmp_path)
+    assert script.main([*flags, '--dry-run']) == 0
+    head, _, table = capsys.readouterr().out.partition('\nregime\n')
+    assert head.startswith(f'model         {model}, ')
+    updates = re.search(r'^updates +(\d+) an epoch, ([\d,]+) epochs', head, re.M)
+    assert (int(updates[1]), int(updates[2].replace(',', ''))) == (steps, num_epochs)
+    assert ('no ghosts' if ghosts is None else '{} ghosts of {}'.format(*ghosts)) in (
+        head.replace('batch norm over each forward pass', 'no ghosts')
+    )
+    planned = [line.split()[:3] for line in table.splitlines()[1:]]
+    assert [int(epoch) for epoch, _, _ in planned] == list(rates)
+    assert [int(update) for _, update, _ in planned] == [epoch * steps for epoch in rates]
+    assert [float(rate) for _, _, rate in planned] == pytest.approx(list(rates.values()), rel=1e-4)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Training
+
+
+@pytest.mark.parametrize('number', ROWS)
+def test_two_steps_on_official_files(number, small_sets, monkeypatch, tmp_path):
+    script, flags = command_of(number)
+    ghosts = ['-mb', '4'] if script is main_gbn else []
+    monkeypatch.setenv('DATASETS_DIR', str(small_sets))
+    smaller = ['--epochs', '1', '--b', '8', '--base-batch-size', '8', *ghosts, '--device', 'cpu']
+    assert script.main([*flags, '--results_dir', str(tmp_path), *smaller]) == 0
+    folder = tmp_path / flags[flags.index('--save') + 1]
+    assert read_json(folder / 'config.json')['status'] == 'done'
+    (result,) = read_rows(folder / 'results.csv')
+    assert (int(result['epoch']), int(result['step'])) == (1, 2)
+    assert float(result['lr']) == pytest.approx(0.001 if 'shallow' in PLANS[number][0] else 0.1)
+    assert all(math.isfinite(float(result[key])) for key in ('train_loss', 'val_loss', 'grad_norm'))
+    assert float(result['weight_distance']) > 0
+
+
+@pytest.mark.slow
+def test_the_last_line_learns_small_cifar10(tmp_path_factory, monkeypatch, tmp_path):
+    script, flags = command_of(9)
+    smaller = ['--epochs', '4', '--b', '32', '-mb', '16', '--lr', '0.05', '--no-augment', '--device', 'cpu']
+    for path in files_for(tmp_path_factory, 'learned', num_train=500, num_test=100):
+        monkeypatch.setenv('DATASETS_DIR', str(path))
+        assert script.main([*flags, '--results_dir', str(tmp_path), *smaller]) == 0
+    rows = read_rows(tmp_path / 'shallow_cifar10_baseline_bs4096_gbn/results.csv')
+    assert float(rows[-1]['val_error1']) < 10

@@ -1,0 +1,144 @@
+"""Finding runs, reading their files whatever state they are in, telling those of one name apart."""
+
+import csv
+import logging
+import os
+
+import numpy as np
+import pytest
+
+from tests.fake_runs import write_run
+from utils.errors import UserError
+from utils.layout import RESULT_COLUMNS
+from utils.run_files import load_run, load_runs, seedless
+
+
+def test_runs_are_found_in_a_run_folder_and_one_or_two_levels_below(tmp_path):
+    write_run(tmp_path / 'a')
+    write_run(tmp_path / 'suite' / 'b')
+    write_run(tmp_path / 'suite' / 'deep' / 'c')  # three levels below tmp_path
+    assert [run.name for run in load_runs([tmp_path / 'a'])] == ['a']
+    assert [run.name for run in load_runs([tmp_path])] == ['a', 'b']
+    assert [run.name for run in load_runs([tmp_path / 'suite', tmp_path / 'suite' / 'b'])] == ['b', 'c']
+
+
+def test_a_run_folder_hides_what_lies_inside_it(tmp_path):
+    write_run(tmp_path / 'swap')
+    write_run(tmp_path / 'swap' / 'worker0')
+    assert [run.name for run in load_runs([tmp_path])] == ['swap']
+
+
+def test_missing_folder_and_empty_folder_are_one_line_errors(tmp_path):
+    write_run(tmp_path / 'cifar_baseline')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(UserError, match=r'cifar_basline.*did you mean cifar_baseline') as wrong:
+        load_runs([tmp_path / 'cifar_basline'])
+    with pytest.raises(UserError, match=f'no runs with results in {tmp_path / "empty"}') as none:
+        load_runs([tmp_path / 'empty'])
+    assert '\n' not in f'{wrong.value}{none.value}'
+
+
+def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_path, caplog):
+    write_run(tmp_path / 'fresh', errors=(), status='running')
+    write_run(tmp_path / 'torn')
+    (tmp_path / 'torn' / 'config.json').write_text('{"status": "do')
+    with pytest.raises(UserError, match='no finished epoch yet'):
+        load_runs([tmp_path])
+    write_run(tmp_path / 'good')
+    with caplog.at_level(logging.WARNING):
+        runs = load_runs([tmp_path])
+    assert {run.name: len(run.results) for run in runs} == {'fresh': 0, 'good': 3}
+    assert len(caplog.records) == 2  # a line for those without results, a line for those that cannot be read
+    assert 'fresh (running)' in caplog.text
+    assert 'not readable JSON' in caplog.text
+
+
+@pytest.mark.parametrize('tail', ['4,388,0.1,0.0', '4,388', '4', '4,388,0.1,0.2,0.4,6.0,12.0,1.3,1.5,0.25,2.0,2.5,90'])
+def test_half_a_last_line_is_left_out(tmp_path, tail):
+    folder = write_run(tmp_path / 'a')
+    with (folder / 'results.csv').open('a') as file:
+        file.write(tail)
+    assert load_run(folder).results['epoch'].tolist() == [1, 2, 3]
+
+
+def test_a_line_written_onto_half_a_line_spoils_no_other(tmp_path):
+    folder = write_run(tmp_path / 'a')
+    with (folder / 'results.csv').open('a') as file:
+        file.write('4,388,0.' + ','.join(['4', *'123456789', '1', '2', '3']) + '\n')
+        file.write(','.join(['5', *'123456789', '1', '2', '3']) + '\n')
+    assert load_run(folder).results['epoch'].tolist() == [1, 2, 3, 5]
+
+
+def test_extra_columns_are_kept_and_words_become_missing(tmp_path):
+    folder = write_run(tmp_path / 'a')
+    lines = (folder / 'results.csv').read_text().splitlines()
+    lines = [f'{line},{extra}' for line, extra in zip(lines, ['noise', '0.5', 'none', 'nan'], strict=True)]
+    (folder / 'results.csv').write_text('\n'.join(lines) + '\n')
+    noise = load_run(folder).results['noise']
+    assert noise[0] == 0.5
+    assert noise[1:].isna().all()
+
+
+def test_tables_are_read_as_numpy_reads_them(tmp_path):
+    folder = write_run(tmp_path / 'a', errors=tuple(90 / 1.03**epoch for epoch in range(50)))
+    for name, table in (('results.csv', load_run(folder).results), ('weight_distance.csv', load_run(folder).distances)):
+        expected = np.genfromtxt(folder / name, delimiter=',', names=True)
+        assert tuple(table) == expected.dtype.names
+        np.testing.assert_array_equal(table.to_numpy(), np.array(expected.tolist()))
+
+
+def test_of_two_rows_of_an_epoch_the_later_one_holds_and_rows_are_sorted(tmp_path):
+    folder = write_run(tmp_path / 'a')
+    rows = list(csv.reader((folder / 'results.csv').open()))
+    again = [[*row[:2], *['7'] * (len(row) - 2)] for row in rows[2:3]]
+    (folder / 'results.csv').write_text('\n'.join(','.join(row) for row in [rows[0], *rows[:0:-1], *again]) + '\n')
+    results = load_run(folder).results
+    assert results['epoch'].tolist() == [1, 2, 3]
+    assert results['val_error1'].tolist() == [50.0, 7.0, 12.0]
+    assert tuple(results) == RESULT_COLUMNS
+    assert set(map(str, results.dtypes)) == {'float64'}
+    assert np.isfinite(results.to_numpy()).all()
+
+
+@pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root can read every file')
+def test_a_file_that_may_not_be_read_is_named(tmp_path):
+    folder = write_run(tmp_path / 'a')
+    (folder / 'results.csv').chmod(0)
+    with pytest.raises(UserError, match=r'a cannot be read \(Permission denied\)'):
+        load_runs([folder])
+
+
+def test_a_watcher_gets_runs_without_results_and_no_warnings(tmp_path, caplog):
+    assert load_runs([tmp_path], need_results=False) == []
+    write_run(tmp_path / 'fresh', errors=(), status='running')
+    write_run(tmp_path / 'torn')
+    (tmp_path / 'torn' / 'config.json').write_text('{')
+    with caplog.at_level(logging.WARNING):
+        assert [run.name for run in load_runs([tmp_path], need_results=False)] == ['fresh']
+    assert not caplog.text
+
+
+def test_many_names_in_a_warning_are_counted(tmp_path, caplog):
+    write_run(tmp_path / 'good')
+    for number in range(8):
+        write_run(tmp_path / f'fresh{number}', errors=(), status='failed')
+    with caplog.at_level(logging.WARNING):
+        assert len(load_runs([tmp_path])) == 9
+    assert 'and 3 more' in caplog.text
+    assert len(caplog.records) == 1
+
+
+def test_runs_of_one_name_get_the_folder_that_tells_them_apart(tmp_path):
+    for folder in ('one/suite/large_seed1', 'two/suite/large_seed1', 'two/suite/large_seed2', 'two/suite/small_seed1'):
+        write_run(tmp_path / folder, seed=int(folder[-1]))
+    runs = load_runs([tmp_path / 'one', tmp_path / 'two'])
+    names = {run.folder.relative_to(tmp_path).as_posix(): run.name for run in runs}
+    assert names.pop('two/suite/small_seed1') == 'small_seed1'
+    assert all(name == folder for folder, name in names.items())
+
+
+@pytest.mark.parametrize(('name', 'without'), [
+    ('large_seed3', 'large'), ('large-Seed_12', 'large'), ('seed3', 'seed3'), ('seed3_large', 'seed3_large'),
+])  # fmt: skip
+def test_the_seed_is_left_out_of_a_name(name, without):
+    assert seedless(name) == without

@@ -1,0 +1,94 @@
+"""What a training command asks for, read from its flags without running it.
+
+With it a suite's lines are checked before anything starts, runs of other settings are told apart and folders named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import re
+from collections.abc import Sequence
+
+from utils.config import FREE_ON_RESUME
+from utils.errors import UserError
+from utils.flags import add_ghost_args, build_parser
+from utils.parser import Parser
+
+SCRIPTS = ('main_normal.py', 'main_gbn.py')
+# Flags that say where or how fast something runs, not what is computed.
+PLACES = FREE_ON_RESUME - {'epochs'}
+MAX_VALUE, MAX_SUFFIX = 24, 120  # characters
+
+
+def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
+    """Return the values of the flags that are given, by their names in the settings, the last one of each.
+
+    Args:
+        script: one of SCRIPTS; it decides which flags there are.
+        words: what stands behind the script.
+
+    Raises:
+        UserError: an unknown flag, or a value that its flag does not take. Names of networks are not looked up.
+    """
+    asked = {'-h', '--help'}.intersection(words)
+    if asked:
+        raise UserError(f'{asked.pop()} is no setting of a run: take it out')
+    return vars(_parser(script).parse_args(list(words)))
+
+
+def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
+    """Return given_flags without those that only say where or how fast something runs."""
+    return {name: value for name, value in given_flags(script, words).items() if name not in PLACES}
+
+
+def name_suffix(settings: dict[str, object]) -> str:
+    """Return the end of a folder's name that tells settings apart: `_epochs5_no_flip`; empty without any.
+
+    It does not depend on the order of the flags. A value that is long, or no name for a file, is cut and followed by a
+    short hash of it. A seed comes last, where seeds of one setting are looked for.
+    """
+    names = sorted(settings, key=lambda name: (name == 'seed', name))
+    text = ''.join(f'_{_readable(name, settings[name])}' for name in names)
+    return text if len(text) <= MAX_SUFFIX else f'{text[:MAX_SUFFIX]}-{_digest(text)}'
+
+
+def differences(before: dict[str, object], now: dict[str, object]) -> str:
+    """Name the first settings in which two commands differ: `epochs 5 there, 3 here`."""
+    names = [name for name in sorted(before | now) if before.get(name) != now.get(name)]
+    texts = [f'{name} {before.get(name, "not given")} there, {now.get(name, "not given")} here' for name in names[:3]]
+    return '; '.join(texts) + (f'; and {len(names) - 3} more' if len(names) > 3 else '')
+
+
+@functools.cache
+def _parser(script: str) -> Parser:
+    """Build the parser of a script, so that it returns only what is given and raises instead of ending the process."""
+    parser = build_parser(None, [], [], prog=script)
+    if script == 'main_gbn.py':
+        add_ghost_args(parser, default=128)
+    parser._defaults.clear()
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+        if action.dest == 'model':
+            action.type = str  # the list of networks is not known here
+    parser.error = _refuse
+    return parser
+
+
+def _refuse(message: str) -> None:
+    raise UserError(message)
+
+
+def _readable(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return name if value else f'no_{name}'
+    text = str(value)
+    plain = re.sub('[^A-Za-z0-9.+]+', '-', text).strip('-.')
+    if plain != text or len(plain) > MAX_VALUE:
+        plain = f'{plain[:MAX_VALUE]}-{_digest(text)}'
+    return f'{name}{plain}' if plain[0].isdigit() else f'{name}-{plain}'
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

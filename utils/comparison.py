@@ -1,0 +1,151 @@
+"""Compare runs from their files: the table, the page and the figures that were asked for, once or as runs go on."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from utils import compare, plots
+from utils.compare import Group, Run
+from utils.errors import UserError
+from utils.run_files import find_run_folders, has_results, is_run_folder
+from utils.watch import watch
+
+log = logging.getLogger('bigbatch')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What is compared, and how it is shown.
+
+    Args:
+        experiments: run folders, or folders that hold some.
+        style: of the table, one of utils.tables.FORMATS.
+        legend: labels of the rows; None: the names of their runs.
+        group_by: settings that the runs of a row agree in; None: all but the seed.
+        reference: label of the row that gaps are taken from; None: the smallest batch.
+        x_axis: epoch, step or seconds.
+        columns: of results.csv, a chart each; None: the usual ones.
+        colors: of the rows, cycled; a colour-blind-safe set if empty.
+        output: the page; None: comparison.html in the first folder, or beside the first run.
+        figures: folder for PDFs; None: no figures.
+    """
+
+    experiments: Sequence[str]
+    style: str = 'text'
+    legend: Sequence[str] | None = None
+    group_by: Sequence[str] | None = None
+    reference: str | None = None
+    x_axis: str = 'epoch'
+    columns: Sequence[str] | None = None
+    colors: Sequence[str] = ()
+    output: Path | None = None
+    figures: Path | None = None
+
+    def report(self) -> None:
+        """Write the page and the figures, and print the table.
+
+        Raises:
+            UserError: bad input; nothing is written or printed then.
+        """
+        groups = self._groups(compare.load_runs(self.experiments))
+        summary = compare.summarise(groups, self.reference)
+        path, folder = self._page_path(), self._figures_folder()
+        for group in groups:
+            if group.mixed:
+                log.warning('row %r: its runs differ in %s', group.label, ', '.join(group.mixed))
+        with _writing('page', path, '--output'):
+            self._write_page(groups, summary, path)
+        made = self._write_figures(groups, summary, folder) if folder else ()
+        print(compare.format_summary(summary, compare.varying_between(groups), self.style))
+        self._say(f'\npage: {path}')
+        if made:
+            self._say(f'figures: {", ".join(map(str, made))}')
+
+    def watch(self) -> None:
+        """Keep the page fresh until all runs have ended or Ctrl-C, then report."""
+        find_run_folders(self.experiments)  # what is wrong now is better known now than when the runs have ended
+        self._page_path(), self._figures_folder()
+        self._say(f'watching {", ".join(map(str, self.experiments))}; Ctrl-C ends it')
+        said = ''
+
+        def draw(runs: list[Run]) -> None:
+            nonlocal said
+            path = self._draw_live(runs, reloads=True)
+            counts = Counter(run.status for run in runs)
+            says = f'{", ".join(f"{count} {status}" for status, count in sorted(counts.items()))}; page: {path}'
+            if says != said:
+                self._say(says)
+            said = says
+
+        watch(self.experiments, draw)
+        runs = compare.load_runs(self.experiments, need_results=False)
+        if has_results(runs):
+            self.report()
+        elif runs:
+            self._draw_live(runs, reloads=False)
+            self._say('no run has finished an epoch')
+
+    def _draw_live(self, runs: list[Run], *, reloads: bool) -> Path:
+        """Write the page while runs go on: the row to compare with may still be missing."""
+        groups = self._groups(runs)
+        reference = self.reference if self.reference in [group.label for group in groups] else None
+        path = self._page_path()
+        with _writing('page', path, '--output'):
+            self._write_page(groups, compare.summarise(groups, reference), path, reloads=reloads)
+        return path
+
+    def _groups(self, runs: list[Run]) -> list[Group]:
+        groups = compare.group_runs(runs, self.group_by)
+        return compare.rename_groups(groups, self.legend) if self.legend else groups
+
+    def _columns(self, groups: Sequence[Group]) -> Sequence[str]:
+        return compare.check_columns(groups, self.columns) if self.columns else plots.COLUMNS
+
+    def _write_page(self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False) -> None:
+        columns = self._columns(groups)
+        plots.write_comparison_page(
+            groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors, reloads=reloads
+        )
+
+    def _write_figures(self, groups: Sequence[Group], summary: pd.DataFrame, folder: Path) -> list[Path]:
+        from utils.figures import write_figures  # matplotlib takes a second to load
+
+        with _writing('figures', folder, '--figures'):
+            return write_figures(
+                groups, summary, folder, columns=self._columns(groups), x_axis=self.x_axis, colors=self.colors
+            )
+
+    def _page_path(self) -> Path:
+        """Return where the page goes: the first folder given, or the parent of a run folder."""
+        first = Path(self.experiments[0])
+        folder = first.resolve().parent if is_run_folder(first) else first
+        path = self.output or folder / 'comparison.html'
+        if path.is_dir() or not path.parent.is_dir():
+            raise UserError(f'cannot write the page {str(path)!r}: give a file in a folder that exists')
+        return path
+
+    def _figures_folder(self) -> Path | None:
+        folder = self.figures
+        if folder and not (folder.is_dir() or (folder.parent.is_dir() and not folder.exists())):
+            raise UserError(f'cannot write figures to {str(folder)!r}: give a folder, or a new one in one that exists')
+        return folder
+
+    def _say(self, text: str) -> None:
+        """Print a line for people; standard output is the table's alone where a program reads it."""
+        print(text, file=sys.stdout if self.style == 'text' else sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _writing(what: str, path: Path, flag: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f'cannot write the {what} {str(path)!r} ({error.strerror}): see {flag}') from error

@@ -1,0 +1,233 @@
+"""Figures of a comparison for a paper: one PDF a chart, one column wide.
+
+Like the charts of the page: mean over seeds, a band of one sample standard deviation to either side, diverged runs thin
+and ending in a cross. Hoffer et al. 2017 (arXiv 1705.08741), figures 1 and 2, have the same axes: error against batch
+size, distance from the initial weights against the logarithm of updates.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from utils.groups import Group
+from utils.looks import COLORS, DASHES, LOG_X_FACTOR, TITLES, X_LABELS
+from utils.pages.batch_chart import FEWEST_SIZES, families
+from utils.pages.curves import average, average_distances
+from utils.run_files import Run
+
+log = logging.getLogger('bigbatch')
+
+WIDTH, HEIGHT = 3.4, 2.3  # inches; the height without the legend
+LEGEND_WIDTHS = {1: 54, 2: 22, 3: 12}  # columns of a legend -> characters of a label
+MOST_IN_LEGEND = 24
+LOG_FROM = 10.0  # curves that span more than this factor are on a log axis
+# Type 42 fonts stay text that can be selected and searched; type 3, the default, is refused by many journals.
+STYLE = {
+    'pdf.fonttype': 42, 'font.size': 8, 'axes.labelsize': 8, 'xtick.labelsize': 7, 'ytick.labelsize': 7,
+    'legend.fontsize': 7, 'legend.handletextpad': 0.5, 'legend.columnspacing': 1.0, 'legend.borderpad': 0.0,
+    'lines.linewidth': 1.2, 'axes.linewidth': 0.6, 'axes.spines.top': False, 'axes.spines.right': False,
+    'axes.grid': True, 'axes.axisbelow': True, 'grid.linewidth': 0.4, 'grid.color': '#e0e0e0', 'text.usetex': False,
+}  # fmt: skip
+MARKERS = 'osD^vP*'
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The counted runs of a group, or one that diverged; row is the position of the group."""
+
+    row: int
+    runs: Sequence[Run]
+    diverged: bool = False
+
+
+def write_figures(
+    groups: Sequence[Group],
+    summary: pd.DataFrame,
+    folder: Path,
+    *,
+    columns: Sequence[str],
+    x_axis: str = 'epoch',
+    colors: Sequence[str] = (),
+) -> list[Path]:
+    """Write the figures of a comparison as PDFs and return their paths.
+
+    Args:
+        groups: from group_runs.
+        summary: from summarise, for the same groups.
+        folder: made if it is missing.
+        columns: of results.csv, a figure each; the distance from the initial weights and, where there are three batch
+            sizes or more, the error against them come on top.
+        x_axis: 'epoch', 'step' (updates) or 'seconds' (of training); distances are always over updates.
+        colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(groups) > MOST_IN_LEGEND:
+        log.warning('figures have no legend: %d rows are more than %d', len(groups), MOST_IN_LEGEND)
+    colors = colors or COLORS
+    curves = [Curve(row, group.counted) for row, group in enumerate(groups)]
+    curves += [Curve(row, [run], diverged=True) for row, group in enumerate(groups) for run in group.diverged]
+    runs = [curve.runs for curve in curves]
+    averages, labels, drawn = average(runs), [_label(group) for group in groups], {}
+    with matplotlib.rc_context(STYLE):
+        for column in dict.fromkeys([*columns, 'weight_distance']):
+            is_distance = column == 'weight_distance'
+            points = (average_distances(runs) if is_distance else averages).points(column)
+            x_column = 'step' if is_distance else x_axis
+            name = re.sub(r'\W+', '_', column)
+            drawn[name] = _draw_curves(curves, points, labels, column=column, x=x_column, colors=colors)
+        drawn['error_vs_batch_size'] = _draw_batch_sizes(groups, summary, colors)
+        return [_save(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
+    return path
+
+
+def _new_figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
+    """Return an empty figure with room for the legend of these labels."""
+    has_legend = 1 < len(labels) <= MOST_IN_LEGEND
+    figure = Figure(figsize=(WIDTH, HEIGHT + (0.15 * _legend_layout(labels)[0] + 0.1 if has_legend else 0)))
+    figure.set_layout_engine('constrained')
+    return figure, figure.add_subplot()
+
+
+def _legend_layout(labels: Sequence[str]) -> tuple[int, int, list[str]]:
+    """Return lines, columns and the wrapped labels of the lowest legend that breaks no word."""
+    layouts = []
+    for num_columns, width in LEGEND_WIDTHS.items():
+        if num_columns == 1 or all(len(word) <= width for label in labels for word in label.split()):
+            wrapped = [textwrap.wrap(label, width) or [label] for label in labels]
+            sizes = np.array_split([len(lines) for lines in wrapped], num_columns)
+            layouts.append((max(stack.sum() for stack in sizes), num_columns, ['\n'.join(lines) for lines in wrapped]))
+    return min(layouts, key=lambda layout: layout[:2])
+
+
+def _add_legend(figure: Figure, handles: Sequence, labels: Sequence[str]) -> None:
+    """Put a legend below the axes, where it covers no curve; none for a single line."""
+    if 1 < len(labels) <= MOST_IN_LEGEND:
+        _, num_columns, wrapped = _legend_layout(labels)
+        legend = figure.legend(handles, wrapped, loc='outside lower center', ncols=num_columns, frameon=False)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a dollar sign in the name of a run is one
+
+
+def _draw_curves(
+    curves: Sequence[Curve], points: pd.DataFrame, labels: Sequence[str], *, column: str, x: str, colors: Sequence[str]
+) -> Figure | None:
+    """Draw a column of every group, or nothing where none has values in it."""
+    if points.empty:
+        return None
+    parts = [(curves[index], part) for index, part in points.rename(columns={x: 'x'}).groupby('curve')]
+    means = [(curve, part) for curve, part in parts if not curve.diverged]
+    shown = sorted({curve.row for curve, _ in parts})
+    looks = {row: _look(row, colors) for row in shown}
+    figure, axes = _new_figure([labels[row] for row in shown])
+    axes.set_yscale('linear' if column == 'weight_distance' else _scale_for(points['mean'].to_numpy()))
+    for curve, part in means:
+        _draw_mean(axes, part, looks[curve.row])
+    limits = axes.get_ylim() if means else None
+    for curve, part in parts:
+        if curve.diverged:
+            _draw_diverged(axes, part, looks[curve.row], limits)
+    ends = [part['x'].iloc[-1] for _, part in means] or [1.0]
+    if column == 'weight_distance' or max(ends) >= LOG_X_FACTOR * min(ends):
+        axes.set_xscale('log')
+    axes.set_xlabel(X_LABELS[x])
+    axes.set_ylabel(_y_label(column))
+    _plain_log_ticks(axes)
+    _add_legend(figure, [Line2D([], [], **looks[row]) for row in shown], [labels[row] for row in shown])
+    return figure
+
+
+def _scale_for(values: np.ndarray) -> str:
+    """Return log for positive values that span decades: a figure cannot be zoomed."""
+    return 'log' if values.min() > 0 and values.max() > LOG_FROM * np.quantile(values, 0.02) else 'linear'
+
+
+def _look(row: int, colors: Sequence[str]) -> dict:
+    dash = DASHES[row // len(colors) % len(DASHES)]
+    return {'color': colors[row % len(colors)], 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
+
+
+def _draw_mean(axes: Axes, points: pd.DataFrame, look: dict) -> None:
+    """Draw a mean and its band."""
+    if points['std'].notna().any():
+        low = points['mean'] - points['std']
+        if axes.get_yscale() == 'log':  # where a band that reaches zero has no lower edge: end it a decade below
+            low = np.maximum(low, points['mean'] / 10)
+        axes.fill_between(points['x'], low, points['mean'] + points['std'], color=look['color'], alpha=0.2, linewidth=0)
+    axes.plot(points['x'], points['mean'], marker='o' if len(points) == 1 else None, markersize=4, **look)
+
+
+def _draw_diverged(axes: Axes, points: pd.DataFrame, look: dict, limits: tuple[float, float] | None) -> None:
+    """Draw a diverged run up to the limits of the means, which would be flat beside it."""
+    values = points['mean'].clip(*limits) if limits else points['mean']
+    axes.plot(points['x'], values, linewidth=0.6, **look)
+    axes.plot(points['x'][-1:], values[-1:], marker='x', color=look['color'], markersize=5, clip_on=False)
+    if limits:
+        axes.set_ylim(limits)
+
+
+def _draw_batch_sizes(groups: Sequence[Group], summary: pd.DataFrame, colors: Sequence[str]) -> Figure | None:
+    """Draw the last validation error against the batch size: a line for groups that agree in all other settings."""
+    rows = summary.assign(family=families(groups), error=100 - summary['val_accuracy'], std=summary['val_accuracy_std'])
+    rows = rows[rows['batch_size'].notna() & rows['error'].notna()].astype({'batch_size': float})
+    sizes = sorted(set(rows['batch_size']))
+    if len(sizes) < FEWEST_SIZES:
+        return None
+    lines = dict(list(rows.groupby('family', sort=False)))
+    figure, axes = _new_figure(list(lines))
+    handles = []
+    for number, points in enumerate(lines.values()):
+        points, color = points.sort_values('batch_size', kind='stable'), colors[number % len(colors)]
+        std = points['std'] if points['std'].notna().any() else None
+        look = {'color': color, 'marker': MARKERS[number % len(MARKERS)], 'markersize': 4}
+        handles.append(axes.errorbar(points['batch_size'], points['error'], std, elinewidth=0.8, capsize=2, **look))
+    axes.set_xscale('log', base=2)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.0f}'))
+    axes.tick_params(axis='x', labelrotation=45 if len(sizes) > 6 else 0)
+    axes.set_xlabel('batch size (examples per update)')
+    axes.set_ylabel(_y_label('val_error1'))
+    _add_legend(figure, handles, list(lines))
+    return figure
+
+
+def _label(group: Group) -> str:
+    diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
+    return f'{group.label}{diverged}'
+
+
+def _y_label(column: str) -> str:
+    """Return title and unit in one, for a figure has no title."""
+    title, unit = TITLES.get(column, (column.replace('_', ' '), ''))
+    start, _, last = title.rpartition(' ')
+    if unit.lower().startswith(last.lower()):
+        return f'{start} {unit}'.strip().capitalize()
+    if unit.lower().startswith(title.lower()):
+        return unit.capitalize()
+    return f'{title}\n({unit})' if unit else title
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    """Put plain numbers at 1, 2 and 5 of each decade where a log axis spans up to three of them."""
+    for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+        if axis.get_scale() == 'log' and limits[1] <= 1000 * limits[0]:
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
+            axis.set_minor_locator(NullLocator())

@@ -1,0 +1,241 @@
+"""Group runs by their settings, and tell in which settings runs differ."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from utils.errors import UserError, suggest
+from utils.run_files import Run, seedless
+
+# Settings that say where or how fast something runs, not what is computed.
+PLACE_SETTINGS = (
+    'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
+    'deterministic', 'tensorboard',
+)  # fmt: skip
+# The order in which people read settings; others follow, then the seed, then places.
+READING_ORDER = (
+    'script', 'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size',
+    'base_batch_size', 'lr_scaling', 'regime_bb_fix', 'regime_bb_multi', 'epochs', 'num_epochs', 'optimizer', 'lr',
+    'momentum', 'weight_decay', 'warmup_epochs', 'regime',
+)  # fmt: skip
+LONGEST_TEXT = 40  # characters of a setting in a table
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Runs that are one row: by default those that differ in nothing but their seed.
+
+    Args:
+        label: of the row.
+        runs: in the order of their seeds.
+        key: the settings that make the row, as JSON texts; the same in all of its runs.
+        mixed: names of other settings, in which its runs differ.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+    key: Mapping[str, str] = field(default_factory=dict)
+    mixed: tuple[str, ...] = ()
+
+    @property
+    def counted(self) -> tuple[Run, ...]:
+        """Return the runs that enter a mean: those that are done, else those with a row that have not diverged."""
+        with_rows = tuple(run for run in self.runs if len(run.results))
+        done = tuple(run for run in with_rows if run.status == 'done')
+        return done or tuple(run for run in with_rows if run.status != 'diverged')
+
+    @property
+    def diverged(self) -> tuple[Run, ...]:
+        """Return the runs that diverged."""
+        return tuple(run for run in self.runs if run.status == 'diverged')
+
+
+def group_runs(runs: Iterable[Run], by: Sequence[str] | None = None) -> list[Group]:
+    """Group runs that agree in settings, in the order of their first runs.
+
+    Args:
+        runs: from load_runs.
+        by: names of the settings to agree in; None: all but the seed and those that name places, and runs of one name
+            in several folders are rows of their own.
+
+    Raises:
+        UserError: no run has a setting that `by` names.
+    """
+    runs = list(runs)
+    if by is not None:
+        return _group_by_settings(runs, by)
+    members: dict[tuple, list[Run]] = {}
+    for run in runs:
+        key = scientific_settings(run) if run.settings else {'name': seedless(run.name)}
+        members.setdefault(tuple(sorted(key.items())), []).append(run)
+    groups = []
+    for key, alike in members.items():
+        by_folder = len({run.folder.name for run in alike}) < len(alike)
+        parts: dict[Path | None, list[Run]] = {}
+        for run in alike:
+            parts.setdefault(run.folder.parent if by_folder else None, []).append(run)
+        groups += [_group(seedless(part[0].name), part, dict(key)) for part in parts.values()]
+    return _told_apart(groups)
+
+
+def rename_groups(groups: Sequence[Group], labels: Sequence[str]) -> list[Group]:
+    """Return the groups under other labels, one for each and no two the same."""
+    if len(labels) != len(groups):
+        have = ', '.join(group.label for group in groups)
+        raise UserError(f'{len(labels)} legend names for {len(groups)} rows: give one for each of {have}')
+    twice = [label for label, count in Counter(labels).items() if count > 1]
+    if twice:
+        raise UserError(f'legend name {twice[0]!r} is given twice: rows need different names')
+    return [replace(group, label=label) for group, label in zip(groups, labels, strict=True)]
+
+
+def varying_settings(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return the settings in which runs differ, as short text for people.
+
+    Args:
+        runs: from load_runs, which makes their names differ.
+
+    Returns:
+        A row a run, in their order, the index (`run`) its name. A column a setting: first those that decide what is
+        computed, in the order of reading, the seed the last of them, then places. `regime`, the adapted one, is a
+        column only where the others do not tell all regimes apart. '-' where a run has no such setting.
+    """
+    return shorten_table(_varying(runs))
+
+
+def varying_between(groups: Sequence[Group]) -> pd.DataFrame:
+    """Return the settings in which groups differ, as text in full; the index (`run`) is the label.
+
+    Seed and places are left out. Where the runs of a group differ, all of their values stand there.
+    """
+    runs = [run for group in groups for run in group.runs]
+    owners = [index for index, group in enumerate(groups) for _ in group.runs]
+    table = _varying(runs).drop(columns=['seed', *PLACE_SETTINGS], errors='ignore')
+    rows = [table[np.equal(owners, index)] for index in range(len(groups))]
+    joined = {name: [' | '.join(dict.fromkeys(row[name])) for row in rows] for name in table}
+    joined = {name: texts for name, texts in joined.items() if len(set(texts)) > 1}
+    return pd.DataFrame(joined, index=pd.Index([group.label for group in groups], name='run'), dtype=object)
+
+
+def scientific_settings(run: Run) -> dict[str, str]:
+    """Return the settings that decide what a run computes, as JSON; the adapted regime is one of them.
+
+    Names such as `base_seed3` of a checkpoint to start from count as the same for every seed.
+    """
+    settings = {**run.settings, 'script': run.config.get('script'), 'regime': run.config.get('regime')}
+    ignored = {*PLACE_SETTINGS, 'save', 'seed'}
+    kept = {name: json.dumps(value) for name, value in settings.items() if name not in ignored and value is not None}
+    return {name: re.sub(r'([_-]seed)\d+', r'\1', value) for name, value in kept.items()}
+
+
+def shorten(texts: Iterable[str]) -> list[str]:
+    """Leave out the middle of long texts, unless they differ nowhere else."""
+    texts, half = list(texts), LONGEST_TEXT // 2 - 1
+    short = [text if len(text) <= LONGEST_TEXT else f'{text[:half]}..{text[-half:]}' for text in texts]
+    return short if len(set(short)) == len(set(texts)) else texts
+
+
+def shorten_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Shorten each column of a table of texts."""
+    return pd.DataFrame({name: shorten(table[name]) for name in table}, index=table.index, dtype=object)
+
+
+def _varying(runs: Sequence[Run]) -> pd.DataFrame:
+    """Return what varying_settings returns, in full."""
+    texts = [{**scientific_settings(run), **_other_settings(run)} for run in runs]
+    names = sorted({name for each in texts for name in each}, key=_reading_place)
+    names = [name for name in names if len({each.get(name) for each in texts}) > 1]
+    computed = [name for name in names if name not in ('seed', *PLACE_SETTINGS)]
+    if 'regime' in names and _num_kinds(texts, computed) == _num_kinds(texts, [n for n in computed if n != 'regime']):
+        names.remove('regime')
+    columns = {name: [_plain(each.get(name)) for each in texts] for name in names}
+    return pd.DataFrame(columns, index=pd.Index([run.name for run in runs], name='run'), dtype=object)
+
+
+def _plain(text: str | None) -> str:
+    """Write a setting, given as JSON or None, for people."""
+    value = None if text is None else json.loads(text)
+    return repr(value) if isinstance(value, float) else _plain_value(value)
+
+
+def _plain_value(value: object) -> str:
+    if value is None or value == '':
+        return '-'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    if isinstance(value, dict):
+        return ' '.join(f'{name} {_plain_value(each)}' for name, each in value.items()) or '-'
+    if isinstance(value, list):
+        return '; '.join(map(_plain_value, value))
+    return f'{value:.6g}' if isinstance(value, float) else str(value)
+
+
+def _other_settings(run: Run) -> dict[str, str]:
+    names = ('seed', *PLACE_SETTINGS)
+    return {name: json.dumps(run.settings[name]) for name in names if run.settings.get(name) is not None}
+
+
+def _reading_place(name: str) -> tuple[int, int, str]:
+    if name in READING_ORDER:
+        return 0, READING_ORDER.index(name), name
+    later = ('seed', *PLACE_SETTINGS)
+    return (2, later.index(name), name) if name in later else (1, 0, name)
+
+
+def _num_kinds(settings: Sequence[Mapping[str, str]], names: Iterable[str]) -> int:
+    names = list(names)
+    return len({tuple(each.get(name) for name in names) for each in settings})
+
+
+def _group(label: str, runs: Sequence[Run], key: dict[str, str], mixed: tuple[str, ...] = ()) -> Group:
+    return Group(label, tuple(sorted(runs, key=_seed_order)), key, mixed)
+
+
+def _seed_order(run: Run) -> tuple[float, str]:
+    seed = run.settings.get('seed')
+    return (seed if isinstance(seed, (int, float)) else np.inf), run.name
+
+
+def _group_by_settings(runs: Sequence[Run], by: Sequence[str]) -> list[Group]:
+    settings = [{**_other_settings(run), **scientific_settings(run)} for run in runs]
+    known = {name for each in settings for name in each} | {name for run in runs for name in run.settings}
+    for name in by:
+        if name not in known:
+            raise UserError(f'--group-by {name}: no run has such a setting: {suggest(name, known)}')
+    members: dict[tuple, list[int]] = {}
+    for index, each in enumerate(settings):
+        members.setdefault(tuple(each.get(name) for name in by), []).append(index)
+    shown = {name: shorten(_plain(key[place]) for key in members) for place, name in enumerate(by)}
+    groups = []
+    for row, (key, places) in enumerate(members.items()):
+        alike = [runs[place] for place in places]
+        varying = varying_settings(alike)
+        mixed = tuple(name for name in varying if name not in ('seed', *PLACE_SETTINGS, *by))
+        label = ', '.join(f'{name} {shown[name][row]}' for name in by)
+        groups.append(_group(label, alike, {name: text for name, text in zip(by, key, strict=True) if text}, mixed))
+    return groups
+
+
+def _told_apart(groups: list[Group]) -> list[Group]:
+    """Tell groups of one label apart by the settings in which they differ, else by their number."""
+    for label in {label for label, count in Counter(group.label for group in groups).items() if count > 1}:
+        same = [index for index, group in enumerate(groups) if group.label == label]
+        for index, text in zip(same, _differences([groups[index].key for index in same]), strict=True):
+            groups[index] = replace(groups[index], label=f'{label} [{text}]')
+    return groups
+
+
+def _differences(keys: Sequence[Mapping[str, str]]) -> list[str]:
+    names = sorted({name for key in keys for name in key if name != 'regime'}, key=_reading_place)
+    names = [name for name in names if _num_kinds(keys, [name]) > 1][:3]
+    values = {name: shorten(_plain(key.get(name)) for key in keys) for name in names}
+    texts = [', '.join(f'{name} {values[name][row]}' for name in names) for row in range(len(keys))]
+    return texts if len(set(texts)) == len(texts) else [f'{number}' for number in range(1, len(keys) + 1)]

@@ -1,0 +1,190 @@
+"""Execute planned runs, several at a time, each in a process of its own: one that fails takes no other with it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, UserError
+from utils.suite import PROJECT, PlannedRun
+from utils.sweep_state import Estimate, State, Underway, duration, look_at
+
+SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
+SHOWN = 3  # runs in a line of progress
+WORDS = {0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', -signal.SIGTERM: 'stopped'}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not end well."""
+
+    name: str
+    line: str  # the last one that it printed
+    output: Path  # all that it printed
+
+
+@dataclass
+class _Running:
+    """A started run, how far it was then, and where its output goes."""
+
+    run: PlannedRun
+    before: State
+    process: subprocess.Popen
+    output: object
+    start: float
+
+
+class Sweep:
+    """Run planned runs, `jobs` at a time; finished ones are skipped, begun ones resumed.
+
+    Args:
+        runs: in the order in which they start.
+        results_dir: parent of their folders.
+        fail_fast: start nothing more once a run has failed.
+
+    Attributes:
+        counts: runs by how they ended: done, diverged, FAILED, stopped; those that were finished before included.
+        failures: in the order in which they happened.
+    """
+
+    def __init__(self, runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool):
+        self.counts: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self._runs, self._results_dir = runs, results_dir
+        self._jobs, self._fail_fast = jobs, fail_fast
+        self._active: list[_Running] = []
+        self._todo: list[tuple[PlannedRun, State]] = []
+        self._estimate = Estimate()
+        self._start_time = self._last_line = time.monotonic()
+
+    def execute(self) -> None:
+        """Run what is not finished yet.
+
+        Raises:
+            UserError: a run's folder is in the way; nothing is started.
+        """
+        self._look()
+        try:
+            while (self._todo and not self._stops()) or self._active:
+                while self._todo and len(self._active) < self._jobs and not self._stops():
+                    self._active.append(self._start(*self._todo.pop(0)))
+                self._collect()
+        except KeyboardInterrupt:
+            print('\nstopping', file=sys.stderr, flush=True)
+            raise
+        finally:
+            self._stop_active()
+
+    def describe(self) -> str:
+        """Say in a line how the runs ended: `15 runs in 2 min 33 s: 14 done, 1 diverged`."""
+        counts = [f'{self.counts[word]} {word.lower()}' for word in dict.fromkeys(['done', *self.counts])]
+        counts += [f'{len(self._active)} stopped'] if self._active else []
+        counts += [f'{len(self._todo)} not started'] if self._todo else []
+        return f'{len(self._runs)} runs in {duration(time.monotonic() - self._start_time)}: {", ".join(counts)}'
+
+    def _look(self) -> None:
+        states = [look_at(run, self._results_dir) for run in self._runs]
+        refused = [state.reason for state in states if state.status == 'refused']
+        if refused:
+            more = f' (and {len(refused) - 1} more: --dry-run lists them)' if len(refused) > 1 else ''
+            raise UserError(refused[0] + more)
+        for run, state in zip(self._runs, states, strict=True):
+            if not state.is_finished:
+                self._todo.append((run, state))
+                continue
+            self.counts[state.status] += 1
+            if state.status == 'done' and state.epoch_seconds is not None:
+                self._estimate.add(run.row, state.epoch_seconds * state.epoch)
+        if self.counts:
+            diverged = f', {self.counts["diverged"]} of them diverged' if self.counts['diverged'] else ''
+            print(f'{self.counts.total()} of {len(self._runs)} runs are done already{diverged}', flush=True)
+
+    def _stops(self) -> bool:
+        return self._fail_fast and bool(self.failures)
+
+    def _start(self, run: PlannedRun, before: State) -> _Running:
+        folder = self._results_dir / run.name
+        begins = before.status == 'new'
+        # What a run does not depend on, such as --device, may be given anew when it goes on.
+        arguments = [*run.argv, '--results_dir', str(self._results_dir)]
+        arguments = arguments if begins else ['--resume', str(folder), *run.extra]
+        # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
+        environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // self._jobs)), **os.environ}
+        output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
+        process = subprocess.Popen(
+            [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )
+        after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
+        print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)
+        return _Running(run, before, process, output, time.monotonic())
+
+    def _collect(self) -> None:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        for running in [running for running in self._active if running.process.poll() is not None]:
+            self._active.remove(running)
+            self._report(running)
+        now = time.monotonic()
+        least, most = SECONDS_BETWEEN_LINES
+        if self._active and now - self._last_line >= min(most, max(least, (now - self._start_time) / 20)):
+            print(self._progress(now), flush=True)
+            self._last_line = now
+
+    def _report(self, running: _Running) -> None:
+        code, name = running.process.returncode, running.run.name
+        word = WORDS.get(code, 'FAILED')
+        self.counts[word] += 1
+        seconds = time.monotonic() - running.start
+        of = f'({self.counts.total()} of {len(self._runs)})'
+        print(f'{word:9}{name}  {duration(seconds)}  {of}', flush=True)
+        record = self._results_dir / f'{name}.failed.txt'
+        if word in ('done', 'diverged'):
+            record.unlink(missing_ok=True)
+        else:
+            self._keep_failure(running, record)
+        if word == 'done' and running.before.status == 'new':
+            self._estimate.add(running.run.row, seconds)
+        running.output.close()
+
+    def _keep_failure(self, running: _Running, record: Path) -> None:
+        """Show the last lines of a run that failed, and keep all of them."""
+        running.output.seek(0)
+        text, code = running.output.read().rstrip(), running.process.returncode
+        text += f'\nended by {signal.Signals(-code).name}' if code < 0 else ''
+        lines = text.strip().splitlines() or [f'exit status {code}, without a word']
+        for line in lines[-5:]:
+            print(f'        {line}', file=sys.stderr, flush=True)
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        self.failures.append(Failure(running.run.name, lines[-1], record))
+
+    def _progress(self, now: float) -> str:
+        texts, underway = [], []
+        for running in self._active:
+            state = look_at(running.run, self._results_dir)
+            reached = f'epoch {state.epoch}/{state.num_epochs}' if state.num_epochs else 'starting'
+            texts.append(f'{running.run.name} {reached}')
+            underway.append(Underway(running.run.row, now - running.start, state))
+        more = f' and {len(texts) - SHOWN} more' if len(texts) > SHOWN else ''
+        left = self._estimate.describe([run.row for run, _ in self._todo], underway, jobs=self._jobs)
+        return f'running  {", ".join(texts[:SHOWN])}{more}; {left}'
+
+    def _stop_active(self) -> None:
+        for running in self._active:
+            running.process.terminate()
+        for running in self._active:
+            running.process.wait()
+            running.output.close()
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -1,0 +1,133 @@
+"""How far the runs of a sweep are, read from their folders, and how long the rest will take."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.commands import differences, settings_of
+from utils.config import read_config_json
+from utils.errors import UserError
+from utils.layout import RESULTS
+from utils.suite import PlannedRun
+
+UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a planned run."""
+
+    status: str  # new, begun, done, diverged, or refused: its folder is in the way
+    reason: str = ''  # why it is refused
+    epoch: int = 0  # finished epochs
+    num_epochs: int | None = None  # None: not begun
+    epoch_seconds: float | None = None  # mean over the finished epochs
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to run: a diverged run is a result."""
+        return self.status in ('done', 'diverged')
+
+
+def look_at(run: PlannedRun, results_dir: Path) -> State:
+    """Read how far a run is."""
+    folder = results_dir / run.name
+    if not folder.exists():
+        return State('new')
+    try:
+        stored = read_config_json(folder)
+    except UserError as error:
+        return State('refused', f'{folder} is no run of this project: move it away ({error})')
+    why = _difference(run, stored)
+    if why:
+        reason = f'{folder} was made by other settings ({why}): move it away, or give another --results_dir'
+        return State('refused', reason)
+    status = stored['status'] if stored['status'] in ('done', 'diverged') else 'begun'
+    epoch, epoch_seconds = _read_epochs(folder)
+    return State(status, epoch=epoch, num_epochs=stored['num_epochs'], epoch_seconds=epoch_seconds)
+
+
+def _difference(run: PlannedRun, stored: dict) -> str:
+    """Say in which settings a stored run differs from a planned one, be they spelt and ordered as they may."""
+    if stored['script'] != run.script:
+        return f'{stored["script"]} there, {run.script} here'
+    try:
+        before = settings_of(run.script, stored['argv'])
+    except UserError as error:
+        return str(error)
+    return differences(before, settings_of(run.script, run.argv))
+
+
+def _read_epochs(folder: Path) -> tuple[int, float | None]:
+    """Return the number of finished epochs and their mean seconds."""
+    try:
+        with open(folder / RESULTS, newline='', encoding='utf-8') as file:
+            rows = [(int(row['epoch']), float(row['epoch_seconds'])) for row in csv.DictReader(file)]
+    except (OSError, ValueError, KeyError, TypeError):  # not there yet, or half a line of it
+        rows = []
+    return (rows[-1][0], sum(seconds for _, seconds in rows) / len(rows)) if rows else (0, None)
+
+
+@dataclass(frozen=True)
+class Underway:
+    """A run that goes on."""
+
+    row: str
+    seconds: float  # since it was started
+    state: State  # now
+
+    def left(self, row_seconds: float | None) -> float | None:
+        """Return the seconds that it still needs, or None where nothing tells.
+
+        Args:
+            row_seconds: what a whole run of its row took.
+        """
+        if self.state.epoch_seconds is not None:
+            return (self.state.num_epochs - self.state.epoch) * self.state.epoch_seconds
+        return None if row_seconds is None else max(0.0, row_seconds - self.seconds)
+
+
+class Estimate:
+    """Foretell how long a sweep will take from the runs that were timed; runs of a row take the same time."""
+
+    def __init__(self):
+        self._seconds: dict[str, list[float]] = {}
+
+    def add(self, row: str, seconds: float) -> None:
+        """Take note of what a whole run took."""
+        self._seconds.setdefault(row, []).append(seconds)
+
+    def describe(self, todo: Iterable[str], underway: Iterable[Underway], *, jobs: int) -> str:
+        """Say what is left, as far as it is known: `about 12 min left`.
+
+        Args:
+            todo: rows of the runs that are not started.
+            underway: the runs that go on.
+        """
+        rows = {row: sum(seconds) / len(seconds) for row, seconds in self._seconds.items()}
+        left = []
+        for run in underway:
+            left.append(run.left(rows.get(run.row)))
+            if left[-1] is not None:
+                rows.setdefault(run.row, run.seconds + left[-1])
+        left += [rows.get(row) for row in todo]
+        known = [seconds for seconds in left if seconds is not None]
+        num_unknown = len(left) - len(known)
+        if num_unknown and sum(known) < 1:
+            return 'time left not known yet'
+        seconds = max([sum(known) / min(jobs, len(left)), *known])
+        if num_unknown:
+            return f'more than {duration(seconds)} left, {num_unknown} runs not timed yet'
+        return f'about {duration(seconds)} left'
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in its two largest units: 45 s, 2 min 33 s, 5 h 10 min, 3 d 4 h."""
+    if seconds < 60:
+        return f'{seconds:.0f} s'
+    size, unit, small, small_unit = next(each for each in UNITS if seconds >= each[0])
+    large, rest = divmod(round(seconds / small), size // small)
+    return f'{large} {unit} {rest} {small_unit}' if rest else f'{large} {unit}'

@@ -1,0 +1,160 @@
+"""Write the summary of a comparison as a table: text for a terminal, CSV, Markdown, LaTeX."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+
+import pandas as pd
+
+from utils.groups import shorten_table
+
+FORMATS = ('text', 'csv', 'markdown', 'latex')
+TABLE_WIDTH, NARROWEST_LABEL = 120, 24  # characters
+WORDS = ('run', 'note')  # columns that are no numbers
+IN_SUMMARY = ('batch_size', 'ghost_batch_size')  # settings that the summary has as columns of its own
+LATEX = {
+    '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_',
+    '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}',
+    '|': r'\textbar{}', '"': r'\textquotedbl{}',
+}  # fmt: skip
+
+
+def format_summary(summary: pd.DataFrame, settings: pd.DataFrame, style: str = 'text') -> str:
+    """Write a summary in one of FORMATS, the settings that differ between its rows first.
+
+    Args:
+        summary: from summarise.
+        settings: from varying_between, for the same groups.
+        style: 'text' of at most 120 columns; 'csv' with all digits and the column names of the summary; 'markdown';
+            'latex', a tabular for \\usepackage{booktabs}.
+    """
+    settings = settings.drop(columns=list(IN_SUMMARY), errors='ignore')
+    short = shorten_table(settings)
+    if style == 'text':
+        return '\n\n'.join([*_settings_text(short), format_table(summary)])
+    if style == 'csv':
+        given = settings.replace('-', '').reset_index(drop=True)
+        first = ['label', *IN_SUMMARY]
+        table = pd.concat([summary[first], given, summary.drop(columns=first)], axis=1)
+        return table.to_csv(index=False, lineterminator='\n').rstrip('\n')
+    cells = summary_cells(summary)
+    shown = short.rename(columns=lambda name: name.replace('_', ' ')).reset_index(drop=True)
+    first = [name for name in ('run', 'batch', 'ghost') if name in cells]
+    cells = pd.concat([cells[first], shown, cells.drop(columns=first)], axis=1)
+    left = {*WORDS, *shown}
+    return (_markdown if style == 'markdown' else _latex)(cells, left)
+
+
+def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary as text for people, a column a heading, in the order of reading."""
+    rows = summary.to_dict('records')
+    cells = {
+        'run': [row['label'] for row in rows],
+        'batch': [_text(row['batch_size'], '{:d}') for row in rows],
+        'ghost': [_text(row['ghost_batch_size'], '{:d}') for row in rows],
+        'val acc %': [_mean_text(row, 'val_accuracy') for row in rows],
+        'gap': ['ref' if row['is_reference'] else _text(row['gap'], '{:+.2f}') for row in rows],
+        'test acc %': [_mean_text(row, 'test_accuracy') for row in rows],
+        'train %': [_text(row['train_accuracy'], '{:.2f}') for row in rows],
+        'best %': [_text(row['best_val_accuracy'], '{:.2f}') for row in rows],
+        'updates': [_text(row['updates'], '{:,d}') for row in rows],
+        'seconds': [_text(row['seconds'], '{:,.0f}' if row['seconds'] >= 100 else '{:.1f}') for row in rows],
+        'images/s': [_text(row['images_per_second'], '{:,.0f}') for row in rows],
+        'note': [row['note'] for row in rows],
+    }
+    empty = [name for name in ('ghost', 'test acc %', 'note') if not any(text.strip('-') for text in cells[name])]
+    return pd.DataFrame(cells, dtype=object).drop(columns=empty)
+
+
+def explain(summary: pd.DataFrame) -> str:
+    """Say in words what the columns of a summary mean."""
+    reference = summary.loc[summary['is_reference'], 'label'].iloc[0]
+    return (
+        'val acc %: last epoch, mean +- sample standard deviation over seeds (runs). '
+        f'gap: points from the reference row, {reference}. '
+        'best %: best epoch, chosen on the split it is scored on. updates, seconds, images/s: of one run.'
+    )
+
+
+def format_table(summary: pd.DataFrame) -> str:
+    """Lay a summary out as aligned text of at most 120 columns, notes and the meaning of the columns below it."""
+    cells = summary_cells(summary)
+    notes = [f'  {row["run"]}: {row["note"]}' for row in cells.to_dict('records') if row.get('note')]
+    lines = _aligned(cells.drop(columns='note', errors='ignore'))
+    return '\n'.join([*lines, *notes, '', *textwrap.wrap(explain(summary), TABLE_WIDTH)])
+
+
+def _settings_text(settings: pd.DataFrame) -> list[str]:
+    """Lay out the settings that differ, as many as fit; nothing where none does."""
+    if settings.empty:
+        return []
+    cells, room = settings.reset_index().rename(columns={'index': 'run'}), TABLE_WIDTH - NARROWEST_LABEL
+    widths = [max(map(len, [name, *cells[name]])) + 2 for name in settings]
+    fits = sum(sum(widths[: number + 1]) <= room for number in range(len(widths)))
+    left_out = list(settings)[max(fits, 1):]
+    note = f'also in {", ".join(left_out)}; --format csv shows them' if left_out else ''
+    lines = ['settings that differ:', *_aligned(cells.drop(columns=left_out))]
+    return ['\n'.join([*lines, *textwrap.wrap(note, TABLE_WIDTH)])]
+
+
+def _aligned(cells: pd.DataFrame) -> list[str]:
+    """Lay out a heading, a rule and rows; a label that is too long goes on in the line below."""
+    widths = {name: max(len(name), *map(len, cells[name])) for name in cells}
+    room = TABLE_WIDTH - sum(width + 2 for name, width in widths.items() if name != 'run')
+    widths['run'] = min(widths['run'], max(room, NARROWEST_LABEL))
+    lines = []
+    for row in [{name: name for name in cells}, *cells.to_dict('records')]:
+        pieces = textwrap.wrap(row['run'], widths['run']) or ['']
+        rest = [row[name].rjust(widths[name]) for name in cells if name != 'run']
+        lines += ['  '.join([pieces[0].ljust(widths['run']), *rest]), *pieces[1:]]
+    lines.insert(1, '-' * len(lines[0]))
+    return lines
+
+
+def _markdown(cells: pd.DataFrame, left: set[str]) -> str:
+    """Write a table of GitHub's Markdown."""
+    rows = [list(cells), ['---' if name in left else '---:' for name in cells]]
+    rows += [[re.sub(r'([\\|`*<>\[\]])', r'\\\1', _one_line(cell)) for cell in row] for row in cells.to_numpy()]
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+
+
+def _latex(cells: pd.DataFrame, left: set[str]) -> str:
+    """Write a tabular in the manner of booktabs."""
+    columns = ''.join('l' if name in left else 'r' for name in cells)
+    head = ' & '.join(_tex(name) for name in cells)
+    rows = [' & '.join(_tex_cell(name, row[name], left) for name in cells) for row in cells.to_dict('records')]
+    return '\n'.join([
+        '% needs \\usepackage{booktabs,textcomp}', f'\\begin{{tabular}}{{{columns}}}', '\\toprule',
+        f'{head} \\\\', '\\midrule', *(f'{row} \\\\' for row in rows), '\\bottomrule', '\\end{tabular}',
+    ])  # fmt: skip
+
+
+def _tex_cell(name: str, text: str, left: set[str]) -> str:
+    """Write words as they are, in braces where `\\\\` before them would take them for an option; numbers as maths."""
+    if name in left:
+        return f'{{{_tex(text)}}}' if text[:1] in ('[', '*') else _tex(text)
+    if text == '-':
+        return '--'
+    return _tex(text).replace('+- ', '$\\pm$ ') if '+- ' in text else re.sub(r'^[+-][\d.,]+$', r'$\g<0>$', text)
+
+
+def _tex(text: str) -> str:
+    return ''.join(LATEX.get(character, character) for character in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return ' '.join(text.split())
+
+
+def _text(value: float | None, form: str) -> str:
+    return '-' if value is None or pd.isna(value) else form.format(value)
+
+
+def _mean_text(row: Mapping, name: str) -> str:
+    """Return `98.65 +- 0.30 (3)`, without the deviation for a single run."""
+    if name == 'val_accuracy' and not row['n']:
+        return 'diverged' if row['num_diverged'] else '-'
+    mean, std = _text(row[name], '{:.2f}'), _text(row[f'{name}_std'], ' +- {:.2f}')
+    return mean if mean == '-' else f'{mean}{std.strip("-")} ({row["n"]})'
