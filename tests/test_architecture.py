@@ -30,7 +30,7 @@ KNOWS_RUN_CONFIG = {f'utils/{name}.py' for name in ('config', 'experiment', 'pla
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'TypeVar', 'field', 'dataclasses.field', 'Path(__file__).absolute',
+    'Look', 'TypeVar', 'field', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
 CONSTANT_METHODS = {'items', 'keys', 'values', 'join'}
 VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}

@@ -14,7 +14,8 @@ import pytest
 from tests.test_compare import write_run
 from utils.compare import group_runs, load_runs, summarise
 from utils.errors import UserError
-from utils.pages.charts import scales_for, thin
+from utils.pages.charts import scales_for
+from utils.pages.curves import thin
 from utils.pages.html import duration, number
 from utils.pages.run_page import readable_name
 from utils.plots import write_comparison_page, write_run_page
@@ -37,15 +38,30 @@ def models(page):
     return found
 
 
-def curves(page):
-    """Return the columns of every data source of a page as arrays."""
-    sources = [model['attributes'] for model in models(page) if model['name'] == 'ColumnDataSource']
-    return [{name: decode(column) for name, column in source['data']['entries']} for source in sources]
+def sources(page, *columns):
+    """Return the data sources of a page that have these columns, numbers as arrays."""
+    held = [model['attributes']['data'] for model in models(page) if model['name'] == 'ColumnDataSource']
+    found = [source for source in (dict(data['entries']) for data in held) if set(columns) <= set(source)]
+    return [{name: decode(column) for name, column in source.items()} for source in found]
+
+
+def points(page):
+    """Return what the charts of a page draw, a source a chart: curve, x columns, mean, std, n."""
+    return sources(page, 'curve', 'mean')
+
+
+def is_drawn(page, x, xs, ys):
+    """Say whether one curve of one chart has these points."""
+    each = (
+        (source[x][source['curve'] == curve], source['mean'][source['curve'] == curve])
+        for source in points(page) if x in source for curve in np.unique(source['curve'])
+    )  # fmt: skip
+    return any(len(a) == len(xs) and np.allclose(a, xs) and np.allclose(b, ys, rtol=1e-6) for a, b in each)
 
 
 def decode(column):
     if isinstance(column, list):
-        return np.asarray(column, dtype=float)
+        return np.asarray(column)
     data = base64.b64decode(column['array']['data'])
     data = gzip.decompress(data) if data[:2] == b'\x1f\x8b' else data  # newer bokeh packs arrays
     return np.frombuffer(data, dtype=column['dtype']).reshape(column['shape'])
@@ -69,16 +85,15 @@ def comparison(folder, **settings):
 def test_run_page_draws_what_the_files_hold(tmp_path):
     folder = write_run(tmp_path / 'a', errors=(60.0, 20.0, 5.0))
     assert write_run_page(folder) == folder / 'results.html'
-    drawn = curves((folder / 'results.html').read_text())
+    page = (folder / 'results.html').read_text()
     for file, x, columns in (
         ('results.csv', 'epoch', ['train_loss', 'val_loss', 'train_error1', 'val_error1', 'lr', 'grad_norm']),
         ('weight_distance.csv', 'step', ['weight_distance']),
     ):
         table = pd.read_csv(folder / file)
         for column in columns:
-            [source] = [source for source in drawn if column in source]
-            np.testing.assert_array_equal(source[x], table[x])
-            np.testing.assert_array_equal(source[column], table[column])
+            assert is_drawn(page, x, table[x], table[column]), column
+    assert not is_drawn(page, 'epoch', [1, 2, 3], [60.0, 20.0, 6.0])
 
 
 def test_run_page_says_what_counts(tmp_path):
@@ -120,15 +135,13 @@ def test_run_page_without_any_file_or_with_half_a_line(tmp_path):
 def test_run_page_of_values_that_are_not_finite(tmp_path):
     folder = write_run(tmp_path / 'a', errors=(50.0, float('inf'), float('nan')), status='diverged')
     page = write_run_page(folder).read_text()
-    [source] = [source for source in curves(page) if 'val_loss' in source]
-    assert np.isfinite(source['val_loss']).tolist() == [True, False, False]
+    assert is_drawn(page, 'epoch', [1], [50.0])
+    assert all(np.isfinite(source['mean']).all() for source in points(page))
     assert 'validation error@1 -' in words(page)
 
 
 def test_zeros_are_shown_and_their_absence_from_a_log_scale_is_said(tmp_path):
     page = write_run_page(write_run(tmp_path / 'a', errors=(50.0, 0.01, 0.0))).read_text()
-    assert re.search(r'value="linear"[^>]* checked', page)
-    assert not re.search(r'value="log"[^>]* checked', page)
     assert 'Zeros have no place on the log scale' in words(page)
 
 
@@ -179,14 +192,21 @@ def test_pages_are_written_in_one_move(tmp_path, monkeypatch):
     assert not list(folder.glob('.*'))
 
 
-def test_long_runs_are_thinned_and_say_so(tmp_path):
+def test_long_runs_are_thinned(tmp_path):
     errors = np.linspace(90, 5, 6000)
     page = write_run_page(write_run(tmp_path / 'a', errors=errors, batch_size=50_000)).read_text()
-    [source] = [source for source in curves(page) if 'val_error1' in source]
-    assert 1000 < len(source['epoch']) <= 2000
-    assert source['epoch'][[0, -1]].tolist() == [1, 6000]
-    np.testing.assert_allclose(source['val_error1'], errors[source['epoch'].astype(int) - 1])
-    assert 'Drawn: 2,000 of 6,000 points' in words(page)
+    thinned = []
+    for source in points(page):
+        for curve in np.unique(source['curve']):
+            epochs = source['epoch'][source['curve'] == curve]
+            assert len(epochs) <= 2000
+            thinned.append((epochs, source['mean'][source['curve'] == curve]))
+    [epochs] = [
+        epochs for epochs, mean in thinned
+        if len(epochs) > 100 and np.allclose(mean, errors[epochs.astype(int) - 1], rtol=1e-5)
+    ]  # fmt: skip
+    assert epochs[[0, -1]].tolist() == [1, 6000]
+    assert 'of 12,000 points' in words(page)
 
 
 def test_comparison_draws_mean_and_deviation_of_the_seeds(tmp_path):
@@ -194,13 +214,13 @@ def test_comparison_draws_mean_and_deviation_of_the_seeds(tmp_path):
     for seed, each in enumerate(errors, start=1):
         write_run(tmp_path / f'large_seed{seed}', errors=each, seed=seed)
     page = comparison(tmp_path, columns=['val_error1'])
-    [source] = [source for source in curves(page) if 'mean' in source]
-    mean, std = errors.mean(axis=0), errors.std(axis=0, ddof=1)
-    np.testing.assert_allclose(source['mean'], mean)
-    np.testing.assert_allclose(source['low'], mean - std)
-    np.testing.assert_allclose(source['high'], mean + std)
-    assert source['x'].tolist() == [1, 2, 3]
-    assert {model['attributes'].get('name') for model in models(page) if model['name'] == 'GlyphRenderer'} == {'large'}
+    [source] = points(page)
+    np.testing.assert_allclose(source['mean'], errors.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(source['std'], errors.std(axis=0, ddof=1), rtol=1e-6)
+    assert source['epoch'].tolist() == [1, 2, 3]
+    assert source['n'].tolist() == [3, 3, 3]
+    [lines] = sources(page, 'name', 'dash')
+    assert lines['name'].tolist() == ['large']
 
 
 def test_comparison_of_a_single_seed_has_no_band_and_a_diverged_run_is_marked(tmp_path):
@@ -208,19 +228,18 @@ def test_comparison_of_a_single_seed_has_no_band_and_a_diverged_run_is_marked(tm
     write_run(tmp_path / 'a_seed2', errors=(90.0,), seed=2, status='diverged', settings={'num_epochs': 2},
               config={'num_epochs': 2})  # fmt: skip
     page = comparison(tmp_path, columns=['val_error1'])
-    kinds = [model['name'] for model in models(page)]
-    assert 'VArea' not in kinds
-    crosses = [model['attributes'] for model in models(page) if model['name'] == 'Scatter']
-    assert {json.dumps(cross['marker']['value']) for cross in crosses} == {'"x"'}
-    assert any(90.0 in source['mean'] for source in curves(page))
+    [source], [lines] = points(page), sources(page, 'name', 'dash')
+    assert np.isnan(source['std']).all()
+    assert lines['diverged'].tolist() == [False, True]
+    assert is_drawn(page, 'epoch', [1], [90.0])
     assert 'a (1 of 2 diverged)' in words(page)
 
 
 def test_comparison_of_a_row_that_always_diverged(tmp_path):
     write_run(tmp_path / 'a', errors=(90.0, 95.0), status='diverged')
     page = comparison(tmp_path, columns=['val_error1'])
-    assert [90.0, 95.0] in [source['mean'].tolist() for source in curves(page)]
-    assert 'a 512 - diverged' in words(page)
+    assert is_drawn(page, 'epoch', [1, 2], [90.0, 95.0])
+    assert 'a 512 diverged' in words(page)
 
 
 def test_comparison_x_axis_is_log_only_where_lengths_are_far_apart(tmp_path):
@@ -233,13 +252,18 @@ def test_comparison_x_axis_is_log_only_where_lengths_are_far_apart(tmp_path):
     assert 'epochs, log scale' in labels
 
 
-@pytest.mark.parametrize('x_axis, expected', [('epoch', [1, 2]), ('step', [97, 194]), ('seconds', [2.5, 5.0])])
-def test_comparison_x_axis_and_distance_over_updates(tmp_path, x_axis, expected):
+@pytest.mark.parametrize('x_axis', ['epoch', 'step', 'seconds'])
+def test_comparison_holds_every_x_axis_and_opens_with_the_one_asked_for(tmp_path, x_axis):
     write_run(tmp_path / 'a', errors=(50.0, 10.0), batch_size=512)
     page = comparison(tmp_path, columns=['val_error1', 'weight_distance'], x_axis=x_axis)
-    errors, distances = sorted(curves(page), key=lambda source: len(source['x']))
-    np.testing.assert_allclose(errors['x'], expected)
-    np.testing.assert_allclose(distances['x'], 2.0 ** np.arange(10))
+    assert is_drawn(page, 'epoch', [1, 2], [50.0, 10.0])
+    assert is_drawn(page, 'step', [97, 194], [50.0, 10.0])
+    assert is_drawn(page, 'seconds', [2.5, 5.0], [50.0, 10.0])
+    assert any(np.array_equal(source['step'], 2.0 ** np.arange(10)) for source in points(page))
+    label = {'epoch': 'epochs', 'step': 'updates', 'seconds': 'training time (s)'}[x_axis]
+    labels = {str(name).removesuffix(', log scale') for name in axis_labels(page)}
+    assert label in labels
+    assert labels & {'epochs', 'training time (s)'} <= {label}  # distances are over updates whatever is asked for
 
 
 def test_comparison_holds_the_table_and_a_button_for_each_row(tmp_path):
@@ -249,12 +273,8 @@ def test_comparison_holds_the_table_and_a_button_for_each_row(tmp_path):
     page = comparison(tmp_path, columns=['val_error1'])
     assert re.findall(r'data-name="(\w+)"', page) == names
     assert words(page).count('87.50 (1)') == 9
-    looks = [
-        (model['attributes']['line_color'], str(model['attributes'].get('line_dash')))
-        for model in models(page)
-        if model['name'] == 'Line'
-    ]
-    assert len(set(looks)) == 9  # colours repeat after seven, with other dashes
+    looks = [set(zip(lines['color'], lines['dash'], strict=True)) for lines in sources(page, 'name', 'dash', 'color')]
+    assert 9 in map(len, looks)  # colours repeat after seven, with other dashes
 
 
 def test_comparison_of_many_rows_leaves_out_bands_and_says_so(tmp_path):
@@ -262,10 +282,8 @@ def test_comparison_of_many_rows_leaves_out_bands_and_says_so(tmp_path):
         for seed in (1, 2):
             write_run(tmp_path / f'row{index}_seed{seed}', batch_size=32 + index, seed=seed, errors=(50.0, 9.0 + seed))
     page = comparison(tmp_path, columns=['val_error1'])
-    kinds = [model['name'] for model in models(page)]
-    assert kinds.count('Line') == 31
-    assert 'VArea' not in kinds
-    assert 'No bands and one scale: there are more than 30 lines.' in words(page)
+    assert 31 in [len(lines['name']) for lines in sources(page, 'name', 'dash')]
+    assert 'without bands, because there are more than 30 lines' in words(page)
 
 
 def test_comparison_refuses_unknown_axes_and_colours(tmp_path):
@@ -277,15 +295,14 @@ def test_comparison_refuses_unknown_axes_and_colours(tmp_path):
     assert not (tmp_path / 'page.html').exists()
 
 
-def test_thin_keeps_both_ends_and_the_spacing():
-    table = pd.DataFrame({'step': np.arange(1, 100_001)})
-    even, log = thin(table, 100)['step'], thin(table, 100, spacing='log')['step']
-    for steps in (even, log):
-        assert len(steps) <= 100
-        assert steps.iloc[[0, -1]].tolist() == [1, 100_000]
-    assert even.diff().max() - even.diff().min() <= 1
-    assert log.iloc[len(log) // 2] < 1000
-    assert thin(table, 100_000) is table
+def test_thin_keeps_both_ends_of_every_curve():
+    curve = np.repeat([0, 1, 2], [100_000, 5, 300])
+    kept = thin(curve, 100)
+    counts = [np.count_nonzero(curve[kept] == each) for each in (0, 1, 2)]
+    assert counts[1] == 5
+    assert all(50 < count <= 100 for count in (counts[0], counts[2]))
+    assert {0, 99_999, 100_000, 100_004, 100_005, 100_304} <= set(kept.tolist())
+    assert np.count_nonzero(kept < 1000) > 20  # half are spaced by the logarithm
 
 
 def test_scales_suit_the_values():

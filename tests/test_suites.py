@@ -67,9 +67,9 @@ FIGURES = {
         'lr_gbn_ra': ((256, 512, 1024, 2048, 4096), ALL),
     }),
     'figure1_digits': ('digits', 'mnist_f1', 32, 16, {
-        'plain': ((32, 64, 160, 320, 640), PLAIN),
-        'lr_gbn': ((64, 160, 320, 640), LR_GBN),
-        'lr_gbn_ra': ((64, 160, 320, 640), ALL),
+        'plain': ((32, 160, 320, 640), PLAIN),
+        'lr_gbn': ((160, 320, 640), LR_GBN),
+        'lr_gbn_ra': ((160, 320, 640), ALL),
     }),
     'figure2': ('cifar10', 'resnet', 128, 20, {
         'before': ((128, 512, 2048, 4096), STRETCHED), 'after': ((512, 2048, 4096), ALL),

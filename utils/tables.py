@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
+from html import escape
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ IN_SUMMARY = ('batch_size', 'ghost_batch_size')  # settings that the summary has
 LATEX = {
     '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_',
     '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}',
-    '|': r'\textbar{}', '"': r'\textquotedbl{}',
+    '|': r'\textbar{}',
 }  # fmt: skip
 
 
@@ -116,7 +117,8 @@ def _aligned(cells: pd.DataFrame) -> list[str]:
 def _markdown(cells: pd.DataFrame, left: set[str]) -> str:
     """Write a table of GitHub's Markdown."""
     rows = [list(cells), ['---' if name in left else '---:' for name in cells]]
-    rows += [[re.sub(r'([\\|`*<>\[\]])', r'\\\1', _one_line(cell)) for cell in row] for row in cells.to_numpy()]
+    for row in cells.to_numpy():
+        rows.append([re.sub(r'([\\|`*\[\]])', r'\\\1', escape(_one_line(cell), quote=False)) for cell in row])
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
@@ -126,7 +128,7 @@ def _latex(cells: pd.DataFrame, left: set[str]) -> str:
     head = ' & '.join(_tex(name) for name in cells)
     rows = [' & '.join(_tex_cell(name, row[name], left) for name in cells) for row in cells.to_dict('records')]
     return '\n'.join([
-        '% needs \\usepackage{booktabs,textcomp}', f'\\begin{{tabular}}{{{columns}}}', '\\toprule',
+        '% needs \\usepackage{booktabs}', f'\\begin{{tabular}}{{{columns}}}', '\\toprule',
         f'{head} \\\\', '\\midrule', *(f'{row} \\\\' for row in rows), '\\bottomrule', '\\end{tabular}',
     ])  # fmt: skip
 
