@@ -1,4 +1,4 @@
-# Table 1, AlexNet on ImageNet: SB, LB (4,096, 8,192), +LR, +GBN, +RA; 9 runs, 3,090 epochs, weeks on a GPU
+# Table 1, AlexNet on ImageNet: SB, LB of 4,096, 8,192, +LR, +GBN, +RA; 9 runs, 3,090 epochs, GPU weeks
 # seeds: 1
 
 # Rows as in Table 1: SB, a batch of 128, which the regime is tuned at; LB, a large one with the same regime; then on
