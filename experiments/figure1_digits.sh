@@ -1,4 +1,4 @@
-# Figure 1, final error against batch size, on hand-written digits; 30 runs, under 5 minutes on two cores
+# Figure 1, final error against batch size, hand-written digits; 30 runs, under 5 minutes on two cores
 # seeds: 3
 
 # Three lines of a chart, from 32, where they meet, to 640, half of the training set: no repair; rate and ghosts, in

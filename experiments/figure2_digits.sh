@@ -1,4 +1,4 @@
-# Figure 2, weight distance against updates, on hand-written digits; 15 runs, under 5 minutes on two cores
+# Figure 2, weight distance against updates, hand-written digits; 15 runs, under 5 minutes on two cores
 # seeds: 3
 
 # The distance from the initial weights grows like the logarithm of the updates. Before, a large batch falls short of

@@ -1,4 +1,4 @@
-# Figure 3, what adapting the regime adds, on hand-written digits; 21 runs, under 5 minutes on two cores
+# Figure 3, what adapting the regime adds, hand-written digits; 21 runs, under 5 minutes on two cores
 # seeds: 3
 
 # Validation error with scaled rate and ghosts of 32: in the epochs of the small batch, and in its updates. All

@@ -5,6 +5,7 @@ import json
 import math
 import random
 
+from utils.compare import group_runs, load_runs
 from utils.layout import RESULT_COLUMNS
 
 
@@ -39,6 +40,13 @@ def write_run(folder, *, errors=(50.0, 10.0, 12.0), status='done', batch_size=51
         writer.writerow(['step', 'weight_distance', 'train_loss'])
         writer.writerows([2**k, 0.1 + 0.7 * k + 0.01 * seed, 2.0 / (k + 1)] for k in range(10))
     return folder
+
+
+def groups_of(folder, **runs):
+    """Write runs by name, load and group them."""
+    for name, settings in runs.items():
+        write_run(folder / name, **settings)
+    return group_runs(load_runs([folder]))
 
 
 def write_many_runs(folder, *, num_groups=100, num_seeds=5, num_epochs=100):

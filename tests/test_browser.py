@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import browser as browsers
-from tests.test_compare import write_run
+from tests.fake_runs import write_run
 from utils.compare import group_runs, load_runs, summarise
 from utils.looks import COLORS
 from utils.plots import write_comparison_page, write_run_page

@@ -5,7 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
-from tests.fake_runs import write_run
+from tests.fake_runs import groups_of, write_run
 from utils.compare import (
     check_columns,
     format_table,
@@ -17,13 +17,6 @@ from utils.compare import (
     varying_settings,
 )
 from utils.errors import UserError
-
-
-def groups_of(folder, **runs):
-    """Write runs by name, load and group them."""
-    for name, settings in runs.items():
-        write_run(folder / name, **settings)
-    return group_runs(load_runs([folder]))
 
 
 def row_of(groups, label):
@@ -161,7 +154,8 @@ def test_rows_by_settings_say_in_what_else_their_runs_differ(tmp_path):
     assert (row['n'], row['val_accuracy'], row['batch_size']) == (2, 84.0, 512)
     assert row['note'] == 'runs differ in lr_scaling, num_epochs'
     assert summarise(group_runs(load_runs([tmp_path]), by=['model']))['batch_size'].isna().all()
-    assert len(group_runs(load_runs([tmp_path]), by=['device', 'seed'])) == 3
+    for by in (['device', 'seed'], ['save']):
+        assert len(group_runs(load_runs([tmp_path]), by=by)) == 3
     with pytest.raises(UserError, match='--group-by batch_sise: no run has such a setting: did you mean batch_size'):
         group_runs(load_runs([tmp_path]), by=['batch_sise'])
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from tests.fake_runs import write_run
+from tests.fake_runs import groups_of
 from utils import figures
-from utils.compare import group_runs, load_runs, rename_groups, summarise
+from utils.compare import rename_groups, summarise
 from utils.figures import write_figures
 
 
@@ -29,13 +29,6 @@ def drawn(tmp_path, monkeypatch):
         return dict(found)
 
     return draw
-
-
-def groups_of(folder, **runs):
-    """Write runs by name, load and group them."""
-    for name, settings in runs.items():
-        write_run(folder / name, **settings)
-    return group_runs(load_runs([folder]))
 
 
 def test_files_are_vector_graphics_a_column_wide_with_embedded_fonts(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_compare import write_run
+from tests.fake_runs import write_run
 from utils.compare import group_runs, load_runs, summarise
 from utils.errors import UserError
 from utils.pages.charts import scales_for
@@ -23,52 +23,48 @@ from utils.plots import write_comparison_page, write_run_page
 EVIL = '</script><script>alert("x")</script><img src=x onerror=alert(1)>\'"&'
 
 
-def models(page):
-    """Return every bokeh object of a page, read back from its embedded JSON."""
+def attributes(page):
+    """Return the attributes of every figure of a page, read back from its embedded JSON, by the title above it."""
     embedded = re.search(r"const docs_json = '(.*?)';\n", page)[1]
-    document = json.loads(html.unescape(embedded.encode().decode('unicode_escape')))
-    found, stack = [], [document]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            found += [item] if item.get('type') == 'object' else []
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-    return found
+    [document] = json.loads(html.unescape(embedded.encode().decode('unicode_escape'))).values()
+    figures = {figure['attributes']['name']: figure['attributes'] for figure in document['roots']}
+    titles = re.findall(r'<section class="chart" data-root="(\w+)".*?<h3>(.*?)</h3>', page, flags=re.DOTALL)
+    assert len(titles) == len(figures)
+    return {html.unescape(title): figures[name] for name, title in titles}
 
 
-def sources(page, *columns):
-    """Return the data sources of a page that have these columns, numbers as arrays."""
-    held = [model['attributes']['data'] for model in models(page) if model['name'] == 'ColumnDataSource']
-    found = [source for source in (dict(data['entries']) for data in held) if set(columns) <= set(source)]
-    return [{name: decode(column) for name, column in source.items()} for source in found]
-
-
-def points(page):
-    """Return what the charts of a page draw, a source a chart: curve, x columns, mean, std, n."""
-    return sources(page, 'curve', 'mean')
-
-
-def is_drawn(page, x, xs, ys):
-    """Say whether one curve of one chart has these points."""
-    each = (
-        (source[x][source['curve'] == curve], source['mean'][source['curve'] == curve])
-        for source in points(page) if x in source for curve in np.unique(source['curve'])
-    )  # fmt: skip
-    return any(len(a) == len(xs) and np.allclose(a, xs) and np.allclose(b, ys, rtol=1e-6) for a, b in each)
+def columns(figure, glyph):
+    """Return the data of one glyph of a figure, a DataFrame."""
+    [source] = [
+        renderer['attributes']['data_source'] for renderer in figure['renderers']
+        if renderer['attributes']['name'] == glyph
+    ]
+    entries = source['attributes']['data']['entries']
+    return pd.DataFrame({name: list(decode(column)) for name, column in entries})
 
 
 def decode(column):
-    if isinstance(column, list):
-        return np.asarray(column)
-    data = base64.b64decode(column['array']['data'])
+    if isinstance(column, list) or column['type'] != 'ndarray':
+        return column
+    data = column['array']['data']
+    data = base64.b64decode(data)
     data = gzip.decompress(data) if data[:2] == b'\x1f\x8b' else data  # newer bokeh packs arrays
     return np.frombuffer(data, dtype=column['dtype']).reshape(column['shape'])
 
 
-def axis_labels(page):
-    return {model.get('attributes', {}).get('axis_label') for model in models(page)}
+def curves(page, title):
+    """Return what a chart draws: a list of (name, points) in the order of the curves."""
+    figure = attributes(page)[title]
+    points = columns(figure, 'points')
+    looks = columns(figure, 'lines')
+    return [(look['name'], points[points['curve'] == place].reset_index()) for place, look in looks.iterrows()]
+
+
+def shown_first(page, title):
+    """Return (x axis, whether it is logarithmic, whether the y axis is) of a chart as the reader first sees it."""
+    section = re.search(rf'<section class="chart" ([^>]*)><h3>{re.escape(title)}</h3>', page)[1]
+    data = dict(re.findall(r'data-([\w-]+)="(.*?)"', section))
+    return data['x'], data['log-x'] == 'true', data['log-y'] == 'true'
 
 
 def words(page):
@@ -86,14 +82,22 @@ def test_run_page_draws_what_the_files_hold(tmp_path):
     folder = write_run(tmp_path / 'a', errors=(60.0, 20.0, 5.0))
     assert write_run_page(folder) == folder / 'results.html'
     page = (folder / 'results.html').read_text()
-    for file, x, columns in (
-        ('results.csv', 'epoch', ['train_loss', 'val_loss', 'train_error1', 'val_error1', 'lr', 'grad_norm']),
-        ('weight_distance.csv', 'step', ['weight_distance']),
-    ):
-        table = pd.read_csv(folder / file)
-        for column in columns:
-            assert is_drawn(page, x, table[x], table[column]), column
-    assert not is_drawn(page, 'epoch', [1, 2, 3], [60.0, 20.0, 6.0])
+    results, distances = (pd.read_csv(folder / name) for name in ('results.csv', 'weight_distance.csv'))
+    for title, drawn in (
+        ('Loss', {'train': 'train_loss', 'validation': 'val_loss'}), ('Learning rate', {'': 'lr'}),
+        ('Error@1', {'train': 'train_error1', 'validation': 'val_error1'}), ('Gradient norm', {'': 'grad_norm'}),
+    ):  # fmt: skip
+        assert {name for name, _ in curves(page, title)} == set(drawn)
+        for name, points in curves(page, title):
+            for x in ('epoch', 'step'):
+                np.testing.assert_array_equal(points[x], results[x])
+            np.testing.assert_allclose(points['seconds'], [2.5, 5.0, 7.5])
+            np.testing.assert_allclose(points['mean'], results[drawn[name]], rtol=1e-6)
+    [(_, points)] = curves(page, 'Distance from the initial weights')
+    np.testing.assert_array_equal(points['step'], distances['step'])
+    np.testing.assert_allclose(points['mean'], distances['weight_distance'], rtol=1e-6)
+    epochs = points['epoch'][:-1]  # the last distance is past the last epoch
+    np.testing.assert_allclose(epochs, distances['step'][:-1] / 97, rtol=1e-6)  # 97 updates an epoch
 
 
 def test_run_page_says_what_counts(tmp_path):
@@ -121,6 +125,8 @@ def test_run_page_at_any_moment_and_end_of_a_run(tmp_path, status, errors):
     assert 'the <reason> why' in text
     assert ('http-equiv="refresh"' in page) == (status == 'running')
     assert ('No epoch has finished yet' in text) == (not errors)
+    assert ('The run diverged in its first one' in text) == (status == 'diverged' and not errors)
+    assert ('Loss' in text) == bool(errors)
 
 
 def test_run_page_without_any_file_or_with_half_a_line(tmp_path):
@@ -135,13 +141,13 @@ def test_run_page_without_any_file_or_with_half_a_line(tmp_path):
 def test_run_page_of_values_that_are_not_finite(tmp_path):
     folder = write_run(tmp_path / 'a', errors=(50.0, float('inf'), float('nan')), status='diverged')
     page = write_run_page(folder).read_text()
-    assert is_drawn(page, 'epoch', [1], [50.0])
-    assert all(np.isfinite(source['mean']).all() for source in points(page))
+    assert [points['epoch'].tolist() for _, points in curves(page, 'Loss')] == [[1], [1]]
     assert 'validation error@1 -' in words(page)
 
 
 def test_zeros_are_shown_and_their_absence_from_a_log_scale_is_said(tmp_path):
     page = write_run_page(write_run(tmp_path / 'a', errors=(50.0, 0.01, 0.0))).read_text()
+    assert shown_first(page, 'Error@1') == ('epoch', False, False)
     assert 'Zeros have no place on the log scale' in words(page)
 
 
@@ -192,78 +198,87 @@ def test_pages_are_written_in_one_move(tmp_path, monkeypatch):
     assert not list(folder.glob('.*'))
 
 
-def test_long_runs_are_thinned(tmp_path):
+def test_long_runs_are_thinned_and_say_so(tmp_path):
     errors = np.linspace(90, 5, 6000)
     page = write_run_page(write_run(tmp_path / 'a', errors=errors, batch_size=50_000)).read_text()
-    thinned = []
-    for source in points(page):
-        for curve in np.unique(source['curve']):
-            epochs = source['epoch'][source['curve'] == curve]
-            assert len(epochs) <= 2000
-            thinned.append((epochs, source['mean'][source['curve'] == curve]))
-    [epochs] = [
-        epochs for epochs, mean in thinned
-        if len(epochs) > 100 and np.allclose(mean, errors[epochs.astype(int) - 1], rtol=1e-5)
-    ]  # fmt: skip
-    assert epochs[[0, -1]].tolist() == [1, 6000]
-    assert 'of 12,000 points' in words(page)
+    drawn = curves(page, 'Error@1')
+    for name, points in drawn:
+        assert 1000 < len(points) <= 2000
+        assert points['epoch'].iloc[[0, -1]].tolist() == [1, 6000]
+        expected = errors[points['epoch'].astype(int) - 1] / (2 if name == 'train' else 1)
+        np.testing.assert_allclose(points['mean'], expected, rtol=1e-5)
+    assert f'Drawn: {sum(len(points) for _, points in drawn):,} of 12,000 points' in words(page)
 
 
 def test_comparison_draws_mean_and_deviation_of_the_seeds(tmp_path):
     errors = np.array([[60.0, 20.0, 5.0], [50.0, 30.0, 4.0], [70.0, 10.0, 9.0]])
     for seed, each in enumerate(errors, start=1):
         write_run(tmp_path / f'large_seed{seed}', errors=each, seed=seed)
-    page = comparison(tmp_path, columns=['val_error1'])
-    [source] = points(page)
-    np.testing.assert_allclose(source['mean'], errors.mean(axis=0), rtol=1e-6)
-    np.testing.assert_allclose(source['std'], errors.std(axis=0, ddof=1), rtol=1e-6)
-    assert source['epoch'].tolist() == [1, 2, 3]
-    assert source['n'].tolist() == [3, 3, 3]
-    [lines] = sources(page, 'name', 'dash')
-    assert lines['name'].tolist() == ['large']
+    page = comparison(tmp_path, columns=['val_error1', 'weight_distance'])
+    [(name, points)] = curves(page, 'Validation error@1')
+    assert name == 'large'
+    np.testing.assert_allclose(points['mean'], errors.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(points['std'], errors.std(axis=0, ddof=1), rtol=1e-6)
+    assert points['epoch'].tolist() == [1, 2, 3]
+    assert points['n'].tolist() == [3, 3, 3]
+    [(name, points)] = curves(page, 'Distance from the initial weights')
+    np.testing.assert_allclose(points['mean'], [0.12 + 0.7 * k for k in range(10)], rtol=1e-6)
+    np.testing.assert_allclose(points['std'], 0.01, rtol=1e-4)
 
 
-def test_comparison_of_a_single_seed_has_no_band_and_a_diverged_run_is_marked(tmp_path):
+def test_comparison_marks_a_diverged_run_and_keeps_it_out_of_the_mean(tmp_path):
     write_run(tmp_path / 'a_seed1', errors=(50.0, 10.0))
     write_run(tmp_path / 'a_seed2', errors=(90.0,), seed=2, status='diverged', settings={'num_epochs': 2},
               config={'num_epochs': 2})  # fmt: skip
     page = comparison(tmp_path, columns=['val_error1'])
-    [source], [lines] = points(page), sources(page, 'name', 'dash')
-    assert np.isnan(source['std']).all()
-    assert lines['diverged'].tolist() == [False, True]
-    assert is_drawn(page, 'epoch', [1], [90.0])
+    [(_, mean), (_, alone)] = curves(page, 'Validation error@1')
+    assert mean['mean'].tolist() == [50, 10]
+    assert mean['std'].isna().all()
+    assert alone['mean'].tolist() == [90]
+    assert columns(attributes(page)['Validation error@1'], 'lines')['diverged'].tolist() == [False, True]
     assert 'a (1 of 2 diverged)' in words(page)
 
 
-def test_comparison_of_a_row_that_always_diverged(tmp_path):
+def test_seeds_that_reached_different_epochs_are_averaged_over_the_common_ones(tmp_path):
+    for seed, errors in ((1, (50.0, 10.0, 5.0)), (2, (60.0, 20.0))):
+        write_run(tmp_path / f'a_seed{seed}', errors=errors, seed=seed, status='running', settings={'num_epochs': 9})
+    [(_, points)] = curves(comparison(tmp_path, columns=['val_error1']), 'Validation error@1')
+    assert points['mean'].tolist() == [55, 15]
+
+
+def test_comparison_of_rows_that_always_diverged(tmp_path):
     write_run(tmp_path / 'a', errors=(90.0, 95.0), status='diverged')
+    write_run(tmp_path / 'b', errors=(), status='diverged', batch_size=64)
     page = comparison(tmp_path, columns=['val_error1'])
-    assert is_drawn(page, 'epoch', [1, 2], [90.0, 95.0])
+    assert [points['mean'].tolist() for _, points in curves(page, 'Validation error@1')] == [[], [90, 95], [], []]
     assert 'a 512 diverged' in words(page)
+    assert 'b 64 diverged' in words(page)
 
 
 def test_comparison_x_axis_is_log_only_where_lengths_are_far_apart(tmp_path):
     write_run(tmp_path / 'short', errors=np.linspace(50, 40, 10))
     write_run(tmp_path / 'near', errors=np.linspace(50, 40, 20), batch_size=256)
-    labels = axis_labels(comparison(tmp_path, columns=['val_loss']))
-    assert 'epochs' in labels
+    page = comparison(tmp_path, columns=['val_loss'])
+    assert shown_first(page, 'Validation loss') == ('epoch', False, False)
     write_run(tmp_path / 'far', errors=np.linspace(50, 40, 200), batch_size=64)
-    labels = axis_labels(comparison(tmp_path, columns=['val_loss']))
-    assert 'epochs, log scale' in labels
+    page = comparison(tmp_path, columns=['val_loss'])
+    assert shown_first(page, 'Validation loss') == ('epoch', True, False)
 
 
 @pytest.mark.parametrize('x_axis', ['epoch', 'step', 'seconds'])
-def test_comparison_holds_every_x_axis_and_opens_with_the_one_asked_for(tmp_path, x_axis):
+def test_comparison_begins_with_the_x_axis_asked_for_and_holds_all(tmp_path, x_axis):
     write_run(tmp_path / 'a', errors=(50.0, 10.0), batch_size=512)
     page = comparison(tmp_path, columns=['val_error1', 'weight_distance'], x_axis=x_axis)
-    assert is_drawn(page, 'epoch', [1, 2], [50.0, 10.0])
-    assert is_drawn(page, 'step', [97, 194], [50.0, 10.0])
-    assert is_drawn(page, 'seconds', [2.5, 5.0], [50.0, 10.0])
-    assert any(np.array_equal(source['step'], 2.0 ** np.arange(10)) for source in points(page))
-    label = {'epoch': 'epochs', 'step': 'updates', 'seconds': 'training time (s)'}[x_axis]
-    labels = {str(name).removesuffix(', log scale') for name in axis_labels(page)}
-    assert label in labels
-    assert labels & {'epochs', 'training time (s)'} <= {label}  # distances are over updates whatever is asked for
+    assert shown_first(page, 'Validation error@1') == (x_axis, False, False)
+    assert shown_first(page, 'Distance from the initial weights') == ('step', True, False)
+    [(_, points)] = curves(page, 'Validation error@1')
+    for name, expected in (('epoch', [1, 2]), ('step', [97, 194]), ('seconds', [2.5, 5.0])):
+        np.testing.assert_allclose(points[name], expected)
+    [(_, points)] = curves(page, 'Distance from the initial weights')
+    np.testing.assert_allclose(points['step'], 2.0 ** np.arange(10))
+    inside = points['step'] <= 194  # nothing is known of the time of updates past the last epoch
+    np.testing.assert_allclose(points['seconds'][inside], 2.5 / 97 * points['step'][inside], rtol=1e-6)
+    assert points['seconds'][~inside].isna().all()
 
 
 def test_comparison_holds_the_table_and_a_button_for_each_row(tmp_path):
@@ -273,17 +288,77 @@ def test_comparison_holds_the_table_and_a_button_for_each_row(tmp_path):
     page = comparison(tmp_path, columns=['val_error1'])
     assert re.findall(r'data-name="(\w+)"', page) == names
     assert words(page).count('87.50 (1)') == 9
-    looks = [set(zip(lines['color'], lines['dash'], strict=True)) for lines in sources(page, 'name', 'dash', 'color')]
-    assert 9 in map(len, looks)  # colours repeat after seven, with other dashes
+    looks = columns(attributes(page)['Validation error@1'], 'lines')
+    assert len(looks[['color', 'dash']].drop_duplicates()) == 9  # colours repeat after seven, with other dashes
+
+
+def test_comparison_shows_first_what_differs(tmp_path):
+    for seed in (1, 2):
+        write_run(tmp_path / f'a_seed{seed}', seed=seed, settings={'lr_scaling': 'none'})
+        write_run(tmp_path / f'b_seed{seed}', seed=seed, batch_size=64, errors=(50.0, 9.0, 8.0))
+    text = words(comparison(tmp_path))
+    assert text.index('Settings that differ') < text.index('Summary') < text.index('Curves') < text.index('Runs')
+    settings = text[text.index('Settings that differ'):text.index('Summary')]
+    assert 'a 512 512 none 1, 2' in settings
+    assert 'b 64 64 sqrt 1, 2' in settings
+    assert 'base batch size' not in settings
+
+
+def test_comparison_of_many_rows_counts_the_values_of_settings(tmp_path):
+    for index in range(24):
+        write_run(tmp_path / f'row{index}', batch_size=32 * (1 + index % 3), settings={'lr': index}, errors=(50.0,))
+    settings = words(comparison(tmp_path)).split('Summary')[0]
+    assert 'batch size 32 (8 rows), 64 (8 rows), 96 (8 rows)' in settings
+    assert re.search(r'lr 0 \(1 row\), .* and 12 more', settings)
+
+
+def test_comparison_lists_every_run_with_a_link_that_holds_where_the_page_lies(tmp_path):
+    for name in ('a #1_seed1', 'b'):
+        write_run(tmp_path / 'runs' / name, errors=(50.0, 5.0, 12.5), batch_size=len(name))
+    (tmp_path / 'runs' / 'a #1_seed1' / 'results.html').touch()
+    (tmp_path / 'pages').mkdir()
+    groups = group_runs(load_runs([tmp_path / 'runs']))
+    page = write_comparison_page(groups, tmp_path / 'pages' / 'all.html', summarise(groups)).read_text()
+    assert re.findall(r'<a href="(.*?)">(.*?)</a>', page) == [('../runs/a%20%231_seed1/results.html', 'a #1_seed1')]
+    steps = 3 * (50_000 // 1)
+    assert f'b done 1 12.50 87.50 95.00 3 {steps:,} 7.5 900' in words(page)  # no page of its own yet, so no link
+
+
+def test_the_chart_of_batch_sizes_needs_three_and_joins_what_differs_in_nothing_else(tmp_path):
+    title = 'Final error against batch size'
+    for size, error in ((64, 5.0), (256, 7.0)):
+        for seed in (1, 2):
+            write_run(tmp_path / f'a{size}_seed{seed}', batch_size=size, errors=(50.0, error + seed), seed=seed)
+    assert title not in words(comparison(tmp_path))
+    write_run(tmp_path / 'a1024', batch_size=1024, errors=(50.0, 9.0))
+    write_run(tmp_path / 'b64', batch_size=64, errors=(50.0, 30.0), settings={'lr_scaling': 'none'})
+    write_run(tmp_path / 'c64', batch_size=64, errors=(50.0,), settings={'flip': True}, status='diverged')
+    page = comparison(tmp_path)
+    drawn = {name: points for name, points in curves(page, title) if len(points)}
+    assert set(drawn) == {'lr scaling sqrt, no flip', 'lr scaling none, no flip'}
+    line = drawn['lr scaling sqrt, no flip']
+    assert line['batch_size'].tolist() == [64, 256, 1024]
+    np.testing.assert_allclose(line['mean'], [6.5, 8.5, 9.0])
+    np.testing.assert_allclose(line['std'], [0.5**0.5, 0.5**0.5, np.nan], rtol=1e-6)
+    ticks = [axis['attributes']['ticker']['attributes'].get('ticks') for axis in attributes(page)[title]['below']]
+    assert ticks == [[64, 256, 1024]] * 2
+
+
+def test_comparison_reloads_itself_where_asked_to(tmp_path):
+    write_run(tmp_path / 'a')
+    assert 'http-equiv="refresh"' not in comparison(tmp_path)
+    assert 'http-equiv="refresh"' in comparison(tmp_path, reloads=True)
 
 
 def test_comparison_of_many_rows_leaves_out_bands_and_says_so(tmp_path):
-    for index in range(31):
-        for seed in (1, 2):
-            write_run(tmp_path / f'row{index}_seed{seed}', batch_size=32 + index, seed=seed, errors=(50.0, 9.0 + seed))
-    page = comparison(tmp_path, columns=['val_error1'])
-    assert 31 in [len(lines['name']) for lines in sources(page, 'name', 'dash')]
-    assert 'without bands, because there are more than 30 lines' in words(page)
+    for count in (30, 31):
+        for index in range(count):
+            for seed in (1, 2):
+                folder = tmp_path / str(count) / f'row{index}_seed{seed}'
+                write_run(folder, batch_size=32 + index, seed=seed, errors=(50.0, 9.0 + seed))
+        page = comparison(tmp_path / str(count), columns=['val_error1'])
+        assert ('bands' in attributes(page)['Validation error@1'].get('tags', [])) == (count == 30)
+        assert ('without bands, because there are more than 30 lines' in words(page)) == (count == 31)
 
 
 def test_comparison_refuses_unknown_axes_and_colours(tmp_path):
@@ -295,14 +370,16 @@ def test_comparison_refuses_unknown_axes_and_colours(tmp_path):
     assert not (tmp_path / 'page.html').exists()
 
 
-def test_thin_keeps_both_ends_of_every_curve():
-    curve = np.repeat([0, 1, 2], [100_000, 5, 300])
+def test_thin_keeps_both_ends_and_points_for_either_axis():
+    curve = np.repeat([0, 2], [100_000, 50])
     kept = thin(curve, 100)
-    counts = [np.count_nonzero(curve[kept] == each) for each in (0, 1, 2)]
-    assert counts[1] == 5
-    assert all(50 < count <= 100 for count in (counts[0], counts[2]))
-    assert {0, 99_999, 100_000, 100_004, 100_005, 100_304} <= set(kept.tolist())
-    assert np.count_nonzero(kept < 1000) > 20  # half are spaced by the logarithm
+    assert kept[-50:].tolist() == list(range(100_000, 100_050))  # the short one is whole
+    rows = kept[:-50]
+    assert len(rows) <= 100
+    assert rows[[0, -1]].tolist() == [0, 99_999]
+    assert np.diff(rows).max() < 2100  # evenly enough for a linear axis
+    assert (rows < 1000).sum() > 20  # and near the start for a log one
+    assert thin(curve, 100_000).tolist() == list(range(100_050))
 
 
 def test_scales_suit_the_values():

@@ -168,7 +168,9 @@ def check_plan(script: str, flags: tuple[str, ...], capsys, tmp_path) -> str:
     return shown.out
 
 
-@pytest.mark.parametrize(('script', 'flags'), SHIPPED)
+@pytest.mark.parametrize(('script', 'flags'), [
+    pytest.param(*row.values, id=row.id, marks=() if 'digits' in row.values[1] else pytest.mark.slow) for row in SHIPPED
+])  # fmt: skip
 def test_every_command_of_a_suite_passes_a_dry_run(script, flags, capsys, tmp_path):
     plan = check_plan(script, flags, capsys, tmp_path)
     config = config_of(script, flags)

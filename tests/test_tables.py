@@ -8,12 +8,10 @@ import re
 import numpy as np
 import pytest
 
-from tests.fake_runs import write_run
+from tests.fake_runs import groups_of
 from utils.compare import (
     format_summary,
     format_table,
-    group_runs,
-    load_runs,
     rename_groups,
     summarise,
     summary_cells,
@@ -22,13 +20,6 @@ from utils.compare import (
 from utils.tables import LATEX
 
 NASTY = (r'a_b & c\d {e} 50% $x^2$ ~ #1 | <i>`"*', '[b] | "quoted", with comma', '-', 'plain')
-
-
-def groups_of(folder, **runs):
-    """Write runs by name, load and group them."""
-    for name, settings in runs.items():
-        write_run(folder / name, **settings)
-    return group_runs(load_runs([folder]))
 
 
 @pytest.fixture

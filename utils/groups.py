@@ -205,7 +205,8 @@ def _seed_order(run: Run) -> tuple[float, str]:
 
 
 def _group_by_settings(runs: Sequence[Run], by: Sequence[str]) -> list[Group]:
-    settings = [{**_other_settings(run), **scientific_settings(run)} for run in runs]
+    given = [{name: json.dumps(value) for name, value in run.settings.items() if value is not None} for run in runs]
+    settings = [{**each, **scientific_settings(run)} for each, run in zip(given, runs, strict=True)]
     known = {name for each in settings for name in each} | {name for run in runs for name in run.settings}
     for name in by:
         if name not in known:
