@@ -10,7 +10,7 @@ import shlex
 import sys
 
 from data import list_datasets
-from models import list_models
+from models import list_models, model_options
 from tests.conftest import PROJECT, main_gbn, main_normal
 from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser
@@ -65,6 +65,16 @@ def write_flag_table() -> None:
 
 def test_the_flag_table_is_that_of_the_parsers():
     assert flag_table() in README.read_text()
+
+
+def test_the_network_table_has_every_network_and_option():
+    listed, section = {}, README.read_text().split('## Networks')[1]
+    for names, options in re.findall(r'^\| (`.*?) \|.*\| (.*)\|$', section, flags=re.MULTILINE):
+        for name in re.findall(r'`(\w+)`', names):
+            listed[name] = set(re.findall(r'`(\w+)`', options))
+    from_the_data = {'num_classes', 'input_shape', 'input_size', 'dataset'}
+    known = {name: model_options(name) - from_the_data for name in list_models()}
+    assert {name: listed.get(name) for name in known} == known
 
 
 def test_every_training_command_is_accepted(tmp_path, monkeypatch):
