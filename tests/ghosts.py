@@ -1,0 +1,91 @@
+"""Layers, kernels and a float64 reference for the tests of ghost batch norm."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from models.layers import ghost_batch_norm as gbn
+from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d
+
+LAYERS = {2: GhostBatchNorm1d, 3: GhostBatchNorm1d, 4: GhostBatchNorm2d, 5: GhostBatchNorm3d}
+REST = [(3,), (3, 5), (3, 2, 3), (3, 2, 1, 2)]  # shape of one example
+KERNELS = ['_looped', '_folded', '_rows']
+CASES = [(kernel, rest) for kernel in KERNELS for rest in REST if kernel != '_rows' or len(rest) == 1]
+
+
+@pytest.fixture
+def use_kernel(monkeypatch):
+    """Make every ghost batch norm use the kernel of that name."""
+
+    def use(name: str) -> None:
+        kernel = getattr(gbn, name)
+        monkeypatch.setattr(gbn, '_choose_kernel', lambda layer, inputs: kernel)
+
+    return use
+
+
+def make_layer(rest, ghost_batch_size=4, dtype=torch.float64, **settings):
+    """A layer for examples of that shape, with weights that are not ones."""
+    layer = LAYERS[len(rest) + 1](rest[0], ghost_batch_size, **settings).to(dtype)
+    if layer.affine:
+        nn.init.uniform_(layer.weight, 0.5, 1.5)
+        nn.init.uniform_(layer.bias, -1, 1)
+    return layer
+
+
+def split_by_rule(inputs, size):
+    """The ghosts of a batch, by the written rule."""
+    ghosts = [inputs[i : i + size] for i in range(0, len(inputs), size)]
+    if len(ghosts) > 1 and ghosts[-1][:, 0].numel() == 1:
+        ghosts[-2:] = [torch.cat(ghosts[-2:])]
+    return ghosts
+
+
+class Reference:
+    """Ghost batch norm and its running statistics, spelled out with nothing but means."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        self.running_mean = torch.zeros(layer.num_features, dtype=torch.float64)
+        self.running_var = torch.ones(layer.num_features, dtype=torch.float64)
+        self.seen = 0
+
+    def __call__(self, inputs, weight=None, bias=None):
+        outputs = [self.normalize(ghost) for ghost in split_by_rule(inputs, self.layer.ghost_batch_size)]
+        outputs = torch.cat(outputs).movedim(1, -1)
+        if weight is not None:
+            outputs = outputs * weight + bias
+        return outputs.movedim(-1, 1)
+
+    def normalize(self, ghost):
+        dims = [0, *range(2, ghost.dim())]
+        count = ghost[:, 0].numel()
+        mean = ghost.mean(dims, keepdim=True)
+        var = ((ghost - mean) ** 2).mean(dims, keepdim=True)
+        self.seen += 1
+        rate = 1 / self.seen if self.layer.momentum is None else self.layer.momentum
+        self.running_mean = (1 - rate) * self.running_mean + rate * mean.detach().flatten()
+        unbiased = var.detach().flatten() * count / (count - 1)
+        self.running_var = (1 - rate) * self.running_var + rate * unbiased
+        return (ghost - mean) / (var + self.layer.eps).sqrt()
+
+
+def assert_near(actual, expected, tolerance=1e-11):
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
+
+
+def gradients(function, inputs, layer, directions):
+    inputs = inputs.detach().clone().requires_grad_()
+    outputs = function(inputs)
+    return [outputs, *torch.autograd.grad(outputs, [inputs, *layer.parameters()], directions)]
+
+
+def make_network():
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(),
+        nn.Linear(36, 8), nn.BatchNorm1d(8), nn.ReLU(inplace=True), nn.Linear(8, 3),
+    ).double()  # fmt: skip

@@ -1,0 +1,119 @@
+"""Conversion to ghost batch norm, and what becomes of a converted model."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, update_bn
+
+from models.layers.ghost_batch_norm import (
+    GhostBatchNorm1d,
+    GhostBatchNorm2d,
+    GhostBatchNorm3d,
+    convert_ghost_batch_norm,
+)
+from tests.ghosts import assert_near, make_network
+
+
+def test_conversion_keeps_every_object_and_setting():
+    third = nn.BatchNorm3d(2, eps=1e-2, momentum=None)
+    model = nn.Sequential(make_network(), nn.InstanceNorm2d(3, affine=True), third)
+    model[0][1].weight.requires_grad_(False)
+    model[0][5].eval()
+    calls = []
+    model[0][1].register_forward_hook(lambda *_: calls.append(1))
+    kept = [*model.modules(), *model.parameters(), *model.buffers()]
+    assert convert_ghost_batch_norm(model, 4) is model
+    now = [*model.modules(), *model.parameters(), *model.buffers()]
+    assert all(one is other for one, other in zip(kept, now, strict=True))
+    first, second, instance, last = model[0][1], model[0][5], model[1], model[2]
+    assert [type(m) for m in (first, second, last)] == [GhostBatchNorm2d, GhostBatchNorm1d, GhostBatchNorm3d]
+    assert type(instance) is nn.InstanceNorm2d
+    assert not hasattr(instance, 'ghost_batch_size')
+    assert (last.eps, last.momentum, last.ghost_batch_size) == (1e-2, None, 4)
+    assert not first.weight.requires_grad
+    assert first.training
+    assert not second.training
+    assert 'ghost_batch_size=4' in repr(first)
+    first(torch.randn(8, 4, 3, 3, dtype=torch.float64))
+    assert calls == [1]
+
+
+def test_an_optimizer_made_before_conversion_trains_the_model():
+    model = make_network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    convert_ghost_batch_norm(model, 4)
+    before = copy.deepcopy(list(model.parameters()))
+    model(torch.randn(8, 2, 5, 5, dtype=torch.float64)).square().sum().backward()
+    optimizer.step()
+    assert all(not torch.equal(a, b) for a, b in zip(before[2:4], list(model.parameters())[2:4], strict=True))
+
+
+def test_conversion_twice_sets_the_size_and_handles_roots_and_shared_modules():
+    root = nn.BatchNorm1d(3)
+    assert convert_ghost_batch_norm(root, 4) is root
+    assert isinstance(convert_ghost_batch_norm(root, 8), GhostBatchNorm1d)
+    assert root.ghost_batch_size == 8
+    shared = nn.BatchNorm1d(3)
+    model = convert_ghost_batch_norm(nn.Sequential(shared, nn.ReLU(), shared), 2)
+    assert model[0] is model[2] is shared
+    assert isinstance(shared, GhostBatchNorm1d)
+    model(torch.randn(6, 3))
+    assert shared.num_batches_tracked == 6
+
+
+class Activated(nn.BatchNorm2d):
+    """A batch norm with a forward of its own."""
+
+    def forward(self, input):
+        return super().forward(input).relu()
+
+
+@pytest.mark.parametrize('odd', [nn.SyncBatchNorm(4), nn.LazyBatchNorm2d(), Activated(4)])
+def test_other_batch_norms_are_refused_by_name_and_nothing_changes(odd):
+    model = nn.Sequential(nn.BatchNorm2d(4), nn.Sequential(odd))
+    with pytest.raises(ValueError, match=rf'^1\.0 is a {type(odd).__name__}, '):
+        convert_ghost_batch_norm(model, 4)
+    assert type(model[0]) is nn.BatchNorm2d
+    with pytest.raises(ValueError, match=r'^the model itself is a '):
+        convert_ghost_batch_norm(odd, 4)
+
+
+def test_state_dicts_move_both_ways():
+    plain, ghost = make_network(), convert_ghost_batch_norm(make_network(), 4)
+    inputs = torch.randn(8, 2, 5, 5, dtype=torch.float64)
+    ghost(inputs)
+    assert list(plain.state_dict()) == list(ghost.state_dict())
+    plain.load_state_dict(ghost.state_dict())
+    assert torch.equal(plain.eval()(inputs), ghost.eval()(inputs))
+    nn.init.normal_(plain[1].weight)
+    ghost.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(inputs), ghost(inputs))
+
+
+@pytest.mark.parametrize('duplicate', [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_train_as_the_original(duplicate):
+    model = convert_ghost_batch_norm(make_network(), 4)
+    twin = duplicate(model)
+    inputs = torch.randn(8, 2, 5, 5, dtype=torch.float64)
+    assert torch.equal(model(inputs), twin(inputs))
+    assert_near(model.buffers(), twin.buffers(), tolerance=0)
+    assert twin[1].ghost_batch_size == 4
+
+
+def test_averaged_model_and_update_bn():
+    torch.manual_seed(0)
+    model = nn.Sequential(GhostBatchNorm1d(3, 4, dtype=torch.float64))
+    averaged = AveragedModel(model)
+    averaged.update_parameters(model)
+    data = 2 + torch.randn(32, 3, dtype=torch.float64)
+    update_bn(data.split(16), averaged)
+    layer = averaged.module[0]
+    assert_near([layer.running_mean], [data.mean(0)])
+    assert_near([layer.running_var], [torch.stack([part.var(0) for part in data.split(4)]).mean(0)])
+    assert layer.momentum == 0.1
+    assert layer.num_batches_tracked == 8

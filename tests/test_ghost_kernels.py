@@ -1,0 +1,174 @@
+"""The kernels of ghost batch norm: layouts and strides, what may surround them, which is chosen and what it costs."""
+
+# ruff: noqa: F811 - fixtures are imported by name
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models.layers import ghost_batch_norm as gbn
+from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from tests.ghosts import CASES, KERNELS, assert_near, gradients, make_layer, use_kernel  # noqa: F401
+
+
+@pytest.mark.parametrize(('kernel', 'rest'), CASES)
+def test_order_matters_between_ghosts_only(kernel, rest, use_kernel):
+    use_kernel(kernel)
+    torch.manual_seed(0)
+    layer = make_layer(rest)
+    inputs = torch.randn(8, *rest, dtype=torch.float64)
+    outputs = layer(inputs)
+    inside = torch.tensor([2, 0, 3, 1, 5, 4, 7, 6])
+    assert_near([layer(inputs[inside])], [outputs[inside]])
+    across = torch.tensor([4, 1, 2, 3, 0, 5, 6, 7])
+    assert (layer(inputs[across]) - outputs[across]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(('rest', 'memory_format'), [
+    ((3, 4, 5), torch.channels_last), ((3, 2, 4, 5), torch.channels_last_3d),
+])  # fmt: skip
+@pytest.mark.parametrize('kernel', ['_looped', '_folded'])
+@pytest.mark.parametrize('batch_size', [12, 14])
+def test_channels_last_stays_and_changes_nothing(kernel, rest, memory_format, batch_size, use_kernel):
+    use_kernel(kernel)
+    torch.manual_seed(0)
+    layer = make_layer(rest)
+    inputs, directions = torch.randn(2, batch_size, *rest, dtype=torch.float64)
+    expected = gradients(layer, inputs, layer, directions)
+    last = inputs.to(memory_format=memory_format)
+    actual = gradients(layer, last, layer, directions.to(memory_format=memory_format))
+    assert actual[0].is_contiguous(memory_format=memory_format)
+    assert actual[1].is_contiguous(memory_format=memory_format)
+    assert_near(actual, expected)
+
+
+@pytest.mark.parametrize(('kernel', 'rest'), CASES)
+def test_strided_inputs_and_expanded_gradients(kernel, rest, use_kernel):
+    use_kernel(kernel)
+    torch.manual_seed(0)
+    layer = make_layer(rest)
+    wide = torch.randn(28, *rest[:-1], 2 * rest[-1], dtype=torch.float64)
+    expanded = torch.randn(14, *rest[:-1], 1, dtype=torch.float64).expand(14, *rest)
+    turned = torch.randn(*rest[::-1], 14, dtype=torch.float64).permute(*range(len(rest), -1, -1))
+    for inputs in (wide[::2, ..., ::2], expanded, turned):
+        direction = torch.ones((), dtype=torch.float64).expand(inputs.shape)
+        expected = gradients(layer, inputs.contiguous(), layer, direction.contiguous())
+        outputs = layer(inputs.detach().requires_grad_())
+        assert_near([outputs], expected[:1])
+        actual = torch.autograd.grad(outputs, list(layer.parameters()), direction)
+        assert_near(actual, expected[2:])
+
+
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_two_forwards_before_one_backward(kernel, use_kernel):
+    use_kernel(kernel)
+    torch.manual_seed(0)
+    layer = make_layer((3,))
+    inputs = torch.randn(2, 14, 3, dtype=torch.float64)
+    (layer(inputs[0]).pow(3).sum() + layer(inputs[1, :5]).pow(3).sum()).backward()
+    together = layer.weight.grad
+    layer.weight.grad = None
+    layer(inputs[0]).pow(3).sum().backward()
+    layer(inputs[1, :5]).pow(3).sum().backward()
+    assert_near([together], [layer.weight.grad])
+
+
+@pytest.mark.parametrize(('kernel', 'rest'), CASES)
+def test_an_in_place_relu_may_follow(kernel, rest, use_kernel):
+    use_kernel(kernel)
+    torch.manual_seed(0)
+    layer = make_layer(rest)
+    inputs, directions = torch.randn(2, 14, *rest, dtype=torch.float64)
+    inside = gradients(nn.Sequential(layer, nn.ReLU(inplace=True)), inputs, layer, directions)
+    outside = gradients(nn.Sequential(layer, nn.ReLU()), inputs, layer, directions)
+    assert_near(inside, outside)
+
+
+def test_rows_work_block_by_block(use_kernel, monkeypatch):
+    torch.manual_seed(0)
+    layer = make_layer((3,))
+    inputs, directions = torch.randn(2, 20, 3, dtype=torch.float64)
+    use_kernel('_looped')
+    expected = gradients(layer, inputs, layer, directions)
+    use_kernel('_rows')
+    monkeypatch.setattr(gbn, '_BLOCK', 30)  # two ghosts of 4 x 3 values, and one left over
+    assert_near(gradients(layer, inputs, layer, directions), expected)
+
+
+class CountCalls(TorchDispatchMode):
+    """Count the operations that reach a device."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(('kernel', 'rest'), [('_folded', (3,)), ('_folded', (3, 4, 4)), ('_rows', (3,))])
+def test_number_of_operations_does_not_grow_with_the_ghosts(kernel, rest, use_kernel):
+    use_kernel(kernel)
+    counts = []
+    for num_ghosts in (2, 32):
+        layer = make_layer(rest)
+        inputs = torch.randn(4 * num_ghosts, *rest, dtype=torch.float64, requires_grad=True)
+        with CountCalls() as calls:
+            layer(inputs).sum().backward()
+        counts.append(calls.count)
+    assert counts[0] == counts[1] > 0
+
+
+def test_kernel_choice():
+    def chosen(layer, *shape, dtype=torch.float32):
+        return gbn._choose_kernel(layer, torch.empty(*shape, dtype=dtype)).__name__
+
+    assert chosen(GhostBatchNorm1d(128, 32), 640, 128) == '_rows'
+    assert chosen(GhostBatchNorm1d(512, 128), 4096, 512) == '_rows'
+    assert chosen(GhostBatchNorm1d(512, 512), 4096, 512) == '_looped'
+    assert chosen(GhostBatchNorm1d(128, 32, affine=False), 640, 128) == '_looped'
+    assert chosen(GhostBatchNorm2d(16, 32), 640, 16, 8, 8) == '_looped'
+    assert chosen(GhostBatchNorm2d(16, 32), 640, 16, 8, 8, dtype=torch.bfloat16) == '_folded'
+    on_device = torch.empty(640, 128, device='meta')
+    assert gbn._choose_kernel(GhostBatchNorm1d(128, 32), on_device).__name__ == '_folded'
+
+
+@pytest.mark.parametrize('momentum', [0.1, None])
+@pytest.mark.parametrize('rest', [(3,), (3, 4, 4)])
+def test_compiled_layer_has_one_graph_and_the_same_numbers(rest, momentum):
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    layer = make_layer(rest, momentum=momentum)
+    twin = copy.deepcopy(layer)
+    counter = CompileCounterWithBackend('eager')
+    compiled = torch.compile(layer, backend=counter, fullgraph=True)
+    for batch_size, num_graphs in ((12, 1), (12, 1), (12, 1), (6, 2), (12, 2)):
+        inputs, directions = torch.randn(2, batch_size, *rest, dtype=torch.float64)
+        actual = gradients(compiled, inputs, layer, directions)
+        assert_near(actual, gradients(twin, inputs, twin, directions))
+        assert_near(layer.buffers(), twin.buffers())
+        assert counter.frame_count == num_graphs
+
+
+@pytest.mark.parametrize('kernel', KERNELS)
+def test_two_seeded_runs_are_equal_bit_for_bit(kernel, use_kernel):
+    use_kernel(kernel)
+
+    def run():
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Linear(5, 6), GhostBatchNorm1d(6, 4), nn.ReLU(), nn.Linear(6, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randn(14, 5)).square().mean().backward()
+            optimizer.step()
+        return model.state_dict()
+
+    first, second = run(), run()
+    assert all(torch.equal(first[key], second[key]) for key in first)
