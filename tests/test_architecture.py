@@ -26,11 +26,18 @@ MAY_IMPORT = {
     'preprocess.py': {'utils'},
     'data.py': {'datasets', 'preprocess', 'utils'},
 }
-KNOWS_RUN_CONFIG = {f'utils/{name}.py' for name in ('config', 'experiment', 'plan', 'runner')}
+# class of settings -> the files that may know it; all others take plain named values
+KNOWS_SETTINGS = {
+    'RunConfig': {'config', 'experiment', 'plan', 'runner', 'checks'},
+    'NetworkConfig': {'config', 'experiment', 'checks'},
+    'MeasureConfig': {'config', 'experiment', 'network', 'analysis_flags'},
+}
+# What a script may import of the project.
+MAY_SCRIPTS_IMPORT = {'analysis', 'utils', 'data', 'models', 'data.get_dataset', 'data.list_datasets', 'models.list_models'}
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'Look', 'TypeVar', 'field', 'dataclasses.field', 'Path(__file__).absolute',
+    'Look', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
 CONSTANT_METHODS = {'items', 'keys', 'values', 'join'}
 VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}
@@ -172,14 +179,25 @@ def test_modules_do_not_import_each_other_in_a_circle():
     assert set(order) >= modules()
 
 
-def test_run_config_stops_at_the_composer():
+@pytest.mark.parametrize('settings', KNOWS_SETTINGS)
+def test_settings_stop_at_the_composer(settings):
     named = {
         path for path in sources(benchmarks=True) for node in ast.walk(tree_of(path))
-        if 'RunConfig' in (getattr(node, 'id', ''), getattr(node, 'attr', ''), getattr(node, 'name', ''))
-        or (isinstance(node, ast.Constant) and node.value == 'RunConfig')
+        if settings in (getattr(node, 'id', ''), getattr(node, 'attr', ''), getattr(node, 'name', ''))
+        or (isinstance(node, ast.Constant) and node.value == settings)
     }
     assert COMPOSER in named
-    assert named <= KNOWS_RUN_CONFIG
+    assert named <= {f'utils/{name}.py' for name in KNOWS_SETTINGS[settings]}
+
+
+@pytest.mark.parametrize('path', scripts())
+def test_scripts_compose_and_no_more(path):
+    froms = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)]
+    names = {
+        f'{node.module}.{alias.name}' for node in froms for alias in node.names if node.module in ('data', 'models')
+    }
+    tops = {name.partition('.')[0] for node in ast.walk(tree_of(path)) for name in imported(path, node)}
+    assert names | tops <= MAY_SCRIPTS_IMPORT
 
 
 # What is not written here

@@ -19,9 +19,12 @@ from tests.conftest import PROJECT
 from tests.official_files import write_mnist
 
 DOCS = PROJECT / 'docs'
-TASKS = ('add_a_data_set.md', 'add_a_network.md', 'read_the_page.md', 'reproduce_a_row.md', 'run_a_suite.md')
+TASKS = (
+    'add_a_data_set.md', 'add_a_network.md', 'diffusion.md', 'draw_a_line.md', 'measure_sharpness.md',
+    'read_the_page.md', 'reproduce_a_row.md', 'run_a_suite.md',
+)  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
-COPIED = ('*.py', '*.sh', 'datasets', 'experiments', 'models', 'utils')
+COPIED = ('*.py', '*.sh', 'analysis', 'datasets', 'experiments', 'models', 'utils')
 COMMAND_SECONDS = 300
 
 

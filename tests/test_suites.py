@@ -18,12 +18,12 @@ from utils.suite import SUITES, find_suite, list_suites
 SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
 SHIPPED = [
     pytest.param(script, tuple(flags), id=f'{suite.name}-{flags[flags.index("--save") + 1]}')
-    for suite in list_suites() for script, *flags in suite.commands
+    for suite in list_suites() for script, *flags in suite.commands if script in SCRIPTS
 ]  # fmt: skip
 
 # Data of the shape of what is missing, no more than the largest batch needs; AlexNet scales images of any size.
 GENERATED = {
-    'mnist': 'fake:4096:1x28x28:10', 'cifar10': 'fake:4096:3x32x32:10', 'cifar100': 'fake:4096:3x32x32:100',
+    'mnist': 'fake:4096:1x28x28:10', 'cifar10': 'fake:10240:3x32x32:10', 'cifar100': 'fake:4096:3x32x32:100',
     'imagenet': 'fake:8192:3x8x8:1000',
 }  # fmt: skip
 
@@ -153,6 +153,9 @@ def test_the_rows_of_a_suite_can_be_compared(name):
 
 def check_plan(script: str, flags: tuple[str, ...], capsys, tmp_path) -> str:
     """Assert that a command passes --dry-run and creates nothing, on generated data where its own is not there."""
+    if '--init-from' in flags:  # of a run that another line makes
+        start = flags.index('--init-from')
+        flags = (*flags[:start], *flags[start + 2 :])
     config = config_of(script, flags)
     assert config.dataset in list_datasets() or config.dataset.startswith('fake')
     try:
@@ -170,6 +173,7 @@ def check_plan(script: str, flags: tuple[str, ...], capsys, tmp_path) -> str:
 
 @pytest.mark.parametrize(('script', 'flags'), [
     pytest.param(*row.values, id=row.id, marks=() if 'digits' in row.values[1] else pytest.mark.slow) for row in SHIPPED
+    if not re.fullmatch(r'keskar_figure5-from_epoch([2-9]|\d\d)', row.id)  # of a hundred that differ in the number
 ])  # fmt: skip
 def test_every_command_of_a_suite_passes_a_dry_run(script, flags, capsys, tmp_path):
     plan = check_plan(script, flags, capsys, tmp_path)

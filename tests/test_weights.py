@@ -1,13 +1,21 @@
-"""Weight distance against brute force, and the spacing of its points."""
+"""Weight distance against brute force, the spacing of its points, and the weights as one vector."""
 
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from utils.weights import is_log_spaced, weight_distance
+from utils.weights import (
+    array_to_parameters,
+    is_log_spaced,
+    parameters_to_array,
+    restored,
+    trainable,
+    weight_distance,
+)
 
 
 def test_distance_is_over_all_parameters_and_no_buffers():
@@ -30,3 +38,43 @@ def test_points_are_log_spaced():
     ratios = [second / first for first, second in itertools.pairwise(late)]
     assert all(1.10 < ratio < 1.15 for ratio in ratios)  # 10**(1/20) = 1.122
     assert not is_log_spaced(0)
+
+
+def make_model():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3, 2))
+    model[0].bias.requires_grad_(False)
+    model[0].to(memory_format=torch.channels_last)
+    return model
+
+
+def test_the_vector_holds_what_is_trained_and_goes_back_in_its_order():
+    model = make_model()
+    x = parameters_to_array(model)
+    assert (x.dtype, x.shape) == (np.float64, (3 * 2 * 4 + 3 + 3 + 2 * 3 + 2,))
+    assert [name for name, _ in trainable(model)] == ['0.weight', '1.weight', '1.bias', '3.weight', '3.bias']
+    assert x[:24].reshape(3, 2, 2, 2)[1, 1, 0, 1] == model[0].weight[1, 1, 0, 1].item()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    tensors = dict(model.named_parameters())
+    values = np.arange(len(x)) + 1 / 3
+    array_to_parameters(values, model)
+    assert np.array_equal(parameters_to_array(model), values.astype(np.float32).astype(np.float64))
+    assert model[3].weight[1, 2].item() == np.float32(values[-3])
+    assert all(tensors[name] is parameter for name, parameter in model.named_parameters())
+    assert torch.equal(model[0].bias, before['0.bias'])
+    assert torch.equal(model[1].running_var, before['1.running_var'])
+    array_to_parameters(x, model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(ValueError, match=rf'\(7,\) for {len(x)} trainable'):
+        array_to_parameters(np.zeros(7), model)
+
+
+def test_a_network_is_restored_whatever_happens_to_it():
+    model = make_model()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(RuntimeError, match='stop'), restored(model):
+        model(torch.randn(4, 2, 2, 2))  # moves the running statistics
+        array_to_parameters(np.zeros(len(parameters_to_array(model))), model)
+        assert model[1].num_batches_tracked == 1
+        raise RuntimeError('stop')
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

@@ -6,6 +6,7 @@ version. The published one lacks the optimizer, the random state and the setting
 
 from __future__ import annotations
 
+import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -52,6 +53,8 @@ def load_file(path: str | Path) -> dict:
             loaded = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the reader of a damaged file may stumble over anything
         reason = str(error).strip().split('\n')[0][:200]
+        if isinstance(error, pickle.UnpicklingError):  # torch goes on to say how to run it
+            reason = 'it holds other objects, and reading those could run code'
         raise ValueError(f'{path}: damaged, or not a checkpoint of tensors and plain values ({reason})') from error
     if not isinstance(loaded, dict):
         raise ValueError(f'{path}: not a checkpoint: it holds a {type(loaded).__name__}, not a dict')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -17,8 +18,10 @@ from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser
 
 SCRIPTS = ('main_normal.py', 'main_gbn.py')
+MEASURING = ('measure_sharpness.py', 'evaluate.py')  # scripts that read what --evaluate names
 # Flags that say where or how fast something runs, not what is computed.
 PLACES = FREE_ON_RESUME - {'epochs'}
+PLACES_OF_MEASURING = frozenset(('device', 'datasets_dir', 'workers', 'deterministic'))
 MAX_VALUE, MAX_SUFFIX = 24, 120  # characters
 
 
@@ -41,6 +44,14 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
 def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
     """Return given_flags without those that only say where or how fast something runs."""
     return {name: value for name, value in given_flags(script, words).items() if name not in PLACES}
+
+
+def place_words(script: str, words: Sequence[str]) -> tuple[str, ...]:
+    """Return those flags of a training command, with their values, that a measuring script takes as well."""
+    starts = [index for index, word in enumerate(words) if re.match('--?[a-z]', word)]
+    pieces = [tuple(words[start:end]) for start, end in itertools.pairwise([*starts, len(words)])]
+    kept = [piece for piece in pieces if given_flags(script, piece).keys() <= PLACES_OF_MEASURING]
+    return tuple(word for piece in kept for word in piece)
 
 
 def name_suffix(settings: dict[str, object]) -> str:

@@ -17,11 +17,11 @@ from utils.errors import UserError, suggest
 from utils.groups import Group, group_runs, rename_groups, varying_between, varying_settings
 from utils.layout import RESULT_COLUMNS
 from utils.run_files import Run, load_runs, seedless
-from utils.tables import explain, format_summary, format_table, summary_cells
+from utils.tables import explain, format_section, format_summary, format_table, summary_cells
 
 __all__ = [
     'Group', 'Run', 'load_runs', 'group_runs', 'rename_groups', 'varying_settings', 'varying_between', 'check_columns',
-    'summarise', 'summary_cells', 'format_summary', 'format_table', 'explain',
+    'summarise', 'summary_cells', 'format_section', 'format_summary', 'format_table', 'explain',
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from utils import compare, plots
 from utils.compare import Group, Run
 from utils.errors import UserError
 from utils.run_files import find_run_folders, has_results, is_run_folder
+from utils.tables import Section
 from utils.watch import watch
 
 log = logging.getLogger('bigbatch')
@@ -36,6 +37,7 @@ class Comparison:
         colors: of the rows, cycled; a colour-blind-safe set if empty.
         output: the page; None: comparison.html in the first folder, or beside the first run.
         figures: folder for PDFs; None: no figures.
+        sections: each makes of the groups one more table, or None where they have nothing for it.
     """
 
     experiments: Sequence[str]
@@ -48,6 +50,7 @@ class Comparison:
     colors: Sequence[str] = ()
     output: Path | None = None
     figures: Path | None = None
+    sections: Sequence[Callable[[Sequence[Group]], Section | None]] = ()
 
     def report(self) -> None:
         """Write the page and the figures, and print the table.
@@ -56,7 +59,7 @@ class Comparison:
             UserError: bad input; nothing is written or printed then.
         """
         groups = self._groups(compare.load_runs(self.experiments))
-        summary = compare.summarise(groups, self.reference)
+        summary, sections = compare.summarise(groups, self.reference), self._sections(groups)
         path, folder = self._page_path(), self._figures_folder()
         for group in groups:
             if group.mixed:
@@ -64,7 +67,7 @@ class Comparison:
         with _writing('page', path, '--output'):
             self._write_page(groups, summary, path)
         made = self._write_figures(groups, summary, folder) if folder else ()
-        print(compare.format_summary(summary, compare.varying_between(groups), self.style))
+        print(compare.format_summary(summary, compare.varying_between(groups), self.style, sections))
         self._say(f'\npage: {path}')
         if made:
             self._say(f'figures: {", ".join(map(str, made))}')
@@ -106,14 +109,18 @@ class Comparison:
         groups = compare.group_runs(runs, self.group_by)
         return compare.rename_groups(groups, self.legend) if self.legend else groups
 
+    def _sections(self, groups: Sequence[Group]) -> list[Section]:
+        return [section for make in self.sections if (section := make(groups)) is not None]
+
     def _columns(self, groups: Sequence[Group]) -> Sequence[str]:
         return compare.check_columns(groups, self.columns) if self.columns else plots.COLUMNS
 
     def _write_page(self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False) -> None:
         columns = self._columns(groups)
         plots.write_comparison_page(
-            groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors, reloads=reloads
-        )
+            groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors,
+            sections=self._sections(groups), reloads=reloads,
+        )  # fmt: skip
 
     def _write_figures(self, groups: Sequence[Group], summary: pd.DataFrame, folder: Path) -> list[Path]:
         from utils.figures import write_figures  # matplotlib takes a second to load

@@ -27,15 +27,46 @@ FREE_ON_RESUME = frozenset((
 ))
 
 USED_IN_EVALUATION = frozenset((
-    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'val_fraction', 'workers', 'model', 'model_config',
-    'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
+    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'pixels', 'val_fraction', 'workers', 'model',
+    'model_config', 'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
 ))
 # Fields that say what was asked for, not what the run is.
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class NetworkConfig:
+    """What names a network, its data and its device: enough to build it and to feed it."""
+
+    dataset: str
+    datasets_dir: str | None
+    download: bool
+    model: str
+    model_config: dict
+    input_size: int | None
+    pixels: str  # normalized: by mean and deviation of the data set; unit: from 0 to 1
+    augment: bool | None  # None: as is usual for the data set
+    flip: bool | None
+    val_fraction: float
+    workers: int | None
+    eval_batch_size: int
+    device: str  # auto, cpu, cuda or cuda:i
+    strict_device: bool  # False: fall back with a warning where the device is missing
+    dtype: str
+    deterministic: bool
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig(NetworkConfig):
+    """What an analysis needs besides to feed a trained network; `seed` is that of its run, which split the data."""
+
+    measure_seed: int
+    num_examples: int | None  # at most so many of each set, the first of an order seeded by measure_seed; None: all
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(NetworkConfig):
     """Every setting of one training run, resolved from its flags."""
 
     script: str
@@ -43,28 +74,12 @@ class RunConfig:
     argv: tuple[str, ...]
     results_dir: str
     save: str
-    dataset: str
-    datasets_dir: str | None
-    download: bool
-    model: str
-    model_config: dict
-    input_size: int | None
-    augment: bool | None  # None: as is usual for the data set
-    flip: bool | None
-    val_fraction: float
     drop_last: bool
-    workers: int | None
-    device: str  # auto, cpu, cuda or cuda:i
-    strict_device: bool  # False: fall back with a warning where the device is missing
-    dtype: str
-    deterministic: bool
-    seed: int
     epochs: int  # before they are stretched
     start_epoch: int
     batch_size: int  # examples per update, --batch-multiplier included
     micro_batch_size: int | None  # None: the whole batch at once
     ghost_batch_size: int | None  # None: ordinary batch norm
-    eval_batch_size: int
     base_batch_size: int
     lr_scaling: str  # none, sqrt or linear
     regime_bb_fix: bool
@@ -82,6 +97,7 @@ class RunConfig:
     evaluate: str
     save_all: bool
     tensorboard: bool
+    noise_scale: bool
     print_freq: int | None
     dry_run: bool
 
@@ -109,7 +125,7 @@ def parse_config(parser: Parser, argv: list[str] | None = None) -> RunConfig:
         given = _describing_flags(run_of(flags.evaluate)) + given
         flags = parser.parse_args(given)
         _warn_unused_in_evaluation(parser, argv)
-    _warn(flags)
+    warn_about_device(flags)
     return _resolve(parser, flags, given)
 
 
@@ -124,7 +140,7 @@ def _resumed_config(parser: Parser, given: list[str], flags) -> RunConfig:
         raise UserError(f'--results_dir {flags.results_dir}: a resumed run stays where it is; --save NEW forks it')
     argv = stored['argv'] + given
     all_flags = parser.parse_args(argv)
-    _warn(all_flags)
+    warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv)
     _check_same_settings(config, stored['settings'])
     if flags.save:
@@ -146,7 +162,7 @@ def _check_same_settings(config: RunConfig, stored: dict) -> None:
 def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
     _check_flags(flags)
     values = {name: value for name, value in vars(flags).items() if name in RunConfig.__dataclass_fields__}
-    device, strict, dtype = _device_and_dtype(flags)
+    device, strict, dtype = device_and_dtype(flags)
     ghost = flags.mini_batch_size
     config = RunConfig(**{
         **values,
@@ -164,6 +180,7 @@ def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
         'dtype': dtype,
     })
     _check_sizes(config)
+    _check_noise_scale(config)
     return config
 
 
@@ -180,7 +197,8 @@ def _micro_batch_size(flags) -> int | None:
     return flags.micro_batch_size or (flags.batch_size if accumulates else None)
 
 
-def _device_and_dtype(flags) -> tuple[str, bool, str]:
+def device_and_dtype(flags) -> tuple[str, bool, str]:
+    """Resolve --device, --type and --gpus to a device, whether it must be there, and a dtype."""
     device, dtype = TENSOR_TYPES[flags.type] if flags.type else ('auto', 'float32')
     if flags.gpus is not None:
         if not flags.gpus.isdecimal():
@@ -210,7 +228,7 @@ def _check_flags(flags) -> None:
         raise UserError('--flip mirrors training images, but --no-augment leaves them as they are: leave out one')
 
 
-def _warn(flags) -> None:
+def warn_about_device(flags) -> None:
     """Say which flags have no effect beside others."""
     type_device = TENSOR_TYPES[flags.type][0] if flags.type else None
     if flags.gpus is not None and type_device == 'cpu':
@@ -245,6 +263,18 @@ def _check_sizes(config: RunConfig) -> None:
         raise UserError(
             f'--micro-batch-size {micro} does not hold whole ghosts of {ghost}: '
             f'{" or ".join(map(str, sorted({below, above})))} does'
+        )
+
+
+def _check_noise_scale(config: RunConfig) -> None:
+    """Refuse to compare the gradients of parts of a batch with its own where it has but one part."""
+    batch, part = config.batch_size, config.ghost_batch_size or config.micro_batch_size or config.batch_size
+    if config.noise_scale and part == batch:
+        name, other = ('ghost', '--mini-batch-size') if config.ghost_batch_size else ('piece', '--micro-batch-size')
+        where = '' if config.ghost_batch_size else ' for a network without batch norm, or main_gbn.py for any'
+        raise UserError(
+            f'--noise-scale compares the gradients of parts of a batch with its own, but a batch of {batch} is one '
+            f'{name}: give {other} below {batch}{where}'
         )
 
 
@@ -285,13 +315,18 @@ def read_config_json(run: Path) -> dict:
     return stored
 
 
+def stored_settings(run: Path) -> dict:
+    """Return the settings of a run; empty for a folder that is none."""
+    return read_config_json(run)['settings'] if (run / CONFIG).is_file() else {}
+
+
 def _describing_flags(run: Path) -> list[str]:
     """Return the flags that name model and data of a run; none for a folder that is none."""
-    if not (run / CONFIG).is_file():
+    settings = stored_settings(run)
+    if not settings:
         return []
-    settings = read_config_json(run)['settings']
     flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
     flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
-    flags += ['--seed', str(settings['seed'])]
+    flags += ['--seed', str(settings['seed']), '--pixels', settings.get('pixels', 'normalized')]
     flags += ['--datasets-dir', settings['datasets_dir']] if settings['datasets_dir'] else []
     return flags + (['--input_size', str(settings['input_size'])] if settings['input_size'] else [])

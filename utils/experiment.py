@@ -1,16 +1,14 @@
-"""Compose one training run from its settings: data, network, regime, trainer, files.
+"""Compose what settings name: a training run of data, network, regime, trainer and files, or a trained network.
 
 The only place that knows all of them; below it, functions take plain named values.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -22,11 +20,14 @@ from datasets.memory import memory_limit
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
-from utils.config import RunConfig, checkpoint_of, read_config_json, run_of
+from utils.batch_norm import has_batch_norm
+from utils.checks import check_batch_norm, check_forward, check_unchanged, smallest_piece
+from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
 from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
+from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.optim import RegimeOptimizer, check_regime, override_regime
 from utils.plan import Data, Experiment, describe_plan
 from utils.regime import Regime, epoch_factor, lr_factor
@@ -68,8 +69,10 @@ def build_experiment(config: RunConfig) -> Experiment:
     device = choose_device(config.device, strict=config.strict_device)
     seeding.seed_everything(config.seed)
     start, stored = _load_start(config)
-    train_set, val_set, test_set = _load_datasets(config, device)
-    model = _build_model(config, train_set).to(device, getattr(torch, config.dtype))
+    train_set, val_set, test_set = _load_datasets(config, device, dry_run=config.dry_run)
+    model = _build_model(config, train_set)
+    _convert_batch_norm(config, model)
+    model.to(device, getattr(torch, config.dtype))
     criterion = summed_criterion(getattr(model, 'criterion', None))
     if start:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
@@ -78,11 +81,14 @@ def build_experiment(config: RunConfig) -> Experiment:
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
-    _check_batch_norm(config, model)
-    _check_forward(config, model, criterion, loaders)
+    check_batch_norm(config, model)
+    examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples))
+    check_forward(
+        config, model, criterion, examples, num_classes=train_set.num_classes, training=not config.evaluate
+    )
     regime, num_epochs = _adapt_regime(config, model)
     if stored:
-        _check_unchanged(config, stored, loaders.fingerprint, regime)
+        check_unchanged(config, stored, loaders.fingerprint, regime)
     optimizer = _build_optimizer(config, model, regime, loaders.train.num_steps)
     optimizer.start_epoch(config.start_epoch)
     if start and start['epoch'] > config.start_epoch:
@@ -90,6 +96,38 @@ def build_experiment(config: RunConfig) -> Experiment:
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
         regime=regime, num_epochs=num_epochs, optimizer=optimizer, start=start, stored=stored,
+    )
+
+
+def open_network(config: MeasureConfig, checkpoint: str) -> Network:
+    """Open a trained network and its data for measuring; writes nothing.
+
+    Args:
+        config: from utils.analysis_flags.network_config.
+        checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
+            state dict.
+
+    Raises:
+        ValueError: a checkpoint or a setting that cannot hold, in one line.
+    """
+    path, label, run, settings = describe_checkpoint(checkpoint)
+    state = checkpoints.load_state(path)
+    if config.deterministic:
+        seeding.set_deterministic()
+    device = choose_device(config.device, strict=config.strict_device)
+    seeding.seed_everything(config.seed)
+    sets = _load_datasets(config, device)
+    model = _build_model(config, sets[0]).to(device, getattr(torch, config.dtype)).eval()
+    criterion = summed_criterion(getattr(model, 'criterion', None))
+    checkpoints.load_weights(model, state, path)
+    config = _resolve_augmentation(config, sets[0], model)
+    train, val, test = _build_measuring_loaders(config, model, sets, device)
+    examples = _peek(val, 2)
+    check_forward(config, model, criterion, examples, num_classes=sets[0].num_classes, training=False)
+    return Network(
+        path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
+        conditions=conditions_of(config), model=model, criterion=criterion, train=train, val=val, test=test or val,
+        device=device,
     )
 
 
@@ -109,20 +147,7 @@ def _load_start(config: RunConfig) -> tuple[dict | None, dict | None]:
     return checkpoints.load_checkpoint(checkpoint_of(config.resume)), stored
 
 
-def _check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
-    """Refuse to go on with other data or another regime than the run began with."""
-    if stored['data'] != fingerprint:
-        raise ValueError(
-            f'--resume {config.resume}: the training set is not the one that the run began with '
-            f'(fingerprint {fingerprint}, then {stored["data"]}): bring that one back'
-        )
-    for row in stored['regime']:
-        now = regime.at(row['epoch'])
-        if json.loads(json.dumps(now)) != {key: value for key, value in row.items() if key != 'epoch'}:
-            raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
-
-
-def _load_datasets(config: RunConfig, device: torch.device) -> tuple:
+def _load_datasets(config: NetworkConfig, device: torch.device, *, dry_run: bool = False) -> tuple:
     """Load the sets to train on, to validate on and to test on once at the end, or None where there is no such set."""
     _warn_of_useless_places(config)
     names = ['train', 'val', *(['test'] if data.has_test(config.dataset, config.datasets_dir) else [])]
@@ -131,10 +156,10 @@ def _load_datasets(config: RunConfig, device: torch.device) -> tuple:
             f'--val-fraction {config.val_fraction}: {config.dataset} has val/ to validate on and test/ besides: leave '
             'the flag out, or take val/ away'
         )
-    sets, limit = [], 0 if config.dry_run else memory_limit(device)
+    sets, limit = [], 0 if dry_run else memory_limit(device)
     for name in names:
         sets.append(data.get_dataset(
-            config.dataset, name, download=config.download and not config.dry_run, datasets_path=config.datasets_dir,
+            config.dataset, name, download=config.download and not dry_run, datasets_path=config.datasets_dir,
             memory_limit=limit,
         ))  # fmt: skip
         limit = max(0, limit - sets[-1].num_bytes)
@@ -147,7 +172,7 @@ def _load_datasets(config: RunConfig, device: torch.device) -> tuple:
     return train, val, sets[1]
 
 
-def _warn_of_useless_places(config: RunConfig) -> None:
+def _warn_of_useless_places(config: NetworkConfig) -> None:
     name = config.dataset
     if (config.download or config.datasets_dir) and name.split(':')[0] in ('digits', 'fake'):
         log.warning('--download and --datasets-dir have no effect: %s needs no files', name)
@@ -157,7 +182,7 @@ def _warn_of_useless_places(config: RunConfig) -> None:
         log.warning('--datasets-dir has no effect: %s is the whole path', name)
 
 
-def _build_model(config: RunConfig, dataset) -> nn.Module:
+def _build_model(config: NetworkConfig, dataset) -> nn.Module:
     shape = dataset.input_shape
     if config.input_size and len(shape) == 3:
         shape = (shape[0], config.input_size, config.input_size)
@@ -167,23 +192,33 @@ def _build_model(config: RunConfig, dataset) -> nn.Module:
     }
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
-    model = models.create_model(config.model, **{**context, **config.model_config})
+    return models.create_model(config.model, **{**context, **config.model_config})
+
+
+def _peek(loader, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    inputs, targets, _ = loader.peek(min(size, loader.num_examples))
+    return inputs, targets
+
+
+def _convert_batch_norm(config: RunConfig, model: nn.Module) -> None:
     if config.ghost_batch_size is not None:
         convert_ghost_batch_norm(model, config.ghost_batch_size)
-        if not _has_batch_norm(model):
+        if not has_batch_norm(model):
             log.warning('%s has no batch norm: --mini-batch-size only sets the base batch size', config.model)
-    return model
 
 
-def _resolve_augmentation(config: RunConfig, dataset, model: nn.Module) -> RunConfig:
+def _resolve_augmentation(config: NetworkConfig, dataset, model: nn.Module) -> NetworkConfig:
     given = (('--augment', config.augment), ('--flip', config.flip), ('--input_size', config.input_size))
     asked = [flag for flag, value in given if value]
+    unit = config.pixels == 'unit'
     if dataset.is_float:
         if asked:
             raise ValueError(f'{asked[0]}: {config.dataset} holds features, which are used as they are')
+        if unit:
+            log.warning('--pixels unit has no effect: %s holds features, which are used as they are', config.dataset)
         return dataclasses.replace(config, augment=False, flip=False)
     if getattr(model, 'input_transform', None) is not None:
-        asked = [flag for flag, value in given[1:] if value is not None]
+        asked = [flag for flag, value in given[1:] if value is not None] + ['--pixels'] * unit
         if asked:
             log.warning('%s has its own input_transform: %s has no effect', config.model, ', '.join(asked))
         return dataclasses.replace(config, augment=config.augment is not False, flip=False)
@@ -197,78 +232,71 @@ def _resolve_augmentation(config: RunConfig, dataset, model: nn.Module) -> RunCo
 
 def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device) -> Data:
     train_set, val_set, test_set = sets
-    workers = 2 if config.workers is None else config.workers
-    shared = {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
-    own = getattr(model, 'input_transform', None)
-    if own is not None:
-        log.info('%s brings its own input_transform: images are transformed one by one', config.model)
-        train_transform, val_transform = own['train' if config.augment else 'eval'], own['eval']
-    else:
-        train_transform = _transform(config, train_set, augment=config.augment)
-        val_transform = _transform(config, val_set, augment=False)
+    shared = _loader_settings(config, device)
+    train_transform, val_transform = _transforms(config, model, train_set, val_set)
     train = data.build_loader(
         train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.micro_batch_size,
         shuffle=True, drop_last=config.drop_last and not config.evaluate, **shared,
     )
+    val, test = (
+        None if dataset is None else data.build_loader(
+            dataset, val_transform, batch_size=config.eval_batch_size, **shared
+        ) for dataset in (val_set, test_set)
+    )  # fmt: skip
+    _warn_of_useless_workers(config, (train, val, test))
+    return Data(train, val, test, train_set, train_set.fingerprint())
 
-    def build(dataset):
-        return data.build_loader(dataset, val_transform, batch_size=config.eval_batch_size, **shared)
 
-    loaders = train, build(val_set), build(test_set) if test_set is not None else None
+def _build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: tuple, device: torch.device) -> list:
+    """Build loaders of every example once, in one seeded order; of --num-examples of each set, where given."""
+    sets = [None if dataset is None else _first_examples(dataset, config) for dataset in sets]
+    train_transform, val_transform = _transforms(config, model, *sets[:2])
+    shared = _loader_settings(config, device)
+    # Folders are sorted by class, and statistics of a batch with a single class would be those of no training batch.
+    shared.update(batch_size=config.eval_batch_size, seed=config.measure_seed, shuffle=True)
+    loaders = [
+        None if dataset is None else data.build_loader(dataset, transform, **shared)
+        for dataset, transform in zip(sets, (train_transform, val_transform, val_transform), strict=True)
+    ]
+    _warn_of_useless_workers(config, loaders)
+    return loaders
+
+
+def _first_examples(dataset, config: MeasureConfig):
+    """Return the first examples of a seeded order, themselves in the order of the set."""
+    if config.num_examples is None or config.num_examples >= len(dataset):
+        return dataset
+    order = torch.randperm(len(dataset), generator=seeding.make_generator(config.measure_seed, 'examples'))
+    return dataset.subset(order[: config.num_examples].sort().values)
+
+
+def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
+    workers = 2 if config.workers is None else config.workers
+    return {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
+
+
+def _warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
     if config.workers and all(loader.num_workers is None for loader in loaders if loader):
         log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
-    return Data(*loaders, train_set, train_set.fingerprint())
 
 
-def _transform(config: RunConfig, dataset, *, augment: bool) -> Callable | None:
+def _transforms(config: NetworkConfig, model: nn.Module, train_set, val_set) -> tuple:
+    """Return the transforms of training and of validation: a network's own, or those of the data set."""
+    own = getattr(model, 'input_transform', None)
+    if own is not None:
+        log.info('%s brings its own input_transform: images are transformed one by one', config.model)
+        return own['train' if config.augment else 'eval'], own['eval']
+    return _transform(config, train_set, augment=config.augment), _transform(config, val_set, augment=False)
+
+
+def _transform(config: NetworkConfig, dataset, *, augment: bool) -> Callable | None:
     if dataset.is_float:
         return None
     flip = config.flip if augment else False
-    preset = dataset.preset or config.dataset
-    return preprocess.get_transform(preset, input_size=config.input_size, augment=augment, flip=flip)
-
-
-def _has_batch_norm(model: nn.Module) -> bool:
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
-
-
-def _check_batch_norm(config: RunConfig, model: nn.Module) -> None:
-    micro = config.micro_batch_size
-    splits = config.ghost_batch_size is None and micro is not None and micro < config.batch_size
-    if splits and not config.evaluate and _has_batch_norm(model):
-        raise ValueError(
-            f'--micro-batch-size {micro}: batch norm over the whole batch of {config.batch_size} cannot be split; '
-            'main_gbn.py with --mini-batch-size can'
-        )
-
-
-def _check_forward(config: RunConfig, model: nn.Module, criterion: nn.Module, loaders: Data) -> None:
-    """Pass the smallest piece of a batch through a copy of the network, so that what does not fit ends here."""
-    remainder = 0 if config.drop_last else loaders.train.num_examples % config.batch_size
-    size = min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size)
-    inputs, targets, _ = loaders.val.peek(min(size, loaders.val.num_examples))
-    size = len(inputs)
-    probe = copy.deepcopy(model).train(not config.evaluate)
-    try:
-        with torch.no_grad(), seeding.isolated_rng():
-            logits = probe(inputs)
-            loss = criterion(logits, targets)
-    except Exception as error:  # whatever a network or its layers may raise
-        what = f'{type(error).__name__}: {error}'.splitlines()[0]
-        raise ValueError(
-            f'{config.model} cannot train on {size} example{"s" * (size > 1)} of shape {tuple(inputs.shape[1:])} from '
-            f'{config.dataset} at a time: {what}'
-        ) from error
-    if logits.ndim != 2 or logits.shape[1] < loaders.dataset.num_classes:
-        raise ValueError(
-            f'{config.model} gives outputs of shape {tuple(logits.shape[1:])} for the {loaders.dataset.num_classes} '
-            f'classes of {config.dataset}: see --model_config'
-        )
-    if loss.ndim == 0 and not hasattr(criterion, 'reduction'):
-        raise ValueError(
-            f'the criterion of {config.model} returns one number and does not say how it came about: return a loss for '
-            "each example, or give it an attribute reduction='sum'"
-        )
+    normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
+    return preprocess.get_transform(
+        dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment, flip=flip
+    )
 
 
 def _adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:

@@ -24,8 +24,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from utils.groups import Group
 from utils.looks import COLORS, DASHES, LOG_X_FACTOR, TITLES, X_LABELS
-from utils.pages.batch_chart import FEWEST_SIZES, families
 from utils.pages.curves import average, average_distances
+from utils.point_plots import PointPlot, point_plots
 from utils.run_files import Run
 
 log = logging.getLogger('bigbatch')
@@ -68,8 +68,8 @@ def write_figures(
         groups: from group_runs.
         summary: from summarise, for the same groups.
         folder: made if it is missing.
-        columns: of results.csv, a figure each; the distance from the initial weights and, where there are three batch
-            sizes or more, the error against them come on top.
+        columns: of results.csv, a figure each; the distance from the initial weights and the plots of
+            utils.point_plots come on top.
         x_axis: 'epoch', 'step' (updates) or 'seconds' (of training); distances are always over updates.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
     """
@@ -88,7 +88,8 @@ def write_figures(
             x_column = 'step' if is_distance else x_axis
             name = re.sub(r'\W+', '_', column)
             drawn[name] = _draw_curves(curves, points, labels, column=column, x=x_column, colors=colors)
-        drawn['error_vs_batch_size'] = _draw_batch_sizes(groups, summary, colors)
+        names = [group.label for group in groups]
+        drawn |= {plot.name: _draw_points(plot, names, colors) for plot in point_plots(groups, summary)}
         return [_save(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
 
 
@@ -148,7 +149,7 @@ def _draw_curves(
         axes.set_xscale('log')
     axes.set_xlabel(X_LABELS[x])
     axes.set_ylabel(_y_label(column))
-    _plain_log_ticks(axes)
+    plain_log_ticks(axes)
     _add_legend(figure, [Line2D([], [], **looks[row]) for row in shown], [labels[row] for row in shown])
     return figure
 
@@ -182,30 +183,40 @@ def _draw_diverged(axes: Axes, points: pd.DataFrame, look: dict, limits: tuple[f
         axes.set_ylim(limits)
 
 
-def _draw_batch_sizes(groups: Sequence[Group], summary: pd.DataFrame, colors: Sequence[str]) -> Figure | None:
-    """Draw the last validation error against the batch size: a line for groups that agree in all other settings."""
-    rows = summary.assign(family=families(groups), error=100 - summary['val_accuracy'], std=summary['val_accuracy_std'])
-    rows = rows[rows['batch_size'].notna() & rows['error'].notna()].astype({'batch_size': float})
-    sizes = sorted(set(rows['batch_size']))
-    if len(sizes) < FEWEST_SIZES:
-        return None
-    lines = dict(list(rows.groupby('family', sort=False)))
-    figure, axes = _new_figure(list(lines))
-    handles = []
-    for number, points in enumerate(lines.values()):
-        points, color = points.sort_values('batch_size', kind='stable'), colors[number % len(colors)]
+def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) -> Figure:
+    """Draw points with bars of one deviation, joined by lines.
+
+    Args:
+        labels: of the groups, in the order of their colours.
+    """
+    names = list(dict.fromkeys(plot.names))
+    figure, axes = _new_figure(names)
+    handles = {}
+    for curve, points in plot.points.groupby('curve'):
+        name = plot.names[curve]
+        row = labels.index(name) if plot.by_group else names.index(name)
+        marker = MARKERS[names.index(name) % len(MARKERS)]
+        look = {**(_look(row, colors) if plot.by_group else {'color': colors[row % len(colors)]}), 'marker': marker}
         std = points['std'] if points['std'].notna().any() else None
-        look = {'color': color, 'marker': MARKERS[number % len(MARKERS)], 'markersize': 4}
-        handles.append(axes.errorbar(points['batch_size'], points['error'], std, elinewidth=0.8, capsize=2, **look))
-    axes.set_xscale('log', base=2)
-    axes.xaxis.set_major_locator(FixedLocator(sizes))
+        bars = axes.errorbar(points[plot.x], points['mean'], std, elinewidth=0.8, capsize=2, markersize=4, **look)
+        handles.setdefault(name, bars)
+    axes.set_yscale(_scale_for(plot.points['mean'].to_numpy()))
+    if plot.log_base:
+        axes.set_xscale('log', base=plot.log_base)
+    plain_log_ticks(axes)
+    if plot.has_ticks:
+        _put_ticks(axes, sorted(plot.points[plot.x].unique()))
+    axes.set_xlabel(plot.x_label)
+    axes.set_ylabel(plot.y_label)
+    _add_legend(figure, list(handles.values()), names)
+    return figure
+
+
+def _put_ticks(axes: Axes, places: Sequence[float]) -> None:
+    axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.0f}'))
-    axes.tick_params(axis='x', labelrotation=45 if len(sizes) > 6 else 0)
-    axes.set_xlabel('batch size (examples per update)')
-    axes.set_ylabel(_y_label('val_error1'))
-    _add_legend(figure, handles, list(lines))
-    return figure
+    axes.tick_params(axis='x', labelrotation=45 if len(places) > 6 else 0)
 
 
 def _label(group: Group) -> str:
@@ -224,7 +235,7 @@ def _y_label(column: str) -> str:
     return f'{title}\n({unit})' if unit else title
 
 
-def _plain_log_ticks(axes: Axes) -> None:
+def plain_log_ticks(axes: Axes) -> None:
     """Put plain numbers at 1, 2 and 5 of each decade where a log axis spans up to three of them."""
     for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
         if axis.get_scale() == 'log' and limits[1] <= 1000 * limits[0]:

@@ -56,6 +56,10 @@ def _add_place_args(parser: Parser) -> None:
         help='also write the curves for TensorBoard, if that package is installed',
     )
     group.add_argument(
+        '--noise-scale', action='store_true',
+        help='also measure the gradient noise scale, from the gradients of the ghosts or micro-batches of some updates',
+    )
+    group.add_argument(
         '-p', '--print-freq', type=whole(1), metavar='STEPS',
         help='log a progress line every so many steps; by default a line every 10 seconds',
     )
@@ -70,7 +74,7 @@ def _add_data_args(parser: Parser, datasets: list[str]) -> None:
         '--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets, if not given'
     )
     group.add_argument('--download', action='store_true', help='fetch the data set if it is not there')
-    group.add_argument('--input_size', type=whole(1), metavar='PIXELS', help='side of the crop that the network sees')
+    add_input_args(group)
     group.add_argument(
         '--augment', action=BooleanOptionalAction,
         help='crop training images at random; by default as is usual for the data set',
@@ -90,6 +94,15 @@ def _add_data_args(parser: Parser, datasets: list[str]) -> None:
     group.add_argument(
         '-j', '--workers', type=whole(0), metavar='N',
         help='loader processes, for data that is transformed image by image; 2 if not given',
+    )
+
+
+def add_input_args(group) -> None:
+    """Add the flags that say what of an image the network sees."""
+    group.add_argument('--input_size', type=whole(1), metavar='PIXELS', help='side of the crop that the network sees')
+    group.add_argument(
+        '--pixels', choices=('normalized', 'unit'), default='normalized',
+        help='normalized: by mean and deviation of the data set; unit: from 0 to 1, as Keskar et al.',
     )
 
 
@@ -184,6 +197,14 @@ def _add_run_args(parser: Parser) -> None:
     group = parser.add_argument_group('the run')
     group.add_argument('--epochs', type=whole(1), default=200, metavar='E', help='epochs, before they are stretched')
     group.add_argument('--start-epoch', type=whole(0), default=0, metavar='E', help='first epoch, counted from 0')
+    add_device_args(group)
+    group.add_argument('--resume', default='', metavar='RUN', help='go on with a run: its folder or a checkpoint in it')
+    group.add_argument('-e', '--evaluate', default='', metavar='CKPT', help='score a checkpoint on the validation set')
+    group.add_argument('--dry-run', action='store_true', help='print the plan and touch nothing')
+
+
+def add_device_args(group) -> None:
+    """Add the flags for the seed, the device and the precision."""
     group.add_argument('--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', help='seed of everything random')
     group.add_argument('--device', metavar='DEVICE', help='auto, cpu, cuda or cuda:i; refused where it is missing')
     group.add_argument(
@@ -195,6 +216,3 @@ def _add_run_args(parser: Parser) -> None:
         '--deterministic', action='store_true',
         help='ask for deterministic kernels; an operation without one is refused',
     )
-    group.add_argument('--resume', default='', metavar='RUN', help='go on with a run: its folder or a checkpoint in it')
-    group.add_argument('-e', '--evaluate', default='', metavar='CKPT', help='score a checkpoint on the validation set')
-    group.add_argument('--dry-run', action='store_true', help='print the plan and touch nothing')

@@ -11,9 +11,17 @@ log = logging.getLogger('bigbatch')
 
 
 class _ConsoleHandler(logging.Handler):
-    """Print lines above the bar: progress to standard output, warnings to standard error."""
+    """Print lines above the bar: progress to standard output, warnings to standard error, each of those once."""
+
+    def __init__(self, level: int):
+        super().__init__(level)
+        self._warnings: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            if (text := record.getMessage()) in self._warnings:
+                return
+            self._warnings.add(text)
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
         text = self.format(record)
         line = f'{record.levelname.lower()}: {text}' if record.levelno >= logging.WARNING else text

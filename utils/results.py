@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from utils.checkpoint import copy_to_cpu, save_checkpoint
 from utils.files import flush_to_disk
-from utils.layout import BEST, DISTANCE_COLUMNS, DISTANCES, LATEST, PAGE, RESULT_COLUMNS, RESULTS
+from utils.layout import BEST, DISTANCE_COLUMNS, DISTANCES, LATEST, PAGE, RESULTS, result_columns
 from utils.run_folder import append_rows, write_manifest
 from utils.tensorboard import TensorBoardExport
 from utils.trainer import EpochReport
@@ -73,13 +73,19 @@ class RunWriter:
         self._seconds_before = manifest.get('seconds') or 0.0
         self._checkpoints, self._pages = Budget(CHECKPOINT_SHARE), Budget(PAGE_SHARE, FIRST_PAGE_SECONDS)
 
-    def add(self, report: EpochReport, *, is_last: bool) -> None:
-        """Append an epoch's rows and save what is due."""
+    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+        """Append an epoch's rows and save what is due.
+
+        Args:
+            measured: what was measured besides, by the names of its columns.
+        """
         distances = [(point.step, point.weight_distance, point.train_loss) for point in report.distances]
         append_rows(self._folder / DISTANCES, distances)
-        append_rows(self._folder / RESULTS, [report_row(report)])
+        row = (*report_row(report), *measured.values())
+        append_rows(self._folder / RESULTS, [row])
         if self._export is not None:
-            self._export.add(_named(RESULT_COLUMNS, [report_row(report)]), _named(DISTANCE_COLUMNS, distances))
+            columns = result_columns(self._manifest['settings'])
+            self._export.add(_named(columns, [row]), _named(DISTANCE_COLUMNS, distances))
         improved = self._best is None or report.val.error1 < self._best['val_error1']
         if improved:
             self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}

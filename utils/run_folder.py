@@ -18,7 +18,17 @@ from pathlib import Path
 from utils.checkpoint import load_file, save_checkpoint
 from utils.errors import UserError
 from utils.files import copy_atomically, write_atomically
-from utils.layout import BEST, CONFIG, DISTANCE_COLUMNS, DISTANCES, INITIAL, LATEST, RESULT_COLUMNS, RESULTS
+from utils.layout import (
+    BEST,
+    CONFIG,
+    DISTANCE_COLUMNS,
+    DISTANCES,
+    INITIAL,
+    LATEST,
+    RESULT_COLUMNS,
+    RESULTS,
+    result_columns,
+)
 
 log = logging.getLogger('bigbatch')
 
@@ -50,7 +60,7 @@ def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint
         write_manifest(partial, manifest)
         save_checkpoint(partial / INITIAL, initial)
         save_checkpoint(partial / LATEST, checkpoint)
-        write_rows(partial / RESULTS, [RESULT_COLUMNS])
+        write_rows(partial / RESULTS, [result_columns(manifest['settings'])])
         write_rows(partial / DISTANCES, [DISTANCE_COLUMNS])
 
 
@@ -97,11 +107,12 @@ def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dic
 def cut_tables(folder: Path, *, epoch: int, step: int) -> float:
     """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of the epochs left."""
     seconds = 0.0
-    for name, columns, last in ((DISTANCES, DISTANCE_COLUMNS, step), (RESULTS, RESULT_COLUMNS, epoch)):
+    for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, step), (RESULTS, RESULT_COLUMNS, epoch)):
         path = folder / name
         with open(path, newline='', encoding='utf-8') as file:
-            rows = [row for row in list(csv.reader(file))[1:] if len(row) == len(columns) and row[0].isdecimal()]
-        rows = [row for row in rows if int(row[0]) <= last]
+            header, *rows = list(csv.reader(file)) or [known]
+        columns = header if tuple(header[: len(known)]) == known else known  # there may be more
+        rows = [row for row in rows if len(row) == len(columns) and row[0].isdecimal() and int(row[0]) <= last]
         write_rows(path, [columns, *rows])
         if 'epoch_seconds' in columns:
             seconds = sum(float(row[columns.index('epoch_seconds')]) for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
@@ -95,8 +96,9 @@ def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> None:
         batch_size=config.batch_size, print_freq=config.print_freq,
     )
     initial = checkpoints.load_file(config.folder / layout.INITIAL)['state_dict']
+    estimator = _create_estimator(experiment)
     trainer = Trainer(
-        experiment.model, experiment.criterion, experiment.optimizer, create_estimator('plain'),
+        experiment.model, experiment.criterion, experiment.optimizer, estimator,
         initial={name: value.to(experiment.device) for name, value in initial.items()},
         first_step=start['step'] if start else 0, clip_grad=config.clip_grad, on_step=progress.on_step,
     )
@@ -106,10 +108,19 @@ def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> None:
     reports = trainer.fit(data.train, data.val, first_epoch=experiment.first_epoch, num_epochs=experiment.num_epochs)
     try:
         for report in reports:
-            writer.add(report, is_last=report.epoch == experiment.num_epochs)
+            measured = estimator.take_epoch() if config.noise_scale else {}
+            writer.add(report, measured, is_last=report.epoch == experiment.num_epochs)
             progress.on_epoch(report)
     finally:
         progress.close()
+
+
+def _create_estimator(experiment: Experiment) -> Callable:
+    config = experiment.config
+    if not config.noise_scale:
+        return create_estimator('plain')
+    ghost_size = config.ghost_batch_size or config.micro_batch_size
+    return create_estimator('noise_scale', ghost_size=ghost_size, num_steps=experiment.steps_per_epoch)
 
 
 def _open_folder(experiment: Experiment) -> tuple[dict, dict | None]:

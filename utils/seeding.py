@@ -35,9 +35,9 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest.digest()[:8], 'big') >> 1
 
 
-def make_generator(*parts: int | str) -> torch.Generator:
-    """Build a CPU generator seeded with derive_seed(*parts)."""
-    return torch.Generator().manual_seed(derive_seed(*parts))
+def make_generator(*parts: int | str, device: torch.device | str = 'cpu') -> torch.Generator:
+    """Build a generator seeded with derive_seed(*parts); a GPU's draws other numbers than a CPU's."""
+    return torch.Generator(device).manual_seed(derive_seed(*parts))
 
 
 def seed_everything(seed: int) -> None:

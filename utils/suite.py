@@ -1,25 +1,30 @@
-"""Read a suite of experiments: a shell file with one training command a line.
+"""Read a suite of experiments: a shell file with one training or measuring command a line.
 
     # What the suite shows: the first comment is its description.
     # seeds: 3
     python main_gbn.py --dataset digits --b 640 --mini-batch-size 32 --save lr_gbn
+    python measure_sharpness.py --evaluate TrainingResults/lr_gbn --save sharpness
 
 Lines may be continued by a backslash. `--save` names the row and the folder of its runs; flags that are added to every
-command follow it (`lr_gbn_epochs5`), then the seeds (`lr_gbn_seed0`).
+command follow it (`lr_gbn_epochs5`), then the seeds (`lr_gbn_seed0`). A path below TrainingResults, where a command
+that is typed by hand finds the run of another, stands for that row's run with the same seed, and waits for it.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.commands import SCRIPTS, given_flags, name_suffix, settings_of
+from utils.commands import MEASURING, SCRIPTS, given_flags, name_suffix, place_words, settings_of
 from utils.errors import UserError, suggest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SUITES = PROJECT / 'experiments'
 RESERVED = frozenset(('results_dir', 'resume', 'dry_run', 'evaluate'))  # settings that a sweep makes for each run
+RUN_PATH = re.compile(r'(?:\./)?TrainingResults/([^/]+)(/.+)?')
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,13 @@ class PlannedRun:
     script: str
     argv: tuple[str, ...]  # without --results_dir
     extra: tuple[str, ...] = ()  # those of argv that were added to every command
+    inputs: tuple[str, ...] = ()  # those of argv that are paths to other runs of the suite, or to files in them
+    needs: tuple[str, ...] = ()  # names of those runs
+
+    @property
+    def measures(self) -> bool:
+        """Whether it measures what other runs have trained, rather than train."""
+        return self.script in MEASURING
 
 
 @dataclass(frozen=True)
@@ -42,10 +54,14 @@ class Suite:
     num_seeds: int | None  # None: the commands run as printed
     commands: tuple[tuple[str, ...], ...]  # (script, argument, ...)
 
-    def runs(self, *, num_seeds: int | None = None, extra: tuple[str, ...] = (), pattern: str = '') -> list[PlannedRun]:
+    def runs(
+        self, *, results_dir: Path | None = None, num_seeds: int | None = None, extra: tuple[str, ...] = (),
+        pattern: str = '',
+    ) -> list[PlannedRun]:  # fmt: skip
         """List the runs, all commands of one seed before the next seed.
 
         Args:
+            results_dir: parent of the folders of the runs; TrainingResults/NAME of the suite if not given.
             num_seeds: seeds 0, 1, ... for every command; None: as the suite says.
             extra: flags that follow those of every command; what they set becomes part of the names.
             pattern: only the runs with this text in their name.
@@ -55,17 +71,15 @@ class Suite:
         """
         count = num_seeds or self.num_seeds
         suffix = _check_extra(extra)
+        results_dir = results_dir or Path('TrainingResults') / self.name
         runs = []
         for seed in range(count or 1):
-            for script, *flags in self.commands:
-                position = flags.index('--save') + 1
-                row = flags[position] + suffix
-                name = f'{row}_seed{seed}' if count else row
-                if pattern in name:
-                    _check_flags(script, (*flags, *extra), row=row, seeds=bool(count))
-                    ending = (*extra, '--seed', str(seed)) if count else extra
-                    argv = (*flags[:position], name, *flags[position + 1 :], *ending)
-                    runs.append(PlannedRun(name, row, script, argv, extra))
+            names = {row: f'{row}{suffix}_seed{seed}' if count else row + suffix for row in map(_row_of, self.commands)}
+            for command in self.commands:
+                row = _row_of(command)
+                if pattern in names[row]:
+                    ending = ('--seed', str(seed)) if count else ()
+                    runs.append(_plan(command, row + suffix, names, results_dir, extra=extra, ending=ending))
         return runs
 
 
@@ -105,14 +119,57 @@ def read_suite(path: Path) -> Suite:
                 comments.append(comment)
             continue
         command = _parse_command(path, number, line)
-        name = command[command.index('--save') + 1]
+        name = _row_of(command)
         if name in names:
             raise UserError(f'{path}:{number}: --save {name} is there already: two rows need two names')
+        _check_paths(path, number, command, names)
         names.append(name)
         commands.append(command)
     if not commands:
         raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
     return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+
+
+def _row_of(command: Sequence[str]) -> str:
+    return command[command.index('--save') + 1]
+
+
+def _plan(
+    command: Sequence[str], row: str, names: Mapping[str, str], results_dir: Path, *,
+    extra: tuple[str, ...], ending: tuple[str, ...],
+) -> PlannedRun:  # fmt: skip
+    """Plan a command for one seed.
+
+    Args:
+        row: its name without the seed.
+        names: of the runs of this seed, by what --save calls them.
+        ending: flags of the seed.
+    """
+    script, *flags = command
+    if script in MEASURING:
+        extra = place_words('main_gbn.py', extra)
+        if ending and '--seed' in flags:
+            raise UserError(f'{row}: --seed is given, and seeds 0, 1, ... by the suite or --seeds too: leave out one')
+    else:
+        _check_flags(script, (*flags, *extra), row=row, seeds=bool(ending))
+    position, inputs, needs = flags.index('--save') + 1, [], []
+    flags[position] = names[flags[position]]
+    for index, word in enumerate(flags):
+        match = RUN_PATH.fullmatch(word)
+        if match and match[1] in names:
+            flags[index] = f'{results_dir / names[match[1]]}{match[2] or ""}'
+            inputs.append(flags[index])
+            needs.append(names[match[1]])
+    argv = (*flags, *extra, *ending)
+    return PlannedRun(flags[position], row, script, argv, extra, tuple(inputs), tuple(dict.fromkeys(needs)))
+
+
+def _check_paths(path: Path, number: int, command: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse a path to a run that no line above makes and that is not there."""
+    for word in command:
+        match = RUN_PATH.fullmatch(word)
+        if match and match[1] not in names and not Path(word).exists():
+            raise UserError(f'{path}:{number}: {word}: no line above has --save {match[1]}: {suggest(match[1], names)}')
 
 
 def _check_extra(extra: tuple[str, ...]) -> str:
@@ -169,17 +226,25 @@ def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
         raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
     if words and words[-1].endswith(';'):  # as the published lines do
         words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
-    if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS:
+    if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS + MEASURING:
         raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
     if words.count('--save') != 1 or words[-1] == '--save':
         raise UserError(f'{path}:{number}: one --save NAME is needed, which names the row')
+    name = _row_of(words)
+    if name in ('', '.', '..') or '/' in name:
+        raise UserError(f'{path}:{number}: --save {name!r} is no name of a folder')
+    if words[1] in SCRIPTS:
+        _check_training(path, number, words[1:])
+    elif not {'-e', '--evaluate'}.intersection(words):
+        raise UserError(f'{path}:{number}: --evaluate TrainingResults/NAME is needed: what {words[1]} measures')
+    return tuple(words[1:])
+
+
+def _check_training(path: Path, number: int, command: Sequence[str]) -> None:
     try:
-        given = given_flags(words[1], words[2:])
+        given = given_flags(command[0], command[1:])
     except UserError as error:
         raise UserError(f'{path}:{number}: {error}') from error
     for name in RESERVED:
         if name in given:
             raise UserError(f'{path}:{number}: --{name} is set for each run by whoever runs the suite: take it out')
-    if given['save'] in ('', '.', '..') or '/' in given['save']:
-        raise UserError(f'{path}:{number}: --save {given["save"]!r} is no name of a folder')
-    return tuple(words[1:])

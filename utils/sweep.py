@@ -34,10 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     if flags.suite is None:
         return _print_suites()
     suite, extra = find_suite(flags.suite), tuple(given[split + 1 :])
-    runs = suite.runs(num_seeds=flags.seeds, extra=extra, pattern=flags.filter)
+    results_dir = Path(flags.results_dir) / suite.name
+    runs = suite.runs(results_dir=results_dir, num_seeds=flags.seeds, extra=extra, pattern=flags.filter)
     if not runs:
         raise UserError(f'--filter {flags.filter}: no run of suite {suite.name} has this in its name')
-    results_dir = Path(flags.results_dir) / suite.name
     if Path(flags.results_dir).exists() and not Path(flags.results_dir).is_dir():
         raise UserError(f'--results_dir {flags.results_dir}: not a folder')
     print(f'suite {suite.name}: {len(runs)} runs in {results_dir}, {flags.jobs} at a time', flush=True)
@@ -73,7 +73,8 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
         raise
     print(sweep.describe(), flush=True)
     failed = {failure.name for failure in sweep.failures}
-    finished = [run for run in runs if run.name not in failed and (results_dir / run.name).is_dir()]
+    trained = [run for run in runs if not run.measures and run.name not in failed]
+    finished = [run for run in trained if (results_dir / run.name).is_dir()]
     if finished:
         _compare(finished, results_dir)
     for failure in sweep.failures:
@@ -92,20 +93,26 @@ def _interrupted_by_sigterm() -> Iterator[None]:
 
 
 def _print_suites() -> int:
-    for suite in list_suites():
-        print(f'{suite.name:17}{suite.description}')
+    suites = list_suites()
+    width = max(len(suite.name) for suite in suites) + 2
+    for suite in suites:
+        print(f'{suite.name:{width}}{suite.description}')
     return 0
 
 
 def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     """Print what would be done about each run, with the plan of a row's first new one; return 1 if one is refused."""
     states = [look_at(run, results_dir) for run in runs]
-    first = {run.row: run for run, state in reversed(list(zip(runs, states, strict=True))) if state.status == 'new'}
+    waits = _waiting(runs, states)
+    new = [run for run, state in zip(runs, states, strict=True) if state.status == 'new']
+    first = {run.row: run for run in reversed(new) if not (run.measures or waits[run.name])}
     status = 0
     with ThreadPoolExecutor(jobs) as pool:
         plans = {row: pool.submit(_plan, run, results_dir) for row, run in first.items()}
         for run, state in zip(runs, states, strict=True):
             print(f'\n{_describe(run, state, results_dir)}', flush=True)
+            if waits[run.name]:
+                print(f'  waits for {", ".join(waits[run.name])}', flush=True)
             status = status or int(state.status == 'refused')
             if run is first.get(run.row):
                 plan = plans[run.row].result()
@@ -117,11 +124,19 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     return status
 
 
+def _waiting(runs: list[PlannedRun], states: list[State]) -> dict[str, list[str]]:
+    """Return for each run the names of those among the runs that it needs and that are not finished."""
+    open_names = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
+    return {run.name: [name for name in run.needs if name in open_names] for run in runs}
+
+
 def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
     if state.status == 'new':
         return shlex.join(['python', run.script, *run.argv, '--results_dir', str(results_dir)])
     if state.status == 'refused':
         return f'{run.name}: refused: {state.reason}'
+    if run.measures:
+        return f'{run.name}: {state.status}'
     reached = f'epoch {state.epoch} of {state.num_epochs}'
     return f'{run.name}: ' + (f'would be resumed after {reached}' if state.status == 'begun' else state.status)
 
@@ -134,6 +149,7 @@ def _plan(run: PlannedRun, results_dir: Path) -> subprocess.CompletedProcess:
 def _compare(runs: list[PlannedRun], results_dir: Path) -> None:
     """Print the table of the suite and draw its page, from the files; a page of its own for other extra flags."""
     from utils import compare, plots
+    from utils.point_plots import sharpness_section
 
     page = results_dir / f'comparison{name_suffix(settings_of(runs[0].script, runs[0].extra))}.html'
     try:
@@ -142,8 +158,10 @@ def _compare(runs: list[PlannedRun], results_dir: Path) -> None:
         print(f'no table: {error}', file=sys.stderr)
         return
     summary = compare.summarise(groups)
-    page = plots.write_comparison_page(groups, page, summary)
-    print(f'\n{compare.format_table(summary)}\n\npage: {page}')
+    sections = [section] if (section := sharpness_section(groups)) else []
+    page = plots.write_comparison_page(groups, page, summary, sections=sections)
+    tables = [compare.format_table(summary), *map(compare.format_section, sections)]
+    print('\n' + '\n\n'.join([*tables, f'page: {page}']))
 
 
 if __name__ == '__main__':

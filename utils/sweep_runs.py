@@ -14,7 +14,7 @@ from pathlib import Path
 
 from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, UserError
 from utils.suite import PROJECT, PlannedRun
-from utils.sweep_state import Estimate, State, Underway, duration, look_at
+from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
@@ -43,7 +43,7 @@ class _Running:
 
 
 class Sweep:
-    """Run planned runs, `jobs` at a time; finished ones are skipped, begun ones resumed.
+    """Run planned runs, `jobs` at a time; finished ones are skipped, begun ones resumed, others waited for.
 
     Args:
         runs: in the order in which they start.
@@ -51,7 +51,8 @@ class Sweep:
         fail_fast: start nothing more once a run has failed.
 
     Attributes:
-        counts: runs by how they ended: done, diverged, FAILED, stopped; those that were finished before included.
+        counts: runs by how they ended: done, diverged, FAILED, stopped, skipped (what they need has failed); those that
+            were finished before included.
         failures: in the order in which they happened.
     """
 
@@ -74,8 +75,8 @@ class Sweep:
         self._look()
         try:
             while (self._todo and not self._stops()) or self._active:
-                while self._todo and len(self._active) < self._jobs and not self._stops():
-                    self._active.append(self._start(*self._todo.pop(0)))
+                while len(self._active) < self._jobs and not self._stops() and (ready := self._pop_ready()):
+                    self._active.append(self._start(*ready))
                 self._collect()
         except KeyboardInterrupt:
             print('\nstopping', file=sys.stderr, flush=True)
@@ -107,6 +108,26 @@ class Sweep:
             diverged = f', {self.counts["diverged"]} of them diverged' if self.counts['diverged'] else ''
             print(f'{self.counts.total()} of {len(self._runs)} runs are done already{diverged}', flush=True)
 
+    def _pop_ready(self) -> tuple[PlannedRun, State] | None:
+        """Take the first run that waits for no other; skip those that wait for one that has failed."""
+        failed = {failure.name: failure for failure in self.failures}
+        waiting = {run.name for run, _ in self._todo} | {running.run.name for running in self._active}
+        for run, before in list(self._todo):
+            broken = [failed[name] for name in run.needs if name in failed]
+            if broken:
+                self._todo.remove((run, before))
+                self._skip(run, broken[0])
+                return self._pop_ready()
+            if not waiting.intersection(run.needs):
+                self._todo.remove((run, before))
+                return run, before
+        return None
+
+    def _skip(self, run: PlannedRun, needed: Failure) -> None:
+        self.counts['skipped'] += 1
+        self.failures.append(Failure(run.name, f'skipped, because {needed.name} did not end well', needed.output))
+        print(f'{"skipped":9}{run.name}  {needed.name} did not end well', flush=True)
+
     def _stops(self) -> bool:
         return self._fail_fast and bool(self.failures)
 
@@ -115,7 +136,7 @@ class Sweep:
         begins = before.status == 'new'
         # What a run does not depend on, such as --device, may be given anew when it goes on.
         arguments = [*run.argv, '--results_dir', str(self._results_dir)]
-        arguments = arguments if begins else ['--resume', str(folder), *run.extra]
+        arguments = arguments if begins or run.measures else ['--resume', str(folder), *run.extra]
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
         environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // self._jobs)), **os.environ}
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
@@ -150,6 +171,8 @@ class Sweep:
             record.unlink(missing_ok=True)
         else:
             self._keep_failure(running, record)
+        if word == 'done' and running.run.measures:
+            record_measurement(running.run, self._results_dir)
         if word == 'done' and running.before.status == 'new':
             self._estimate.add(running.run.row, seconds)
         running.output.close()
@@ -170,7 +193,8 @@ class Sweep:
         texts, underway = [], []
         for running in self._active:
             state = look_at(running.run, self._results_dir)
-            reached = f'epoch {state.epoch}/{state.num_epochs}' if state.num_epochs else 'starting'
+            begun = 'measuring' if running.run.measures else 'starting'
+            reached = f'epoch {state.epoch}/{state.num_epochs}' if state.num_epochs else begun
             texts.append(f'{running.run.name} {reached}')
             underway.append(Underway(running.run.row, now - running.start, state))
         more = f' and {len(texts) - SHOWN} more' if len(texts) > SHOWN else ''

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from utils.commands import differences, settings_of
-from utils.config import read_config_json
+from utils.config import checkpoint_of, read_config_json
 from utils.errors import UserError
+from utils.files import write_atomically
 from utils.layout import RESULTS
 from utils.suite import PlannedRun
 
@@ -34,6 +36,8 @@ class State:
 
 def look_at(run: PlannedRun, results_dir: Path) -> State:
     """Read how far a run is."""
+    if run.measures:
+        return State('done' if _read_record(run, results_dir) == _measured(run) else 'new')
     folder = results_dir / run.name
     if not folder.exists():
         return State('new')
@@ -50,6 +54,34 @@ def look_at(run: PlannedRun, results_dir: Path) -> State:
     return State(status, epoch=epoch, num_epochs=stored['num_epochs'], epoch_seconds=epoch_seconds)
 
 
+def record_measurement(run: PlannedRun, results_dir: Path) -> None:
+    """Note that a measuring run has ended well, so that it is repeated only where what it measured has changed."""
+    text = json.dumps(_measured(run), indent=1) + '\n'
+    write_atomically(_record_path(run, results_dir), lambda file: file.write(text.encode()))
+
+
+def _record_path(run: PlannedRun, results_dir: Path) -> Path:
+    return results_dir / f'{run.name}.measured.json'
+
+
+def _read_record(run: PlannedRun, results_dir: Path) -> object:
+    try:
+        return json.loads(_record_path(run, results_dir).read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return None
+
+
+def _measured(run: PlannedRun) -> dict:
+    """Return what a measuring run is asked for, and of which checkpoints: [bytes, time of the last change]."""
+    argv = [word for word in run.argv if word not in run.extra and word not in run.inputs]
+    checkpoints = {}
+    for path in run.inputs:
+        file = checkpoint_of(path)
+        stat = file.stat() if file.is_file() else None
+        checkpoints['/'.join(file.parts[-2:])] = stat and [stat.st_size, stat.st_mtime_ns]
+    return {'script': run.script, 'argv': argv, 'checkpoints': checkpoints}
+
+
 def _difference(run: PlannedRun, stored: dict) -> str:
     """Say in which settings a stored run differs from a planned one, be they spelt and ordered as they may."""
     if stored['script'] != run.script:
@@ -58,7 +90,14 @@ def _difference(run: PlannedRun, stored: dict) -> str:
         before = settings_of(run.script, stored['argv'])
     except UserError as error:
         return str(error)
-    return differences(before, settings_of(run.script, run.argv))
+    now = settings_of(run.script, run.argv)
+    return differences(_without_parent(before), _without_parent(now))
+
+
+def _without_parent(settings: dict) -> dict:
+    """Leave out where the folder of runs lies that weights were taken from: it may have been moved, or named anew."""
+    start = settings.get('init_from')
+    return {**settings, 'init_from': '/'.join(Path(start).parts[-2:])} if start else settings
 
 
 def _read_epochs(folder: Path) -> tuple[int, float | None]:

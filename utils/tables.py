@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from utils.groups import shorten_table
@@ -22,7 +24,28 @@ LATEX = {
 }  # fmt: skip
 
 
-def format_summary(summary: pd.DataFrame, settings: pd.DataFrame, style: str = 'text') -> str:
+@dataclass(frozen=True)
+class Section:
+    """One more table about the rows of a comparison, such as a law that was fitted to their curves.
+
+    Args:
+        title: of the table.
+        values: a row a group, in their order; numbers, under the names that they have in CSV.
+        cells: the same as text for people, a column a heading, the first of them 'run'.
+        explanation: of the columns, in sentences.
+        runs: like cells, a row a run; None where they would say nothing more.
+    """
+
+    title: str
+    values: pd.DataFrame
+    cells: pd.DataFrame
+    explanation: str
+    runs: pd.DataFrame | None = None
+
+
+def format_summary(
+    summary: pd.DataFrame, settings: pd.DataFrame, style: str = 'text', sections: Sequence[Section] = ()
+) -> str:
     """Write a summary in one of FORMATS, the settings that differ between its rows first.
 
     Args:
@@ -30,22 +53,24 @@ def format_summary(summary: pd.DataFrame, settings: pd.DataFrame, style: str = '
         settings: from varying_between, for the same groups.
         style: 'text' of at most 120 columns; 'csv' with all digits and the column names of the summary; 'markdown';
             'latex', a tabular for \\usepackage{booktabs}.
+        sections: for the same groups; tables of their own below the summary, in 'csv' more columns of it.
     """
     settings = settings.drop(columns=list(IN_SUMMARY), errors='ignore')
     short = shorten_table(settings)
     if style == 'text':
-        return '\n\n'.join([*_settings_text(short), format_table(summary)])
+        return '\n\n'.join([*_settings_text(short), format_table(summary), *map(format_section, sections)])
     if style == 'csv':
         given = settings.replace('-', '').reset_index(drop=True)
         first = ['label', *IN_SUMMARY]
-        table = pd.concat([summary[first], given, summary.drop(columns=first)], axis=1)
+        more = [section.values for section in sections]
+        table = pd.concat([summary[first], given, summary.drop(columns=first), *more], axis=1)
         return table.to_csv(index=False, lineterminator='\n').rstrip('\n')
     cells = summary_cells(summary)
     shown = short.rename(columns=lambda name: name.replace('_', ' ')).reset_index(drop=True)
     first = [name for name in ('run', 'batch', 'ghost') if name in cells]
     cells = pd.concat([cells[first], shown, cells.drop(columns=first)], axis=1)
-    left = {*WORDS, *shown}
-    return (_markdown if style == 'markdown' else _latex)(cells, left)
+    write, tables = (_markdown if style == 'markdown' else _latex), [section.cells for section in sections]
+    return '\n\n'.join([write(cells, {*WORDS, *shown}), *(write(table, set(WORDS)) for table in tables)])
 
 
 def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
@@ -85,6 +110,26 @@ def format_table(summary: pd.DataFrame) -> str:
     notes = [f'  {row["run"]}: {row["note"]}' for row in cells.to_dict('records') if row.get('note')]
     lines = _aligned(cells.drop(columns='note', errors='ignore'))
     return '\n'.join([*lines, *notes, '', *textwrap.wrap(explain(summary), TABLE_WIDTH)])
+
+
+def spread_text(values: Sequence[float], *, digits: int) -> str:
+    """Return mean and sample deviation of values: `1.25 +- 0.013`, without the deviation for a single one.
+
+    Args:
+        digits: significant ones of the mean; the deviation has two.
+    """
+    if not len(values):
+        return '-'
+    mean = f'{np.mean(values):.{digits}g}'
+    return f'{mean} +- {np.std(values, ddof=1):.2g}' if len(values) > 1 else mean
+
+
+def format_section(section: Section) -> str:
+    """Lay a section out as aligned text of at most 120 columns, the meaning of its columns below it."""
+    return '\n'.join([
+        *textwrap.wrap(section.title, TABLE_WIDTH), '', *_aligned(section.cells), '',
+        *textwrap.wrap(section.explanation, TABLE_WIDTH),
+    ])  # fmt: skip
 
 
 def _settings_text(settings: pd.DataFrame) -> list[str]:

@@ -1,13 +1,15 @@
-"""How far the weights have travelled from where they started (Hoffer et al. 2017, arXiv 1705.08741, section 3).
+"""The weights of a network as one vector, and how far they have travelled (Hoffer et al. 2017, arXiv 1705.08741).
 
-The published code measures the first tensor only; this is the norm over all parameters.
+The published code measures the distance of the first tensor only; this is the norm over all parameters.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,3 +42,45 @@ def is_log_spaced(step: int) -> bool:
         return False
     bucket = math.floor(POINTS_PER_DECADE * math.log10(step))
     return step == 1 or bucket > math.floor(POINTS_PER_DECADE * math.log10(step - 1))
+
+
+def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Return names and parameters of all that is trained, in the order of the vectors below."""
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
+def parameters_to_array(model: nn.Module) -> np.ndarray:
+    """Return all trainable parameters as one vector, float64 (n,), a copy."""
+    parts = [parameter.detach().reshape(-1).to('cpu', torch.float64) for _, parameter in trainable(model)]
+    return torch.cat(parts).numpy() if parts else np.empty(0)
+
+
+@torch.no_grad()
+def array_to_parameters(x: np.ndarray, model: nn.Module) -> None:
+    """Set all trainable parameters, in place, rounded to their precision.
+
+    Args:
+        x: (n,), as parameters_to_array returns it.
+
+    Raises:
+        ValueError: another length; the network is then unchanged.
+    """
+    parameters = [parameter for _, parameter in trainable(model)]
+    num = sum(parameter.numel() for parameter in parameters)
+    if x.shape != (num,):
+        raise ValueError(f'an array of shape {x.shape} for {num} trainable parameters: expected ({num},)')
+    values = torch.from_numpy(np.ascontiguousarray(x)).split([parameter.numel() for parameter in parameters])
+    for parameter, value in zip(parameters, values, strict=True):
+        parameter.copy_(value.view(parameter.shape))
+
+
+@contextlib.contextmanager
+def restored(model: nn.Module) -> Iterator[None]:
+    """Give parameters and buffers the values again, on leaving, that they have on entering; also where it raises."""
+    saved = [(tensor, tensor.detach().clone()) for tensor in [*model.parameters(), *model.buffers()]]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in saved:
+                tensor.copy_(value)

@@ -15,6 +15,7 @@ from utils.errors import suggest
 
 ESTIMATORS = {
     'plain': ('utils.gradients.plain', 'PlainGradient'),
+    'noise_scale': ('utils.gradients.noise_scale', 'NoiseScaleGradient'),
 }
 
 

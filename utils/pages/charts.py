@@ -280,7 +280,7 @@ def _empty_source(*columns: str) -> ColumnDataSource:
 
 def _hover_tool(renderer: GlyphRenderer, names: list[str], x_names: list[str], *, has_seeds: bool) -> HoverTool:
     """Show name, place and value of the points under the pointer."""
-    tips = {'epoch': 'epoch', 'step': 'updates', 'seconds': 'seconds', 'batch_size': 'batch size'}
+    tips = {'step': 'updates', 'batch_size': 'batch size', 'start_epoch': 'started from epoch'}
     rows = [('', '@curve{custom}')] if any(names) else []
     rows += [(tips.get(name, name), f'@{name}{{custom}}') for name in x_names]
     if has_seeds:

@@ -18,12 +18,14 @@ from bokeh.core.enums import NamedColor
 from utils.compare import Group, explain, summary_cells
 from utils.errors import UserError, suggest
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
-from utils.pages.batch_chart import batch_chart
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
-from utils.pages.comparison_tables import run_table, settings_that_differ
+from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, average, average_distances
 from utils.pages.html import table, text, write_page
+from utils.pages.point_charts import point_chart
+from utils.point_plots import point_plots
 from utils.run_files import Run
+from utils.tables import Section
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 LOG_X_FACTOR = 4.0
@@ -52,6 +54,7 @@ def write_comparison_page(
     x_axis: str = 'epoch',
     columns: Sequence[str] = COLUMNS,
     colors: Sequence[str] = (),
+    sections: Sequence[Section] = (),
     reloads: bool = False,
 ) -> Path:
     """Write one page that compares groups of runs.
@@ -64,6 +67,7 @@ def write_comparison_page(
             updates.
         columns: of results.csv, a chart each.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
+        sections: more tables, for the same groups.
         reloads: whether the page loads itself again while it is open.
 
     Raises:
@@ -73,9 +77,10 @@ def write_comparison_page(
     if x_axis not in X_LABELS:
         raise UserError(f'unknown x axis {x_axis!r}: {suggest(x_axis, X_LABELS)}')
     looks = _looks([group.label for group in groups], colors)
-    batch = batch_chart(groups, summary)
+    by_label = {look.name: look for look in looks}
+    plots = [chart for plot in point_plots(groups, summary) if (chart := point_chart(plot, by_label))]
     curves = _curves(groups, looks)
-    head, blocks = embed([*([batch] if batch else []), *_charts(curves, columns, x_axis)])
+    head, blocks = embed([*plots, *_charts(curves, columns, x_axis)])
     cells = summary_cells(summary)
     left = [name for name in cells if name in ('run', 'note')]
     runs = [run for group in groups for run in group.runs]
@@ -84,9 +89,9 @@ def write_comparison_page(
         '<h2>Settings that differ</h2>', settings_that_differ(groups),
         '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
         f'<p class="soft">{text(explain(summary))}</p>',
-        *(['<h2>Batch size</h2>', grid(blocks[:1])] if batch else []),
+        *(['<h2>Rows against each other</h2>', grid(blocks[: len(plots)])] if plots else []),
         '<h2>Curves</h2>', f'<p>{READING.format(bands=BANDS if len(curves) <= MANY_LINES else NO_BANDS)}</p>',
-        key(_labels(groups, looks), X_LABELS), grid(blocks[1 if batch else 0:]),
+        key(_labels(groups, looks), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
         '<h2>Runs</h2>', run_table(groups, path.parent),
     ]  # fmt: skip
     return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)

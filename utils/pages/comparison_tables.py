@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+import pandas as pd
+
 from utils.compare import Group, varying_between
 from utils.groups import shorten_table
 from utils.layout import PAGE
-from utils.pages.html import fact_table, number, table
+from utils.pages.html import fact_table, number, table, text
 from utils.run_files import Run
+from utils.tables import WORDS, Section
 
 MOST_ROWS = 20  # of settings that differ, one a group; with more groups the values of each setting are counted
 MOST_VALUES = 12  # of a setting that are named
@@ -36,6 +39,17 @@ def settings_that_differ(groups: Sequence[Group]) -> str:
         for group, values, each in zip(groups, settings.to_numpy().tolist(), seeds, strict=True)
     ]
     return table(headings, rows, left=headings, sortable=True)
+
+
+def section_table(section: Section) -> str:
+    """Lay out a section: its table, what the columns mean, and the same of each run to unfold."""
+
+    def lay_out(cells: pd.DataFrame) -> str:
+        return table(list(cells), cells.to_numpy().tolist(), left=WORDS, sortable=True)
+
+    runs = '' if section.runs is None else f'<details><summary>Each run</summary>{lay_out(section.runs)}</details>'
+    explanation = f'<p class="soft">{text(section.explanation)}</p>'
+    return f'<h2>{text(section.title)}</h2>{lay_out(section.cells)}{explanation}{runs}'
 
 
 def run_table(groups: Sequence[Group], page_folder: Path) -> str:

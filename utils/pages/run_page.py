@@ -20,6 +20,7 @@ from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
 from utils.pages.curves import Averages, average, average_distances
 from utils.pages.html import RELOAD_SECONDS, cards, duration, fact_table, number, percent, table, text, write_page
 from utils.run_files import Run, load_run
+from utils.sharpness_table import TABLES, WORDS
 
 KEY_SETTINGS = (
     'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size', 'base_batch_size',
@@ -65,7 +66,8 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     title = readable_name(run.name)
     body = '\n'.join([
         f'<h1>{text(title)}</h1><p class="soft">{text(run.name)}, page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        _status(run), _headline(run), *(_curves(charts) if charts else []), '<h2>Settings</h2>', _settings(run),
+        _status(run), _headline(run), *(_curves(charts) if charts else []), *_measured(run),
+        '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
     return write_page(run.folder / 'results.html', title=title, body=body, head=head, reloads=_is_running(run))
 
@@ -154,6 +156,18 @@ def _headline(run: Run) -> str:
 def _curves(charts: Sequence[str]) -> list[str]:
     entries = [(look, f'{look.name} ({look.dash})') for look in LOOKS.values()]
     return ['<h2>Curves</h2>', key(entries, X_LABELS), grid(charts)]
+
+
+def _measured(run: Run) -> list[str]:
+    """Return tables of what was measured on the run's checkpoints after training."""
+    parts = []
+    for kind in TABLES:
+        cells = kind.cells(kind.summarise(kind.open(run.folder).rows()))
+        if cells:
+            rows = [list(row.values()) for row in cells]
+            parts.append(f'<h2>{text(kind.title)}</h2>{table(list(cells[0]), rows, left=WORDS)}')
+            parts.append(f'<p class="soft">{text(kind.note)}</p>')
+    return parts
 
 
 def _settings(run: Run) -> str:

@@ -1,0 +1,150 @@
+"""Fit how the distance from the initial weights grows with the updates: like their logarithm, or like a power of them.
+
+Hoffer et al. 2017 (arXiv 1705.08741), section 3: in the first phase, at a high rate, norm(w_t - w_0) grows like log t,
+as a random walk on a random potential does; ordinary diffusion would be a power law, t**0.5. Where we differ: the paper
+draws the points on a logarithmic axis; this fits both laws and gives the R2 of either, in the plane of distances, so
+that they compare.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from utils.groups import Group
+from utils.run_files import Run
+from utils.tables import Section, spread_text
+
+FEWEST_POINTS = 10
+TITLE = 'Diffusion: distance from the initial weights against updates, before the first drop of the rate'
+EXPLANATION = (
+    'a + b log t: least squares over the points of weight_distance.csv (natural log: b is the growth per factor e of '
+    'updates); c t**p: least squares in logarithms. R2 of either: 1 - squared residuals / squared deviations, of the '
+    'distances themselves. Mean +- sample standard deviation over the fits of single runs (runs).'
+)
+
+
+@dataclass(frozen=True)
+class DiffusionFit:
+    """Both laws, fitted to the same points.
+
+    Args:
+        intercept: a of a + b log t.
+        slope: b, per factor e of updates.
+        log_r2: of a + b log t.
+        factor: c of c t**p.
+        exponent: p.
+        power_r2: of c t**p, like log_r2 in the plane of distances; below 0 where a constant would be nearer.
+        last_step: last update of the points.
+        num_points: that were fitted.
+    """
+
+    intercept: float
+    slope: float
+    log_r2: float
+    factor: float
+    exponent: float
+    power_r2: float
+    last_step: int
+    num_points: int
+
+
+def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> DiffusionFit:
+    """Fit a + b log t and c t**p to distances.
+
+    Args:
+        steps: updates made, above 0.
+        distances: from the initial weights, after them; those of 0 have no logarithm and count for neither law.
+
+    Raises:
+        ValueError: fewer than two different steps.
+    """
+    steps, distances = np.asarray(steps, dtype=float), np.asarray(distances, dtype=float)
+    known = np.isfinite(distances) & (distances > 0) & (steps > 0)
+    steps, distances = steps[known], distances[known]
+    if len(np.unique(steps)) < 2:
+        raise ValueError(f'a fit over {len(np.unique(steps))} different updates: at least 2 are needed')
+    logs = np.log(steps)
+    slope, intercept = np.polyfit(logs, distances, 1)
+    exponent, log_factor = np.polyfit(logs, np.log(distances), 1)
+    return DiffusionFit(
+        intercept=float(intercept),
+        slope=float(slope),
+        log_r2=r_squared(distances, intercept + slope * logs),
+        factor=float(np.exp(log_factor)),
+        exponent=float(exponent),
+        power_r2=r_squared(distances, np.exp(log_factor + exponent * logs)),
+        last_step=int(steps.max()),
+        num_points=len(steps),
+    )
+
+
+def r_squared(values: np.ndarray, fitted: np.ndarray) -> float:
+    """Return 1 - sum (values - fitted)**2 / sum (values - mean)**2; nan where all values are the same."""
+    total = np.sum((values - values.mean()) ** 2)
+    return float(1 - np.sum((values - fitted) ** 2) / total) if total > 0 else math.nan
+
+
+def last_step_before_drop(config: dict) -> float:
+    """Return the last update before the rate first falls, infinity where it never does.
+
+    Args:
+        config: config.json of a run; its regime is the adapted one, with a row for each change. A rise, or the warm-up,
+            is no drop.
+    """
+    rows = config.get('regime') or []
+    start_epoch = (config.get('settings') or {}).get('start_epoch') or 0
+    for before, row in itertools.pairwise(rows):
+        if row.get('lr', math.inf) < before.get('lr', 0.0) and row['epoch'] > start_epoch:
+            return (row['epoch'] - start_epoch) * config.get('steps_per_epoch', math.inf)
+    return math.inf
+
+
+def fit_run(run: Run) -> DiffusionFit | None:
+    """Fit a run's distances before the first drop of its rate; None where there are fewer than FEWEST_POINTS."""
+    points = run.distances.dropna(subset=['step', 'weight_distance'])
+    points = points[(points['step'] <= last_step_before_drop(run.config)) & (points['weight_distance'] > 0)]
+    if len(points) < FEWEST_POINTS:
+        return None
+    return fit_diffusion(points['step'], points['weight_distance'])
+
+
+def diffusion_section(groups: Sequence[Group]) -> Section | None:
+    """Return the table of the fits of a comparison, a row a group; None where no run has enough points."""
+    fits = [{run.name: fit for run in group.counted if (fit := fit_run(run))} for group in groups]
+    if not any(fits):
+        return None
+    labels = [group.label for group in groups]
+    runs = [(name, [fit]) for each in fits for name, fit in each.items()]
+    return Section(
+        title=TITLE,
+        values=pd.DataFrame([_values(list(each.values())) for each in fits]),
+        cells=_cells(list(zip(labels, [list(each.values()) for each in fits], strict=True))),
+        explanation=EXPLANATION,
+        runs=_cells(runs) if len(runs) > len([each for each in fits if each]) else None,
+    )
+
+
+def _values(fits: Sequence[DiffusionFit]) -> dict[str, float]:
+    """Return mean and sample deviation of each number, as columns of a CSV."""
+    names = [each.name for each in fields(DiffusionFit) if each.name != 'num_points']
+    table = pd.DataFrame([asdict(fit) for fit in fits], columns=names, dtype=float).add_prefix('diffusion_')
+    stds = table.drop(columns='diffusion_last_step').std().add_suffix('_std')
+    return {'diffusion_n': len(fits), **table.mean(), **stds}
+
+
+def _cells(rows: Sequence[tuple[str, Sequence[DiffusionFit]]]) -> pd.DataFrame:
+    """Lay out fits as text, a row for each label and its fits."""
+    columns = {
+        'a': 'intercept', 'b': 'slope', 'R2 of a + b log t': 'log_r2', 'p': 'exponent', 'R2 of c t**p': 'power_r2'
+    }  # fmt: skip
+    cells = {'run': [label for label, _ in rows], 'runs': [str(len(fits)) for _, fits in rows]}
+    cells['to update'] = [f'{max(fit.last_step for fit in fits):,}' if fits else '-' for _, fits in rows]
+    for heading, name in columns.items():
+        cells[heading] = [spread_text([getattr(fit, name) for fit in fits], digits=3) for _, fits in rows]
+    return pd.DataFrame(cells, dtype=object)

@@ -1,0 +1,259 @@
+"""Measure a network on a line, a row a point, and draw what was measured.
+
+The folder holds line.json (what was asked for), line.csv (a row a point, written when it is measured), line.html and
+line.pdf. The same call goes on where it was stopped; another one is refused there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import textwrap
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from analysis.landscape import Around, Between, score, statistics
+from utils.batch_norm import check_batches
+from utils.checkpoint import load_file
+from utils.errors import UserError, user_errors
+from utils.files import write_atomically
+from utils.landscape_figure import write_landscape_figure
+from utils.landscape_files import ROWS, SETTINGS
+from utils.layout import INITIAL
+from utils.network import Network
+from utils.pages.landscape_page import write_landscape_page
+from utils.progress import EvaluationProgress
+from utils.rows import RowFile
+from utils.weights import restored, weight_distance
+
+LONGEST_NAME = 80  # characters of a network's label in the name of a folder
+
+log = logging.getLogger('bigbatch')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured: at which points, with which statistics of batch norm, on which splits."""
+
+    alpha: tuple[float, ...]
+    bn: str  # interpolate, recompute, fixed or batch; see landscape.statistics
+    splits: tuple[str, ...]  # of train and val
+
+
+def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
+    """Measure and draw what the flags of visualize_sharpness.py ask for and return the folder.
+
+    Args:
+        open_end: opens a checkpoint.
+    """
+    with user_errors():
+        ends = [open_end(end) for end in (flags.evaluate, flags.slave_evaluate)]
+    folder = Path(flags.results_dir) / (flags.save or folder_name(ends, mode=flags.mode, bn=flags.bn))
+    measure_between(*ends, folder, plan=_plan(flags), mode=flags.mode)
+    return folder
+
+
+def directions_around(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
+    """Measure and draw what the flags of visualize2_sharpness.py ask for and return the folder.
+
+    Args:
+        open_end: opens a checkpoint.
+    """
+    with user_errors():
+        network = open_end(flags.evaluate)
+    folder = Path(flags.results_dir) / (flags.save or folder_name([network], bn=flags.bn))
+    measure_around(network, folder, plan=_plan(flags), num_directions=flags.directions, seed=flags.seed)
+    return folder
+
+
+def measure_between(network: Network, end: Network, folder: Path, *, plan: Plan, mode: str = 'linear') -> None:
+    """Measure and draw the line from one network to another of its kind.
+
+    Args:
+        network: at alpha 0; its loaders are what is scored.
+        end: at alpha 1.
+        folder: made where it is missing; gone on with where it holds the same measurement.
+        mode: see landscape.coefficients.
+
+    Raises:
+        UserError: the networks differ in more than their weights, or the folder holds something else.
+    """
+    with user_errors():
+        _check_pair(network, end)
+        _check_batches(network, plan)
+    _open_folder(folder, {
+        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
+        'distances': _distances(network, end),
+        'settings': _settings(network, plan, digests=[network.digest, end.digest], mode=mode),
+    })  # fmt: skip
+    with restored(network.model):
+        line = Between(network.model, end.model.state_dict(), mode=mode, bn=plan.bn)
+        rows = _measure(network, [({'alpha': alpha}, line) for alpha in plan.alpha], folder, plan)
+    _warn_of_clamped(rows)
+    _draw(folder)
+
+
+def measure_around(network: Network, folder: Path, *, plan: Plan, num_directions: int, seed: int) -> None:
+    """Measure and draw a network along random directions.
+
+    Args:
+        network: at alpha 0.
+        folder: as for measure_between.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    with user_errors():
+        _check_batches(network, plan)
+    _open_folder(folder, {
+        'kind': 'directions', 'names': [network.label], 'paths': [str(network.path)], 'distances': {},
+        'settings': _settings(network, plan, digests=[network.digest], directions=num_directions, seed=seed),
+    })  # fmt: skip
+    for index in range(num_directions):  # one at a time: each is as large as the network
+        with restored(network.model):
+            line = Around(network.model, seed=seed, index=index)
+            points = [({'direction': index, 'alpha': alpha}, line) for alpha in plan.alpha]
+            _measure(network, points, folder, plan)
+    _draw(folder)
+
+
+def folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -> str:
+    """Return a name for the folder of a measurement that is the same at every call."""
+    kind = ('line' if mode == 'linear' else mode) if len(networks) > 1 else 'around'
+    usual = 'interpolate' if len(networks) > 1 else 'fixed'
+    labels = [network.label if network.run else network.path.name for network in networks]
+    names = [re.sub(r'[^\w.+-]+', '_', label.removesuffix('.pth.tar')).strip('_')[-LONGEST_NAME:] for label in labels]
+    return f'{kind}_{"_to_".join(names)}' + ('' if bn == usual else f'_bn_{bn}')
+
+
+def _plan(flags: Namespace) -> Plan:
+    return Plan(alpha=flags.alpha, bn=flags.bn, splits=('train', 'val') if flags.visualize_train else ('val',))
+
+
+def _settings(network: Network, plan: Plan, **more) -> dict:
+    """Return what decides the rows of a measurement, as plain values."""
+    settings = {**network.conditions, **asdict(plan), **more}
+    if plan.bn in ('batch', 'recompute'):  # else only rounding depends on it
+        settings['batch_size'] = network.train.batch_size
+    return settings
+
+
+def _check_pair(network: Network, end: Network) -> None:
+    """Refuse networks between which there is no line."""
+    for name, value in network.conditions.items():
+        if end.conditions[name] != value:
+            raise ValueError(
+                f'{end.path}: its {name} is {end.conditions[name]!r}, that of {network.path} is {value!r}; a line '
+                'joins two states of one network on one data set'
+            )
+    shapes, others = ({name: tuple(value.shape) for name, value in each.model.state_dict().items()}
+                      for each in (network, end))  # fmt: skip
+    different = [name for name in sorted(shapes.keys() | others.keys()) if shapes.get(name) != others.get(name)]
+    if different:
+        name, nothing = different[0], 'missing'
+        raise ValueError(
+            f'{end.path}: {name} is {others.get(name, nothing)} there and {shapes.get(name, nothing)} in '
+            f'{network.path}; a line joins two states of one network'
+        )
+    if network.digest == end.digest:
+        log.warning('%s and %s hold the same weights: nothing changes along this line', network.path, end.path)
+    if network.conditions['val_fraction'] and network.settings.get('seed') != end.settings.get('seed'):
+        log.warning(
+            '%s and %s held out different examples: the second was trained on some that are validated on here',
+            network.path, end.path,
+        )
+
+
+def _check_batches(network: Network, plan: Plan) -> None:
+    splits = {'batch': plan.splits, 'recompute': ('train',)}.get(plan.bn, ())
+    for split in splits:
+        check_batches(network.model, getattr(network, split))
+
+
+def _distances(network: Network, end: Network) -> dict[str, float]:
+    """Return the L2 distances between the ends and, where their runs kept the start, of each from there."""
+    distances = {'between': weight_distance(end.model, network.model.state_dict())}
+    for name, one in (('start_to_first', network), ('start_to_second', end)):
+        if one.run is not None and (one.run / INITIAL).is_file():
+            initial = load_file(one.run / INITIAL)['state_dict']
+            distances[name] = weight_distance(one.model, initial)
+    return distances
+
+
+def _open_folder(folder: Path, description: dict) -> None:
+    """Make the folder, or find the same measurement in it.
+
+    Raises:
+        UserError: it holds another one, or cannot be written.
+    """
+    path = folder / SETTINGS
+    text = json.dumps(description, indent=1) + '\n'
+    try:
+        if path.is_file():
+            _check_same(folder, json.loads(path.read_text(encoding='utf-8')), json.loads(text))
+        elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UserError(f'--save {folder.name}: {folder} holds something else: choose another --save')
+        folder.mkdir(parents=True, exist_ok=True)
+        log.info('writing %s', folder / ROWS)
+        write_atomically(path, lambda file: file.write(text.encode()))
+    except json.JSONDecodeError as error:
+        raise UserError(f'{path}: damaged ({error}): take {folder} away, or choose another --save') from error
+    except OSError as error:
+        raise UserError(f'--save {folder.name}: {folder} cannot be written ({error.strerror})') from error
+
+
+def _check_same(folder: Path, stored: dict, asked: dict) -> None:
+    before, now = ({'kind': each.get('kind'), **each.get('settings', {})} for each in (stored, asked))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            old, new = (textwrap.shorten(str(each.get(name)), 60, placeholder=' ...') for each in (before, now))
+            raise UserError(
+                f'--save {folder.name}: {folder} holds a measurement with {name} {old}, not {new}: choose another '
+                '--save'
+            )
+
+
+def _measure(
+    network: Network, points: Sequence[tuple[dict, Between | Around]], folder: Path, plan: Plan
+) -> list[dict]:
+    """Measure the points that have no row yet and return the rows of all."""
+    splits, key = plan.splits, tuple(points[0][0])
+    columns = [*key, *(f'{split}_{score}' for split in splits for score in ('loss', 'accuracy')), 'clamped']
+    rows = RowFile(folder / ROWS, tuple(columns), key)
+    missing = [(place, line) for place, line in points if rows.get(**place) is None]
+    if len(missing) < len(points):
+        log.info('%d of %d points are measured already', len(points) - len(missing), len(points))
+    examples = sum(getattr(network, split).num_examples for split in splits)
+    with EvaluationProgress(len(missing) * examples, 'examples') as progress:
+        for place, line in missing:
+            row = {**place, 'clamped': line.place(place['alpha'])}
+            with statistics(network.model, plan.bn, network.train):
+                for split in splits:
+                    scores = score(network.model, network.criterion, getattr(network, split), progress.advance)
+                    row |= {f'{split}_loss': scores.loss, f'{split}_accuracy': 100 - scores.error1}
+            rows.add(row)
+            log.info('%s', _describe(row, splits))
+    return [rows.get(**place) for place, _ in points]
+
+
+def _describe(row: dict, splits: Sequence[str]) -> str:
+    where = f'direction {row["direction"]}  ' if 'direction' in row else ''
+    scores = [f'{split} loss {row[f"{split}_loss"]:.4f} accuracy {row[f"{split}_accuracy"]:.2f} %' for split in splits]
+    return f'{where}alpha {row["alpha"]:g}  {"  ".join(scores)}'
+
+
+def _warn_of_clamped(rows: Iterable[dict]) -> None:
+    clamped = [row for row in rows if row['clamped']]
+    if clamped:
+        log.warning(
+            '%d extrapolated variances of batch norm were below 0 and were set to 0, at alpha %s: see --bn',
+            sum(row['clamped'] for row in clamped), ', '.join(f'{row["alpha"]:g}' for row in clamped),
+        )
+
+
+def _draw(folder: Path) -> None:
+    log.info('page: %s', write_landscape_page(folder))
+    log.info('figure: %s', write_landscape_figure(folder))

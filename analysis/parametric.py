@@ -1,0 +1,189 @@
+"""Train a network with a small and with a large batch from one start, for the line between the two.
+
+Source: Keskar et al. 2016 (arXiv 1609.04836), figures 3 and 7, and their published plot_parametric_plot.py: Adam at
+1e-3, 20 epochs, pixels from 0 to 1, no augmentation, 25 points from -1 to 2, batch norm on the statistics of the batch.
+Where we differ: the large batch is a tenth of the training set, as in the paper's text, unless given (their code has
+5000), and the small one an eighth of that where 256 would be more; both runs are ordinary run folders, which are gone
+on with, or taken as they are when done; dropout is off when a point is scored. Imports nothing heavy, for its names
+answer to a parser.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.flags import OPTIMIZERS
+from utils.layout import INITIAL
+from utils.parser import Parser, one_of, real, whole
+
+NETWORKS = {  # name in the paper -> (network, data set)
+    'F1': ('keskar_f1', 'mnist'),
+    'F2': ('keskar_f2', None),
+    'C1': ('keskar_c1', 'cifar10'),
+    'C2': ('keskar_c2', 'cifar10'),
+    'C3': ('keskar_c3', 'cifar100'),
+    'C4': ('keskar_c4', 'cifar100'),
+}
+GRID = '-1:0.125:2.01'  # 25 points
+SCORED_AT_ONCE = 1000  # examples that share their statistics when a point is scored
+SMALL_BATCH, LEAST_RATIO = 256, 8  # the small batch, unless the large one is less than so many times it
+FIGURES = Path('Figures')
+FIGURE, SETTINGS = 'line.pdf', 'line.json'  # of a line's folder
+
+log = logging.getLogger('bigbatch')
+
+
+def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
+    """Build the parser of a trained pair."""
+    parser = Parser(prog=prog, description=doc)
+    parser.add_argument(
+        '-n', '--network', type=one_of('network', NETWORKS), required=True, metavar='NAME',
+        help=f'of the paper: {", ".join(NETWORKS)}',
+    )
+    parser.add_argument(
+        '--dataset', metavar='NAME',
+        help='if not the paper\'s: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file',
+    )
+    parser.add_argument('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
+    parser.add_argument('--download', action='store_true', help='fetch the data set if it is not there')
+    parser.add_argument('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
+    parser.add_argument(
+        '--batch-sizes', type=whole(1), nargs=2, metavar=('SMALL', 'LARGE'),
+        help='of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
+        f'more than LARGE / {LEAST_RATIO}',
+    )
+    parser.add_argument('--optimizer', type=one_of('optimizer', OPTIMIZERS), metavar='NAME', help='in place of Adam')
+    parser.add_argument('--lr', type=real(0, above=True), metavar='RATE', help='in place of 1e-3, flat')
+    parser.add_argument(
+        '--mode', choices=('linear', 'arc'), default='linear', help='the line of figure 3 or the arc of figure 7'
+    )
+    parser.add_argument('--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', help='of both runs')
+    parser.add_argument('--device', metavar='DEVICE', help='auto, cpu, cuda or cuda:i; refused where it is missing')
+    parser.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
+    parser.add_argument('--save', default='', metavar='NAME', help='folder of the line; named by the runs if not given')
+    return parser
+
+
+def resolve_dataset(flags: Namespace) -> str:
+    """Return the data set of a pair.
+
+    Raises:
+        UserError: F2 without one, for TIMIT cannot be had.
+    """
+    dataset = flags.dataset or NETWORKS[flags.network][1]
+    if dataset is None:
+        raise UserError(
+            f'--network {flags.network}: its data, features of TIMIT, are not free: give your own, --dataset FILE.npz '
+            'with x_train, y_train, x_test, y_test'
+        )
+    return dataset
+
+
+def batch_sizes(num_examples: int) -> tuple[int, int]:
+    """Return the small and the large batch for a training set of that size."""
+    large = max(4, num_examples // 10)
+    return max(2, min(SMALL_BATCH, large // LEAST_RATIO)), large  # batch norm needs two
+
+
+def plot_pair(
+    flags: Namespace, *, count_examples: Callable[[str], int], check: Callable[[list[str]], object],
+    train: Callable[[list[str]], object], draw: Callable[[list[str]], Path],
+) -> None:
+    """Train both runs where they are not done yet and draw the line between them.
+
+    Args:
+        count_examples: returns the size of the training set of that name.
+        check: refuses a command line of main_normal.py that cannot run; writes nothing.
+        train: runs one.
+        draw: runs a command line of visualize_sharpness.py and returns the folder of the line.
+
+    Raises:
+        UserError: flags that do not make a pair.
+    """
+    dataset = resolve_dataset(flags)
+    sizes = tuple(flags.batch_sizes or batch_sizes(count_examples(dataset)))
+    if sizes[0] >= sizes[1]:
+        raise UserError(f'--batch-sizes {sizes[0]} {sizes[1]}: the small batch comes first, the large one second')
+    runs, argvs = zip(*(training_flags(flags, dataset, size) for size in sizes), strict=True)
+    for argv in argvs:  # both, before either is trained
+        check(argv)
+    for argv in argvs:
+        train(argv)
+    _check_start(runs)
+    folder = draw(line_flags(flags, dataset, sizes, runs))
+    log.info('%s', describe_distances(folder))
+    log.info('figure: %s', publish_figure(flags, folder / FIGURE))
+
+
+def training_flags(flags: Namespace, dataset: str, batch_size: int) -> tuple[Path, list[str]]:
+    """Return the folder of a run and the command line of main_normal.py that makes it or goes on with it."""
+    name = _name(flags, dataset, f'bs{batch_size}')
+    folder = Path(flags.results_dir) / name
+    given = {'--optimizer': flags.optimizer, '--lr': flags.lr, **_place_flags(flags)}
+    argv = [
+        '--model', NETWORKS[flags.network][0], '--dataset', dataset, '--b', batch_size, '--epochs', flags.epochs,
+        '--seed', flags.seed, '--no-lr_bb_fix', '--no-augment', '--pixels', 'unit', '--clip-grad', 0,
+        *_given(given), *(['--download'] if flags.download else []),
+        *(('--resume', folder) if folder.exists() else ('--results_dir', flags.results_dir, '--save', name)),
+    ]  # fmt: skip
+    return folder, [str(part) for part in argv]
+
+
+def line_flags(flags: Namespace, dataset: str, sizes: Sequence[int], runs: Sequence[Path]) -> list[str]:
+    """Return the command line of visualize_sharpness.py that draws the line between two runs."""
+    kind = 'line' if flags.mode == 'linear' else flags.mode
+    name = f'{kind}_{_name(flags, dataset, "bs{}_to_{}".format(*sizes))}'
+    argv = [
+        '--evaluate', runs[0], '--slave-evaluate', runs[1], f'--alpha={GRID}', '--mode', flags.mode, '--bn', 'batch',
+        '--b', SCORED_AT_ONCE, '--results_dir', flags.results_dir,
+        '--save', flags.save or name, *_given(_place_flags(flags)),
+    ]  # fmt: skip
+    return [str(part) for part in argv]
+
+
+def publish_figure(flags: Namespace, figure: Path) -> Path:
+    """Copy the figure of a line to where the published script leaves it and return that path."""
+    path = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
+    path.parent.mkdir(exist_ok=True)
+    shutil.copyfile(figure, path)
+    return path
+
+
+def describe_distances(folder: Path) -> str:
+    """Say how far both runs went, as line.json has it."""
+    distances = json.loads((folder / SETTINGS).read_text(encoding='utf-8'))['distances']
+    small, large = distances['start_to_first'], distances['start_to_second']
+    return (
+        f'distance from the start: small batch {small:.4g}, large batch {large:.4g}, ratio {small / large:.3g} '
+        f'(3 to 10 in the paper); between the two {distances["between"]:.4g}'
+    )
+
+
+def _check_start(runs: Sequence[Path]) -> None:
+    """Refuse runs that did not start from the same weights, as where another version of torch drew them."""
+    from utils.checkpoint import load_state  # torch, which --help does not wait for
+
+    first, second = (load_state(run / INITIAL) for run in runs)
+    if any(not first[name].equal(second[name]) for name in first):
+        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
+
+
+def _name(flags: Namespace, dataset: str, sizes: str) -> str:
+    data = re.sub(r'[^\w.+-]+', '_', Path(dataset).name)
+    how = (flags.optimizer or 'Adam') + ('' if flags.lr is None else f'_lr{flags.lr:g}')
+    return f'{flags.network}_{data}_{sizes}_{how}_epochs{flags.epochs}_seed{flags.seed}'
+
+
+def _place_flags(flags: Namespace) -> dict:
+    return {'--datasets-dir': flags.datasets_dir, '--device': flags.device}
+
+
+def _given(flags: dict) -> list:
+    return [part for flag, value in flags.items() if value is not None for part in (flag, value)]

@@ -1,0 +1,193 @@
+"""Measure sharpness or the Hessian of networks one after another; what their tables hold already is not measured again.
+
+Rows lie in sharpness.csv or hessian.csv of each network's run, or among the results for a checkpoint that lies in none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.box import check_subspace
+from analysis.hessian import check_num_eigenvalues, estimate_trace, top_eigenvalues
+from analysis.objective import NUM_JITTERS, NetworkObjective, open_objective
+from analysis.sharpness import epsilon_sharpness
+from utils.errors import UserError, user_errors
+from utils.network import Network
+from utils.progress import EvaluationProgress
+from utils.seeding import derive_seed
+from utils.sharpness_table import HESSIAN, SHARPNESS, align, write_csv
+
+FOLDER = 'sharpness'  # of results, if --save does not name another
+
+log = logging.getLogger('bigbatch')
+
+
+@dataclass(frozen=True)
+class EpsilonSharpness:
+    """Metric 2.1 for each epsilon and repetition; see analysis.sharpness."""
+
+    epsilons: Sequence[float]
+    manifolds: int  # dimensions of the subspace; 0: full space
+    subspace: str
+    max_iterations: int
+    times: int
+
+    table = SHARPNESS
+
+    def check(self, objective: NetworkObjective) -> None:
+        """Refuse what a network of this size and precision cannot be asked for."""
+        check_subspace(self.manifolds, objective.solution.size)
+        rounding = objective.rounding
+        for epsilon in self.epsilons:
+            if 0 < epsilon < rounding:
+                raise UserError(
+                    f'--epsilon {epsilon:g}: weights are rounded to {rounding:.1g} of their size, so the box holds '
+                    f'nothing but the solution: expected {10 * rounding:.0e} or more, or --type torch.DoubleTensor'
+                )
+
+    def settings(self) -> list[dict]:
+        """Return what tells the rows of one network apart."""
+        subspace = self.subspace if self.manifolds else None
+        shared = {'manifolds': self.manifolds, 'subspace': subspace, 'max_iterations': self.max_iterations}
+        pairs = itertools.product(self.epsilons, range(self.times))
+        return [{**shared, 'epsilon': epsilon, 'repeat': repeat} for epsilon, repeat in pairs]
+
+    def num_passes(self, num_rows: int) -> int:
+        """Return about how many passes over the data so many rows take."""
+        return num_rows * (self.max_iterations + 4) + 1 + NUM_JITTERS
+
+    def measure(self, objective: NetworkObjective, setting: dict, seed: int) -> dict:
+        """Search once: from the solution, or if repeated from a random point, and in a subspace of its own."""
+        result = epsilon_sharpness(
+            objective, objective.solution, setting['epsilon'], self.manifolds, self.max_iterations,
+            derive_seed(seed, 'repeat', setting['repeat']),
+            subspace=self.subspace, start='random' if setting['repeat'] else 'solution',
+        )  # fmt: skip
+        return {
+            'start': result.start, 'loss': result.loss, 'max_loss': result.max_loss, 'sharpness': result.sharpness,
+            'resolution': objective.resolution, 'evaluations': result.num_evaluations,
+            'nonfinite': result.num_nonfinite, 'status': result.status,
+        }
+
+
+@dataclass(frozen=True)
+class Hessian:
+    """Top eigenvalues and trace of the Hessian of the mean loss; see analysis.hessian."""
+
+    num_eigenvalues: int
+    trace_samples: int
+
+    table = HESSIAN
+
+    def check(self, objective: NetworkObjective) -> None:
+        """Refuse what a network of this size cannot be asked for."""
+        check_num_eigenvalues(self.num_eigenvalues, objective.solution.size)
+
+    def settings(self) -> list[dict]:
+        """Return what tells the rows of one network apart."""
+        return [{'num_eigenvalues': self.num_eigenvalues, 'trace_samples': self.trace_samples}]
+
+    def num_passes(self, num_rows: int) -> int:
+        """Return about how many passes over the data so many rows take."""
+        return num_rows * (1 + self.trace_samples + 2 * max(20, 2 * self.num_eigenvalues + 1))
+
+    def measure(self, objective: NetworkObjective, setting: dict, seed: int) -> dict:
+        """Measure at the solution."""
+        x, num_products = objective.solution, itertools.count()
+
+        def product(vector):
+            next(num_products)
+            return objective.hessian_product(x, vector)
+
+        eigenvalues = top_eigenvalues(product, x.size, self.num_eigenvalues, seed=seed)
+        trace, error = estimate_trace(product, x.size, self.trace_samples, seed=seed)
+        return {
+            'loss': objective.loss(x), 'eigenvalues': ' '.join(f'{value:.9g}' for value in eigenvalues),
+            'trace': trace, 'trace_error': error, 'products': next(num_products),
+        }
+
+
+Metric = EpsilonSharpness | Hessian
+
+
+def metric_of(flags: Namespace) -> Metric:
+    """Return what the flags of measure_sharpness.py ask for."""
+    if flags.metric == 'hessian':
+        return Hessian(flags.num_eigenvalues, flags.trace_samples)
+    epsilons = tuple(dict.fromkeys(flags.epsilon))
+    return EpsilonSharpness(epsilons, flags.manifolds, flags.subspace, flags.max_iterations, flags.times)
+
+
+def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]) -> str:
+    """Measure networks one after another and return the table of all of them; the page of each run shows its rows.
+
+    Args:
+        flags: of measure_sharpness.py.
+        openers: open a network each.
+    """
+    metric, folder = metric_of(flags), Path(flags.results_dir) / (flags.save or FOLDER)
+    combined = folder / f'{metric.table.file.removesuffix(".csv")}_table.csv'
+    log.info('table: %s', combined)
+    _check_writable(combined)
+    summaries: list[dict] = []
+    for open_network in openers:
+        with user_errors():
+            network = open_network()
+            rows = _measure_network(network, metric, folder, flags)
+        summaries += metric.table.summarise(rows)
+        write_csv(combined, summaries)
+        if network.run is not None:
+            _write_page(network.run)
+    return align(metric.table.cells(summaries))
+
+
+def _measure_network(network: Network, metric: Metric, folder: Path, flags: Namespace) -> list[dict]:
+    """Return all rows of a network, measuring those that its file lacks."""
+    loader, table = getattr(network, flags.mode), metric.table
+    place = {
+        'digest': network.digest, **network.conditions, 'mode': flags.mode, 'batch_norm': flags.bn,
+        'batch_size': loader.batch_size if flags.bn == 'batch' else None,
+    }
+    file = table.open(network.run or folder)
+    keys = [{**place, **setting} for setting in metric.settings()]
+    missing = [key for key in keys if file.get(**key) is None]
+    log.info('%s: %d of %d rows to measure: %s', network.label, len(missing), len(keys), file.path)
+    if missing:
+        _check_writable(file.path)
+        with (
+            EvaluationProgress(metric.num_passes(len(missing)) * loader.num_examples) as progress,
+            open_objective(
+                network.model, network.criterion, loader, batch_norm=flags.bn, advance=progress.advance
+            ) as objective,
+        ):  # fmt: skip
+            metric.check(objective)
+            for key in missing:
+                start = time.perf_counter()
+                row = {**key, 'checkpoint': network.label, 'examples': loader.num_examples}
+                row |= metric.measure(objective, key, network.conditions['seed'])
+                row['seconds'] = round(time.perf_counter() - start, 3)
+                file.add(row)
+                log.info('%s', table.line(row))
+    return [{**file.get(**key), 'checkpoint': network.label} for key in keys]
+
+
+def _check_writable(path: Path) -> None:
+    place = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not os.access(place, os.W_OK):
+        raise UserError(f'{path}: {place} cannot be written, so there is nowhere to keep what is measured')
+
+
+def _write_page(run: Path) -> None:
+    from utils.plots import write_run_page  # loads the plotting library
+
+    try:
+        write_run_page(run)
+    except Exception:  # a page that cannot be drawn must not end what is being measured
+        log.warning('the page of %s could not be written', run, exc_info=True)

@@ -1,0 +1,62 @@
+"""Train a network of Keskar et al. with a small and a large batch from one start, and draw the line between the two.
+
+    python plot_parametric_plot.py -n F1 --dataset digits
+    python plot_parametric_plot.py -n C1 --mode arc
+"""
+
+from __future__ import annotations
+
+import sys
+
+from analysis.landscape_flags import build_line_parser
+from analysis.parametric import build_pair_parser, plot_pair
+from data import get_dataset, list_datasets
+from models import list_models
+from utils.analysis_flags import network_config
+from utils.config import parse_config
+from utils.errors import command, user_errors
+from utils.flags import build_parser
+from utils.logs import start_logging
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Train what is not trained yet, draw the line and return the exit status."""
+    flags = build_pair_parser(__doc__, prog='plot_parametric_plot.py').parse_args(argv)
+
+    def count_examples(dataset: str) -> int:
+        with user_errors():
+            return len(get_dataset(dataset, download=flags.download, datasets_path=flags.datasets_dir))
+
+    def configure(run_argv: list[str]):
+        start_logging()  # each run has a log of its own
+        parser = build_parser(None, list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
+        return parse_config(parser, run_argv)
+
+    def check(run_argv: list[str]) -> None:
+        from utils.experiment import build_experiment  # torch takes seconds: only now, so that --help answers at once
+
+        with user_errors():
+            build_experiment(configure(run_argv))
+
+    def train(run_argv: list[str]) -> None:
+        from utils.experiment import run
+
+        run(configure(run_argv))
+
+    def draw(line_argv: list[str]):
+        from analysis.landscape_run import line_between
+        from utils.experiment import open_network
+
+        start_logging()
+        parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
+        return line_between(
+            parser.parse_args(line_argv), lambda end: open_network(network_config(parser, line_argv, end), end)
+        )
+
+    plot_pair(flags, count_examples=count_examples, check=check, train=train, draw=draw)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

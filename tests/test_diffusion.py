@@ -1,0 +1,168 @@
+"""The laws of diffusion: planted ones are recovered, from the right updates, and shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import compare_experiments
+from analysis.diffusion import diffusion_section, fit_diffusion, last_step_before_drop, r_squared
+from tests.fake_runs import write_run
+from utils.compare import group_runs, load_runs
+from utils.weights import is_log_spaced
+
+STEPS = np.array([step for step in range(1, 3000) if is_log_spaced(step)], dtype=float)
+
+
+def write_law(folder, name, distances, *, steps=STEPS, seed=1, **settings):
+    """Write a run whose distances follow a law."""
+    path = write_run(folder / name, seed=seed, **settings)
+    rows = [','.join(map(repr, row)) for row in zip(steps.astype(int).tolist(), distances.tolist(), strict=True)]
+    (path / 'weight_distance.csv').write_text(
+        '\n'.join(['step,weight_distance,train_loss', *(f'{row},1.0' for row in rows)]) + '\n'
+    )
+    return path
+
+
+# The fit
+
+
+def test_a_planted_logarithm_is_recovered():
+    fit = fit_diffusion(STEPS, 1.5 + 0.7 * np.log(STEPS))
+    assert (fit.intercept, fit.slope) == (pytest.approx(1.5), pytest.approx(0.7))
+    assert fit.log_r2 == pytest.approx(1.0)
+    assert fit.power_r2 < 0.99
+    assert (fit.num_points, fit.last_step) == (len(STEPS), STEPS[-1])
+
+
+def test_a_planted_power_is_recovered():
+    fit = fit_diffusion(STEPS, 0.3 * STEPS**0.5)
+    assert (fit.factor, fit.exponent) == (pytest.approx(0.3), pytest.approx(0.5))
+    assert fit.power_r2 == pytest.approx(1.0)
+    assert fit.log_r2 < 0.9
+
+
+def test_noise_shifts_the_coefficients_by_their_standard_errors():
+    rng, logs = np.random.default_rng(0), np.log(STEPS)
+    spread = np.sqrt(len(STEPS) * ((logs - logs.mean()) ** 2).mean())
+    for _ in range(20):
+        fit = fit_diffusion(STEPS, 10 + 2 * logs + 0.1 * rng.standard_normal(len(STEPS)))
+        assert abs(fit.slope - 2) < 4 * 0.1 / spread
+
+
+def test_r2_is_scikit_learns():
+    from sklearn.metrics import r2_score
+
+    rng = np.random.default_rng(0)
+    values, fitted = rng.random(30), rng.random(30)
+    assert r_squared(values, fitted) == pytest.approx(r2_score(values, fitted))
+    assert math.isnan(r_squared(np.ones(5), np.ones(5)))
+
+
+def test_distances_of_zero_are_left_out():
+    fit = fit_diffusion([1, 2, 4, 8], [0.0, *(1 + np.log([2, 4, 8]))])
+    assert (fit.num_points, fit.slope) == (3, pytest.approx(1.0))
+
+
+def test_too_little_is_refused():
+    with pytest.raises(ValueError, match='1 different updates: at least 2'):
+        fit_diffusion([3, 3], [1.0, 2.0])
+
+
+# Up to the first drop
+
+
+@pytest.mark.parametrize(('regime', 'start', 'last'), [
+    ([(0, 0.1), (15, 0.01), (25, 0.001)], 0, 150),
+    ([(0, 0.1)], 0, math.inf),
+    ([], 0, math.inf),
+    ([(0, 0.001), (60, 0.01), (120, 0.001)], 0, 1200),  # a rise is no drop
+    ([(0, 0.1), (15, 0.01), (25, 0.001)], 15, 100),  # begun with the dropped rate
+    ([(0, 0.1), (15, 0.01), (25, 0.001)], 5, 100),
+    ([(0, 0.1), (15, 0.1), (25, 0.001)], 0, 250),  # weight decay alone changed
+])  # fmt: skip
+def test_the_last_update_before_the_drop(regime, start, last):
+    rows = [{'epoch': epoch, 'lr': lr} for epoch, lr in regime]
+    config = {'regime': rows, 'steps_per_epoch': 10, 'settings': {'start_epoch': start}}
+    assert last_step_before_drop(config) == last
+
+
+def test_points_past_the_drop_are_not_fitted(tmp_path):
+    before = 2 + 0.5 * np.log(STEPS)
+    distances = np.where(STEPS <= 97 * 15, before, before[STEPS <= 97 * 15][-1])  # 50,000 // 512 = 97 updates an epoch
+    write_law(tmp_path, 'a', distances)
+    section = diffusion_section(group_runs(load_runs([tmp_path])))
+    assert section.values['diffusion_slope'].tolist() == [pytest.approx(0.5)]
+    assert section.values['diffusion_last_step'].tolist() == [STEPS[STEPS <= 97 * 15][-1]]
+
+
+# Over runs
+
+
+@pytest.fixture
+def laws(tmp_path):
+    """Two seeds of a logarithm, a power, and a run with too few points."""
+    for seed, slope in ((0, 0.9), (1, 1.1)):
+        write_law(tmp_path, f'log_seed{seed}', 1 + slope * np.log(STEPS), seed=seed, config={'regime': []})
+    write_law(tmp_path, 'power', STEPS**0.5, batch_size=64, config={'regime': []})
+    write_law(tmp_path, 'short', STEPS[:5], steps=STEPS[:5], batch_size=32, config={'regime': []})
+    return tmp_path
+
+
+def test_a_group_has_mean_and_deviation_of_its_runs(laws):
+    section = diffusion_section(group_runs(load_runs([laws])))
+    rows = {row['run']: row for row in section.cells.to_dict('records')}
+    assert rows['log']['b'] == '1 +- 0.14'
+    assert rows['log']['runs'] == '2'
+    assert rows['power']['p'] == '0.5'
+    assert rows['short'] == {**dict.fromkeys(section.cells, '-'), 'run': 'short', 'runs': '0'}
+    assert section.runs['run'].tolist() == ['log_seed0', 'log_seed1', 'power']
+    assert section.runs['b'].tolist()[:2] == ['0.9', '1.1']
+    assert section.values['diffusion_slope_std'].tolist()[0] == pytest.approx(np.std([0.9, 1.1], ddof=1))
+
+
+def test_runs_alone_are_shown_once_and_short_ones_not_at_all(tmp_path):
+    write_law(tmp_path, 'a', np.log(STEPS) + 1, config={'regime': []})
+    assert diffusion_section(group_runs(load_runs([tmp_path]))).runs is None
+    short = tmp_path / 'short'
+    write_law(short, 'c', STEPS[:9], steps=STEPS[:9])
+    assert diffusion_section(group_runs(load_runs([short]))) is None
+
+
+@pytest.mark.parametrize('style', ['text', 'csv', 'markdown', 'latex'])
+def test_the_table_is_printed_in_every_format(laws, capsys, style):
+    assert compare_experiments.main([str(laws), '--format', style]) == 0
+    out = capsys.readouterr().out
+    if style == 'csv':
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert [row['diffusion_n'] for row in rows] == ['2', '1', '0']
+        assert float(rows[0]['diffusion_slope']) == pytest.approx(1.0)
+        assert float(rows[0]['diffusion_log_r2']) == pytest.approx(1.0)
+    else:
+        assert out.count('R2 of a + b log t') == 1
+        assert ('\\toprule' in out) == (style == 'latex')
+        assert ('| ---' in out) == (style == 'markdown')
+    if style == 'text':
+        assert max(map(len, out.splitlines()[:-1])) <= 120
+
+
+def test_the_page_shows_groups_and_runs(laws, capsys):
+    assert compare_experiments.main([str(laws)]) == 0
+    page = (laws / 'comparison.html').read_text()
+    for words in ('<h2>Diffusion: ', 'Each run</summary>', '1 +- 0.14', 'data-heading="R2 of c t**p"'):
+        assert words in page
+
+
+def test_a_damaged_config_does_not_end_the_comparison(laws, capsys):
+    path = laws / 'power' / 'config.json'
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, 'regime': None, 'steps_per_epoch': None}))
+    assert compare_experiments.main([str(laws), '--format', 'csv']) == 0
+    rows = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert rows['diffusion_exponent'].tolist()[1] == pytest.approx(0.5)

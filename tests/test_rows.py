@@ -1,0 +1,98 @@
+"""A table that grows in a file: what is added is read again, whatever was stopped in between."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from utils.rows import RowFile
+
+COLUMNS, KEY = ('name', 'number', 'value', 'note'), ('name', 'number')
+ROWS = [
+    {'name': '123456789012', 'number': 1, 'value': 0.1, 'note': 'a, "b"\nc'},
+    {'name': '12e456789012', 'number': None, 'value': 1e-300, 'note': ''},
+    {'name': 'nan', 'number': 2**63 - 1, 'value': math.inf, 'note': None},
+    {'name': '-1', 'number': True, 'value': np.float64(1 / 3), 'note': np.int64(7)},
+]
+
+
+def table(path):
+    return RowFile(path, COLUMNS, KEY)
+
+
+def test_what_was_added_is_found_again_by_its_key(tmp_path):
+    path = tmp_path / 'sub' / 'rows.csv'
+    rows = table(path)
+    for row in ROWS:
+        assert rows.get(name=row['name'], number=row['number']) is None
+        rows.add(row)
+    for one in (rows, table(path)):
+        found = [one.get(name=row['name'], number=row['number']) for row in ROWS]
+        assert found == one.rows()
+        assert [row['name'] for row in found] == [row['name'] for row in ROWS]
+        assert [row['value'] for row in found] == [0.1, 1e-300, math.inf, 1 / 3]
+        assert [row['note'] for row in found] == ['a, "b"\nc', None, None, 7]
+        assert one.get(name=123456789012, number=1) is None  # a number is no word
+
+
+def test_the_file_is_plain_csv(tmp_path):
+    rows = table(tmp_path / 'rows.csv')
+    rows.add(ROWS[0])
+    with open(rows.path, newline='') as file:
+        read = list(csv.DictReader(file))
+    assert read == [{'name': '123456789012', 'number': '1', 'value': '0.1', 'note': 'a, "b"\nc'}]
+
+
+def test_nothing_is_written_before_the_first_row(tmp_path):
+    rows = table(tmp_path / 'sub' / 'rows.csv')
+    assert rows.rows() == []
+    assert not rows.path.parent.exists()
+
+
+def test_every_cut_of_the_file_can_be_gone_on_with(tmp_path):
+    path = tmp_path / 'rows.csv'
+    for row in ROWS[1:]:
+        table(path).add(row)
+    whole = path.read_bytes()
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        rows = table(path)
+        assert path.read_bytes() == whole[:end]  # reading changes nothing
+        assert len(rows.rows()) == max(0, whole[:end].count(b'\n') - 1)
+        for row in ROWS[1:]:
+            if rows.get(name=row['name'], number=row['number']) is None:
+                rows.add(row)
+        assert path.read_bytes() == whole
+
+
+def test_two_tables_can_add_to_one_file(tmp_path):
+    first, second = table(tmp_path / 'rows.csv'), table(tmp_path / 'rows.csv')
+    second.add(ROWS[1])
+    first.add(ROWS[2])
+    second.add(ROWS[3])
+    assert len(table(first.path).rows()) == 3
+
+
+def test_the_later_of_two_rows_holds(tmp_path):
+    rows = table(tmp_path / 'rows.csv')
+    for value in (1, 2):
+        rows.add({**ROWS[0], 'value': value})
+    assert [row['value'] for row in table(rows.path).rows()] == [2]
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    ('"name","other"\n', ('name, other', 'value, note')),
+    ('name,number\n', ('not a table',)),
+    ('"name","number","value","note"\n"a",1,2\n', ('row 2', '3 values', '4')),
+    ('\xff\n', ('not a table',)),
+])  # fmt: skip
+def test_other_files_are_refused_by_name(tmp_path, text, words):
+    path = tmp_path / 'rows.csv'
+    path.write_bytes(text.encode('latin-1'))
+    with pytest.raises(UserError) as caught:
+        table(path)
+    for word in (str(path), *words):
+        assert word in str(caught.value)
+    assert '\n' not in str(caught.value)

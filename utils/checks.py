@@ -1,0 +1,83 @@
+"""Checks of a run that is built: what cannot hold ends here, in one line, before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import torch
+from torch import Tensor, nn
+
+from utils import seeding
+from utils.batch_norm import has_batch_norm
+from utils.config import NetworkConfig, RunConfig
+from utils.regime import Regime
+
+
+def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
+    """Refuse to go on with other data or another regime than the run began with.
+
+    Args:
+        stored: config.json of the run.
+        fingerprint: of the training set.
+    """
+    if stored['data'] != fingerprint:
+        raise ValueError(
+            f'--resume {config.resume}: the training set is not the one that the run began with '
+            f'(fingerprint {fingerprint}, then {stored["data"]}): bring that one back'
+        )
+    for row in stored['regime']:
+        now = regime.at(row['epoch'])
+        if json.loads(json.dumps(now)) != {key: value for key, value in row.items() if key != 'epoch'}:
+            raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
+
+
+def check_batch_norm(config: RunConfig, model: nn.Module) -> None:
+    """Refuse to split a batch that ordinary batch norm normalises as a whole."""
+    micro = config.micro_batch_size
+    splits = config.ghost_batch_size is None and micro is not None and micro < config.batch_size
+    if splits and not config.evaluate and has_batch_norm(model):
+        raise ValueError(
+            f'--micro-batch-size {micro}: batch norm over the whole batch of {config.batch_size} cannot be split; '
+            'main_gbn.py with --mini-batch-size can'
+        )
+
+
+def smallest_piece(config: RunConfig, num_examples: int) -> int:
+    """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
+    remainder = 0 if config.drop_last else num_examples % config.batch_size
+    return min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size)
+
+
+def check_forward(
+    config: NetworkConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor], *,
+    num_classes: int, training: bool,
+) -> None:
+    """Pass a few examples through a copy of the network, so that what does not fit ends here.
+
+    Args:
+        examples: (inputs, targets).
+        training: in the mode that training is in.
+    """
+    inputs, targets = examples
+    probe = copy.deepcopy(model).train(training)
+    try:
+        with torch.no_grad(), seeding.isolated_rng():
+            logits = probe(inputs)
+            loss = criterion(logits, targets)
+    except Exception as error:  # whatever a network or its layers may raise
+        what, size = f'{type(error).__name__}: {error}'.splitlines()[0], len(inputs)
+        raise ValueError(
+            f'{config.model} cannot train on {size} example{"s" * (size > 1)} of shape {tuple(inputs.shape[1:])} from '
+            f'{config.dataset} at a time: {what}'
+        ) from error
+    if logits.ndim != 2 or logits.shape[1] < num_classes:
+        raise ValueError(
+            f'{config.model} gives outputs of shape {tuple(logits.shape[1:])} for the {num_classes} '
+            f'classes of {config.dataset}: see --model_config'
+        )
+    if loss.ndim == 0 and not hasattr(criterion, 'reduction'):
+        raise ValueError(
+            f'the criterion of {config.model} returns one number and does not say how it came about: return a loss for '
+            "each example, or give it an attribute reduction='sum'"
+        )

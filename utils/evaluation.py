@@ -1,0 +1,139 @@
+"""Loss and errors of trained networks, if wanted under noise on their weights, as a table that is gone on with."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import statistics
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from utils.forward import forward_loss
+from utils.meters import Scores, ScoreSums
+from utils.network import Network
+from utils.perturbation import perturbed
+from utils.progress import EvaluationProgress
+from utils.rows import RowFile
+from utils.seeding import make_generator
+
+FILE = 'evaluation.csv'
+CONDITIONS = (
+    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
+    'seed',
+)  # fmt: skip
+KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat')
+COLUMNS = ('checkpoint', *KEY, 'examples', 'loss', 'error1', 'error5')
+DIGITS = {'loss': 4, 'error1': 2, 'error5': 2}
+
+log = logging.getLogger('bigbatch')
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise on the weights: uniform between -strength and strength, fresh per 'batch' or per 'copy' of the network."""
+
+    strength: float  # 0: none
+    per: str
+    seed: int
+
+    def on(self, what: str, network: Network, *place: int) -> contextlib.AbstractContextManager:
+        """Return the noise of a place as a block, which is without any where noise is not per `what`."""
+        if not self.strength or what != self.per:
+            return contextlib.nullcontext()
+        generator = make_generator(self.seed, 'noise', what, *place, device=network.device)
+        return perturbed(network.model, self.strength, generator)
+
+
+@torch.no_grad()
+def score(
+    network: Network, loader, noise: Noise, repeat: int = 0, advance: Callable[[int], object] = lambda num: None
+) -> Scores:
+    """Score a network on every example of a loader once.
+
+    Args:
+        repeat: tells repetitions apart, which differ in their noise.
+        advance: told the number of examples after each batch.
+    """
+    sums = ScoreSums(network.device)
+    with noise.on('copy', network, repeat):
+        for index, batch in enumerate(loader.epoch(0)):
+            with noise.on('batch', network, repeat, index):
+                for inputs, targets, _ in batch:
+                    loss_sum, logits = forward_loss(network.model, network.criterion, inputs, targets)
+                    sums.add(loss_sum, logits, targets)
+            advance(batch.num_examples)
+    return sums.scores()
+
+
+class Evaluation:
+    """Score networks one after another; what the file holds already is not measured again.
+
+    Args:
+        folder: of the file, which appears with its first row.
+        mode: train, val or test.
+        times: repetitions with other noise.
+    """
+
+    def __init__(self, folder: Path, *, mode: str, noise: Noise, times: int = 1):
+        self._mode, self._noise, self._times = mode, noise, times
+        self._rows = RowFile(folder / FILE, COLUMNS, KEY)
+        self._table: list[tuple[str, list[dict]]] = []
+        log.info('rows: %s', self._rows.path)
+
+    def add(self, network: Network) -> None:
+        """Score a network and print each row."""
+        loader = getattr(network, self._mode)
+        if self._mode == 'test' and network.test is network.val:
+            log.warning('%s has one set besides the training set: test is val', network.conditions['dataset'])
+        if self._mode != 'train' and network.conditions['augment']:
+            log.warning('--augment has no effect on --mode %s: only training images are augmented', self._mode)
+        keys = [self._key(network, loader, repeat) for repeat in range(self._times)]
+        missing = sum(self._rows.get(**key) is None for key in keys)
+        rows = []
+        with EvaluationProgress(missing * loader.num_examples) as progress:
+            for key in keys:
+                rows.append(self._rows.get(**key) or self._measure(network, loader, key, progress.advance))
+                log.info('%s', self._describe(network, rows[-1]))
+        self._table.append((network.label, rows))
+
+    def table(self) -> str:
+        """Lay out all networks as text: means over repetitions, and sample deviations where there are several."""
+        head = ['checkpoint', 'loss', 'error@1 %', 'error@5 %']
+        cells = [
+            [label, *(_spread([row[name] for row in rows], digits) for name, digits in DIGITS.items())]
+            for label, rows in self._table
+        ]
+        widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+        lines = [
+            '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in [head, *cells]
+        ]
+        return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
+
+    def _key(self, network: Network, loader, repeat: int) -> dict:
+        noise = self._noise
+        return {
+            'digest': network.digest, **network.conditions, 'mode': self._mode, 'repeat': repeat,
+            'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
+            'batch_size': loader.batch_size if noise.strength and noise.per == 'batch' else None,
+        }
+
+    def _measure(self, network: Network, loader, key: dict, advance: Callable[[int], object]) -> dict:
+        scores = score(network, loader, self._noise, key['repeat'], advance)
+        row = {**key, 'checkpoint': network.label, 'examples': loader.num_examples, **asdict(scores)}
+        self._rows.add(row)
+        return row
+
+    def _describe(self, network: Network, row: dict) -> str:
+        which = f', noise {row["repeat"] + 1} of {self._times}' if self._times > 1 else ''
+        return (
+            f'{network.label} on {row["dataset"]} ({self._mode}, {row["examples"]:,} examples{which}): '
+            f'loss {row["loss"]:.4f}  error@1 {row["error1"]:.2f} %  error@5 {row["error5"]:.2f} %'
+        )
+
+
+def _spread(values: list[float], digits: int) -> str:
+    mean = f'{statistics.fmean(values):.{digits}f}'
+    return f'{mean} +- {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean

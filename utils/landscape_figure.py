@@ -1,0 +1,87 @@
+"""The figure of a measured line for a paper: one PDF, a column wide, as utils/figures.py draws others.
+
+Loss on a log axis to the left, accuracy to the right, training solid and validation dashed, as in figure 3 of Keskar et
+al. 2016 (arXiv 1609.04836) and in the published SmoothOut scripts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from utils.figures import HEIGHT, STYLE, WIDTH, plain_log_ticks
+from utils.landscape_files import FIGURE, SPLIT_NAMES, Landscape, load_landscape, shorten
+from utils.looks import COLORS
+
+LOSS, ACCURACY = COLORS[0], COLORS[1]
+LINES = {'train': 'solid', 'val': 'dashed'}
+LONGEST_NAME = 44  # characters beside a mark
+
+
+def write_landscape_figure(folder: Path) -> Path:
+    """Write line.pdf from line.json and line.csv and return its path."""
+    landscape, path = load_landscape(folder), folder / FIGURE
+    with matplotlib.rc_context({**STYLE, 'axes.grid': False}):
+        figure = _draw(landscape)
+        figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
+    return path
+
+
+def _draw(landscape: Landscape) -> Figure:
+    figure = Figure(figsize=(WIDTH, HEIGHT + 0.25))
+    figure.set_layout_engine('constrained')
+    loss = figure.add_subplot()
+    accuracy = loss.twinx()
+    accuracy.spines['right'].set_visible(True)
+    for axes, name, label, color in (
+        (loss, 'loss', 'loss per example', LOSS), (accuracy, 'accuracy', 'accuracy (%)', ACCURACY),
+    ):
+        for split in landscape.splits:
+            _draw_curve(axes, landscape, f'{split}_{name}', color=color, linestyle=LINES[split])
+        axes.set_ylabel(label, color=color)
+        axes.tick_params(axis='y', labelcolor=color)
+    if _spans_decades(landscape):
+        loss.set_yscale('log')
+        plain_log_ticks(loss)
+    for place, name in enumerate(landscape.names):
+        _mark(loss, place, name)
+    loss.set_xlabel('alpha')
+    handles = [Line2D([], [], color='black', linestyle=LINES[split]) for split in landscape.splits]
+    names = [SPLIT_NAMES[split] for split in landscape.splits]
+    figure.legend(handles, names, loc='outside lower center', ncols=2, frameon=False)
+    return figure
+
+
+def _draw_curve(axes: Axes, landscape: Landscape, column: str, **look) -> None:
+    """Draw a mean over directions and, where there are several, a band of one sample deviation."""
+    points = landscape.average(column).replace([np.inf, -np.inf], np.nan)
+    if landscape.num_directions > 1:
+        low = points['mean'] - points['std']
+        low = np.maximum(low, points['mean'] / 10) if column.endswith('loss') else low  # a log axis has no zero
+        axes.fill_between(
+            points['alpha'], low, points['mean'] + points['std'], color=look['color'], alpha=0.2, linewidth=0
+        )
+    axes.plot(points['alpha'], points['mean'], **look)
+
+
+def _spans_decades(landscape: Landscape) -> bool:
+    """Tell whether the losses fit a log axis: positive wherever they are finite."""
+    losses = landscape.rows[[f'{split}_loss' for split in landscape.splits]].to_numpy()
+    return bool((losses[np.isfinite(losses)] > 0).any())
+
+
+def _mark(axes: Axes, place: float, name: str) -> None:
+    """Draw a line at a network's place, with its name beside it where that is in view."""
+    low, high = axes.get_xlim()
+    if low <= place <= high:
+        axes.axvline(place, color='#808080', linewidth=0.6, linestyle='dotted', zorder=0)
+        text = axes.annotate(
+            shorten(name, LONGEST_NAME), (place, 1), (1.5, -2), xycoords=('data', 'axes fraction'),
+            textcoords='offset points', rotation=90, ha='left', va='top', fontsize=5, color='#595959',
+        )
+        text.set_parse_math(False)

@@ -1,0 +1,130 @@
+"""The page of a measured line: loss and accuracy between two networks, or around one, from line.json and line.csv."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+from bokeh.models import Label, Span
+
+from utils.landscape_files import PAGE, SPLIT_NAMES, Landscape, load_landscape, shorten
+from utils.looks import COLORS
+from utils.pages.charts import Chart, Look, embed, grid, legend, line_chart
+from utils.pages.html import fact_table, number, table, text, write_page
+
+LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
+LONGEST_NAME = 34  # characters beside a mark
+TOP = 215  # pixels above the x axis, just within the frame of a chart
+BN = {
+    'interpolate': 'running statistics on the line too, variances no lower than 0',
+    'recompute': 'running statistics measured anew at each point, over the training set',
+    'fixed': 'the running statistics of the network at alpha 0, everywhere',
+    'batch': 'of each batch that is scored',
+}
+MODES = {
+    'linear': '(1 - alpha) A + alpha B',
+    'sin': '(1 - t) A + t B with t = (1 + sin(pi alpha - pi / 2)) / 2, which stays between the two',
+    'arc': 'cos(alpha pi / 2) A + sin(alpha pi / 2) B',
+}
+DISTANCES = {
+    'between': 'from alpha 0 to alpha 1 (L2 distance)',
+    'start_to_first': 'from its start to alpha 0',
+    'start_to_second': 'from its start to alpha 1',
+}
+
+
+def write_landscape_page(folder: Path) -> Path:
+    """Write line.html from line.json and line.csv and return its path."""
+    landscape = load_landscape(folder)
+    charts = [
+        _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear')),
+        _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',)),
+    ]
+    head, blocks = embed([chart for chart in charts if chart is not None])
+    title = f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}'
+    body = '\n'.join([
+        f'<h1>{text(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
+        f'<p>{text(_explain(landscape))}</p>', _clamped(landscape), grid(blocks), '<h2>What was measured</h2>',
+        fact_table(_facts(landscape)), '<h2>Points</h2>', _points(landscape),
+    ])  # fmt: skip
+    return write_page(folder / PAGE, title=title, body=body, head=head)
+
+
+def _explain(landscape: Landscape) -> str:
+    if landscape.kind == 'line':
+        first, second = landscape.names
+        return f'Weights at alpha: {MODES[landscape.settings["mode"]]}, A being {first} and B {second}.'
+    count = landscape.num_directions
+    several = f'Mean and band of one sample deviation over {count} random directions' if count > 1 else 'The direction'
+    return (
+        f'Weights at alpha: those of {landscape.names[0]} plus alpha times a random direction, of which each filter '
+        f'has the norm of the filter of the network. {several}, drawn with seed {landscape.settings["seed"]}.'
+    )
+
+
+def _clamped(landscape: Landscape) -> str:
+    rows = landscape.rows[landscape.rows['clamped'] > 0]
+    if rows.empty:
+        return ''
+    places = ', '.join(f'{alpha:g}' for alpha in rows['alpha'])
+    words = (
+        f'{rows["clamped"].sum():,} extrapolated variances of batch norm were below 0 and were set to 0, at alpha '
+        f'{places}: what is drawn there says little about the weights.'
+    )
+    return f'<p class="status failed">{text(words)}</p>'
+
+
+def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
+    looks = [LOOKS[split] for split in landscape.splits]
+    columns = [landscape.average(f'{split}_{name}').assign(curve=place) for place, split in enumerate(landscape.splits)]
+    chart = line_chart(
+        title, looks, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
+        y_scales=y_scales, parts=('bands',), legend=legend(looks),
+    )  # fmt: skip
+    for place, label in enumerate(landscape.names if chart is not None else ()):
+        _mark(chart, place, label, at_top=name == 'loss')
+    return chart
+
+
+def _mark(chart: Chart, place: int, label: str, *, at_top: bool) -> None:
+    """Draw a line at a network's place, with its name beside it, where the curve of a minimum is not."""
+    fig = chart.figure
+    fig.add_layout(Span(location=place, dimension='height', line_color='#808080', line_dash='dotted', line_width=1))
+    fig.add_layout(Label(
+        x=place, y=TOP if at_top else 4, y_units='screen', x_offset=3, angle=90, angle_units='deg',
+        text=shorten(label, LONGEST_NAME), text_align='right' if at_top else 'left', text_baseline='top',
+        text_font_size='11px', text_color='#595959',
+    ))  # fmt: skip
+
+
+def _facts(landscape: Landscape) -> list[tuple[str, str]]:
+    settings = landscape.settings
+    facts = [
+        (f'alpha {place}', f'{path} ({digest})')
+        for place, (path, digest) in enumerate(zip(landscape.paths, settings['digests'], strict=True))
+    ]
+    wanted = len(settings['alpha']) * landscape.num_directions
+    facts.append(('points', f'{len(landscape.rows):,} of {wanted:,}'))
+    facts.append(('statistics of batch norm', f'{settings["bn"]}: {BN[settings["bn"]]}'))
+    facts += [(DISTANCES[name], number(value, 5)) for name, value in landscape.distances.items()]
+    shown = ('dataset', 'model', 'model_config', 'pixels', 'num_examples', 'batch_size', 'augment', 'dtype')
+    facts += [(name.replace('_', ' '), str(settings[name])) for name in shown if settings.get(name) not in (None, '')]
+    return facts
+
+
+def _points(landscape: Landscape) -> str:
+    """Lay out the rows of the table."""
+    scores = [(split, name) for split in landscape.splits for name in ('loss', 'accuracy')]
+    headings = ['alpha', *(f'{SPLIT_NAMES[split]} {name}' for split, name in scores)]
+    headings = [*headings[:1], *(f'{heading} %' if 'accuracy' in heading else heading for heading in headings[1:])]
+    if landscape.num_directions > 1:
+        headings.insert(0, 'direction')
+    rows = []
+    for row in landscape.rows.to_dict('records'):
+        cells = [f'{row["alpha"]:g}', *(
+            f'{row[f"{split}_{name}"]:.2f}' if name == 'accuracy' else number(row[f'{split}_{name}'], 5)
+            for split, name in scores
+        )]  # fmt: skip
+        rows.append([f'{row["direction"]:.0f}', *cells] if landscape.num_directions > 1 else cells)
+    return table(headings, rows)

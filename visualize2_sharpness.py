@@ -1,0 +1,32 @@
+"""Draw loss and accuracy around one checkpoint, along random directions whose filters are as long as the network's.
+
+    python visualize2_sharpness.py --evaluate TrainingResults/small_batch --alpha="-0.3:0.02:0.31"
+    python visualize2_sharpness.py --evaluate TrainingResults/small_batch --directions 5 --no-visualize_train
+"""
+
+from __future__ import annotations
+
+import sys
+
+from analysis.landscape_flags import build_directions_parser
+from data import list_datasets
+from models import list_models
+from utils.analysis_flags import network_config
+from utils.errors import command
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Measure the directions, draw them and return the exit status."""
+    parser = build_directions_parser(__doc__, list_models(), list_datasets(), prog='visualize2_sharpness.py')
+    flags = parser.parse_args(argv)
+    # torch takes seconds to import: only now, so that --help answers at once
+    from analysis.landscape_run import directions_around
+    from utils.experiment import open_network
+
+    directions_around(flags, lambda end: open_network(network_config(parser, argv, end), end))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Draw loss and accuracy on the line between two checkpoints of one network.
+
+    python visualize_sharpness.py --evaluate TrainingResults/small_batch --slave-evaluate TrainingResults/large_batch
+    python visualize_sharpness.py --evaluate TrainingResults/a --slave-evaluate TrainingResults/b --mode arc --bn batch
+"""
+
+from __future__ import annotations
+
+import sys
+
+from analysis.landscape_flags import build_line_parser
+from data import list_datasets
+from models import list_models
+from utils.analysis_flags import network_config
+from utils.errors import command
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Measure the line, draw it and return the exit status."""
+    parser = build_line_parser(__doc__, list_models(), list_datasets(), prog='visualize_sharpness.py')
+    flags = parser.parse_args(argv)
+    # torch takes seconds to import: only now, so that --help answers at once
+    from analysis.landscape_run import line_between
+    from utils.experiment import open_network
+
+    line_between(flags, lambda end: open_network(network_config(parser, argv, end), end))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
