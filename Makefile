@@ -8,11 +8,14 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed
 	./run_experiments.sh quickstart --jobs 2
 
+# A process a core, each with one thread; sums depend on the number of threads in their last digits.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
+
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -31,7 +31,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--group-by', nargs='+', metavar='NAME', help='settings that make a row; all but the seed if not given'
     )
-    parser.add_argument('--reference', metavar='LABEL', help='row that gaps are taken from; else the smallest batch')
+    parser.add_argument(
+        '--reference', metavar='ROW', help='row that gaps are taken from, or a run in it; else the smallest batch'
+    )
     parser.add_argument('--output', type=Path, help='page to write; comparison.html beside the first run if not given')
     parser.add_argument('--figures', type=Path, metavar='DIR', help='folder for a PDF of every chart')
     parser.add_argument('--watch', action='store_true', help='write the page anew until all runs have ended, or Ctrl-C')

@@ -11,6 +11,7 @@ names at once.
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,7 @@ def get_dataset(
     module = _find_module(name, root)
     part = split if split == 'test' and has_test(name, root) else _SPLITS[split]
     limit = {'memory_limit': memory_limit} if module == _FOLDER else {}
-    dataset = importlib.import_module(module).load(name, part, datasets_path=root, download=download, **limit)
+    dataset = _loader_of(module)(name, part, datasets_path=root, download=download, **limit)
     dataset.transform = transform
     dataset.target_transform = target_transform
     return dataset
@@ -138,6 +139,25 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
 def _datasets_path(path: str | Path | None) -> Path:
     return default_datasets_path() if path is None else Path(path).expanduser()
+
+
+def _loader_of(module: str) -> Callable:
+    """Return the function that loads a data set from a module of the table."""
+    file = f'{module.replace(".", "/")}.py'
+    try:
+        load = getattr(importlib.import_module(module), 'load', None)
+    except ModuleNotFoundError as error:
+        if not f'{module}.'.startswith(f'{error.name}.'):
+            raise  # it is there, and fails to import another
+        raise ValueError(f'the table of data.py has {module!r}, but there is no {file}: add it or mend that') from error
+    needed = 'load(name, split, *, datasets_path, download)'
+    if not callable(load):
+        raise ValueError(f'{file} has no function {needed}, which the table of data.py needs: add one')
+    try:
+        inspect.signature(load).bind('', '', datasets_path=None, download=False)
+    except TypeError as error:
+        raise ValueError(f'{file}: load cannot be called as {needed}: {error}; mend its arguments') from error
+    return load
 
 
 def _find_module(name: str, root: Path) -> str:

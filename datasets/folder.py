@@ -80,6 +80,9 @@ def load(
     splits = open_splits(root)
     part = split if split in splits.folders else 'test'
     files = scan(splits.folders[part], splits.classes)
+    if part == 'train':  # an empty class of another split is better known now than when all of train/ is decoded
+        for folder, name in itertools.product(splits.folders.values(), splits.classes):
+            _image_paths(folder / name)
     limit = default_memory_limit() if memory_limit is None else memory_limit
     cache = ImageCache(root, part, files.key())
     images = cache.read(len(files), limit) if limit else None
@@ -152,18 +155,20 @@ def _list_images(folder: Path, name: str, target: int) -> list[tuple[bytes, int,
             raise ValueError(f'cannot read the image {path}: {error.strerror}') from error
         below = path[len(os.fspath(folder)) + 1 :]
         rows.append((os.fsencode(below), status.st_size, status.st_mtime_ns, target))
-    if not rows:
-        raise ValueError(f'{folder / name} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
     return rows
 
 
 def _image_paths(folder: Path) -> list[str]:
+    """List the images of a class."""
     paths = []
     for place, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith('.')]
         names = (name for name in sorted(files) if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
         paths.append((place, [os.path.join(place, name) for name in names]))
-    return [path for _, found in sorted(paths) for path in found]
+    images = [path for _, found in sorted(paths) for path in found]
+    if not images:
+        raise ValueError(f'{folder} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
+    return images
 
 
 def _visible_folders(folder: Path) -> list[str]:
@@ -175,7 +180,8 @@ def _check_same_classes(root: Path, train: list[str], name: str, other: list[str
     sides = (('train/', only_train), (f'{name}/', only_other))
     found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
     if found:
-        raise ValueError(f'{root}: the class folders of train/ and {name}/ differ: {"; ".join(found)}')
+        which = f'train/ and {name}/ differ: {"; ".join(found)}'
+        raise ValueError(f'{root}: the class folders of {which}; expected the same in both')
 
 
 def _common_size(splits: Splits) -> tuple[int, int] | None:

@@ -21,6 +21,7 @@ from utils.errors import UserError
 
 # those of torchvision.datasets.ImageFolder
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+REMEDY = 'replace it by a readable image of that name; a begun run then goes on with --resume'
 PHOTO_SIZE = 224  # pixels; what photographs of any size are cropped to unless told otherwise
 
 
@@ -100,8 +101,8 @@ class ImageFiles(Dataset):
         )
 
     def fingerprint(self) -> str:
-        """Hash labels, names and sizes of the files to 16 hex digits; their content is not read."""
-        return self._hash(self.table.sizes)[:16]
+        """Hash labels and names of the files to 16 hex digits, so that a run goes on when a damaged one is mended."""
+        return self._hash()[:16]
 
     def key(self) -> str:
         """Hash labels, names, sizes and times of change: what decoded pixels are kept under."""
@@ -155,5 +156,7 @@ def _open_image(path: Path) -> Iterator:
         with Image.open(path) as image:
             yield image
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise UserError(f'cannot read the image {path}: {reason}') from error
+        reason = getattr(error, 'strerror', None) or ' '.join(str(error).split()) or type(error).__name__
+        for name in (str(path), os.path.realpath(path)):  # it is in the message already
+            reason = reason.replace(f' {name!r}', '')
+        raise UserError(f'cannot read the image {path}: {reason}; {REMEDY}') from error

@@ -91,14 +91,25 @@ def create_model(name: str, **config) -> nn.Module:
         raise ValueError(f'model {name}: {error}') from error
     except (TypeError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]  # torch goes on to list the signatures that it knows
-        raise ValueError(f'model {name} cannot be built with {config}: {reason}') from error
+        raise ValueError(f'model {name} cannot be built with {config}: {reason}; check the options given') from error
 
 
 def _function(name: str) -> Callable:
     if name not in MODELS:
         raise ValueError(f'unknown model {name!r}: {_suggest(name, MODELS)}')
     entry = MODELS[name]
-    return getattr(importlib.import_module(entry), name) if isinstance(entry, str) else entry
+    if not isinstance(entry, str):
+        return entry
+    place = f"the table of models/__init__.py has '{name}': '{entry}'"
+    try:
+        module = importlib.import_module(entry)
+    except ModuleNotFoundError as error:
+        if not f'{entry}.'.startswith(f'{error.name}.'):
+            raise  # it is there, and fails to import another
+        raise ValueError(f'{place}, but there is no {entry.replace(".", "/")}.py: add it, or mend that line') from error
+    if not callable(function := getattr(module, name, None)):
+        raise ValueError(f'{place}, but that file has no function {name}: add one, or mend that line')
+    return function
 
 
 def _suggest(word: str, known) -> str:

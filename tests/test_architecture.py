@@ -33,7 +33,9 @@ KNOWS_SETTINGS = {
     'MeasureConfig': {'config', 'experiment', 'network', 'analysis_flags'},
 }
 # What a script may import of the project.
-MAY_SCRIPTS_IMPORT = {'analysis', 'utils', 'data', 'models', 'data.get_dataset', 'data.list_datasets', 'models.list_models'}
+MAY_SCRIPTS_IMPORT = {
+    'analysis', 'utils', 'data', 'models', 'data.get_dataset', 'data.list_datasets', 'models.list_models',
+}  # fmt: skip
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',

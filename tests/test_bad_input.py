@@ -1,12 +1,13 @@
 """What a user can get wrong: one line that names the value and the remedy, status 2, nothing created."""
 
+import json
 import os
 
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import TINY, main_gbn, main_normal
+from tests.conftest import TINY, main_gbn, main_normal, read_json
 
 BAD_FLAGS = [
     (('--model', 'resnett'), ("'resnett'", 'did you mean resnet')),
@@ -160,3 +161,19 @@ def test_a_missing_gpu_falls_back_only_for_published_flags(train, capsys):
     for published in (('--gpus', '1'), ('--type', 'torch.cuda.FloatTensor')):
         assert main_gbn.main([*flags, '-mb', '4', '--dry-run', *published]) == 0
         assert 'warning: no device cuda' in capsys.readouterr().err
+
+
+def test_a_config_with_fields_of_wrong_types(train, refused):
+    run = train(*TINY, '--epochs', '1', '-mb', '4')
+    config = read_json(run / 'config.json')
+    settings = config['settings']
+    without_model = {name: value for name, value in settings.items() if name != 'model'}
+    for damage, flags, words in (
+        ({'argv': [5]}, ('--resume', '--evaluate'), ('argv', 'texts')),
+        ({'num_epochs': None}, ('--resume', '--evaluate'), ('lacks num_epochs',)),
+        ({'settings': {**settings, 'seed': 'x'}}, ('--resume', '--evaluate'), ("settings.seed is 'x'",)),
+        ({'settings': without_model}, ('--evaluate',), ('settings lack model',)),
+    ):
+        (run / 'config.json').write_text(json.dumps({**config, **damage}))
+        for flag in flags:
+            refused(flag, str(run / 'checkpoint.pth.tar'), words=('config.json', 'damaged', *words))

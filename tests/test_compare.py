@@ -193,6 +193,14 @@ def test_the_adapted_regime_is_shown_only_where_no_setting_tells_it(tmp_path):
     assert list(varying_settings(load_runs([tmp_path]))) == ['lr_scaling', 'regime']
 
 
+def test_epochs_are_told_once_unless_they_were_stretched(tmp_path):
+    write_run(tmp_path / 'a', errors=(9.0,), settings={'epochs': 1})
+    write_run(tmp_path / 'b', errors=(9.0, 8.0), settings={'epochs': 2})
+    assert list(varying_settings(load_runs([tmp_path]))) == ['epochs']
+    write_run(tmp_path / 'c', errors=(9.0, 8.0, 7.0), settings={'epochs': 2})
+    assert list(varying_settings(load_runs([tmp_path]))) == ['epochs', 'num_epochs']
+
+
 def test_settings_between_rows_leave_out_seeds_and_join_what_is_mixed(tmp_path):
     write_run(tmp_path / 'a', batch_size=64)
     write_run(tmp_path / 'b', seed=2, settings={'lr_scaling': 'sqrt', 'device': 'cuda', 'micro_batch_size': None})

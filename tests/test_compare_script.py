@@ -38,6 +38,13 @@ def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
         (['--figures', '/no/such/folder/figures'], 'a new one in one that exists'),
         (['--format', 'html'], 'invalid choice'),
         (['--watch', '--legend', 'a', 'b'], '--legend with --watch'),
+        (['--legend', 'a', ' '], 'empty legend name'),
+        (['--compare', 'epoch'], '--compare epoch: it is an x axis'),
+        (['--compare', 'val_loss', 'step'], '--compare step: it is an x axis'),
+        (['--group-by', 'batch_size', '--reference', 'smal'], 'did you mean small?'),
+        (['--group-by', 'dataset', 'save', '--reference', 'smal'], "no row 'smal'"),
+        (['--watch', '--colors', 'blurple'], "unknown color 'blurple'"),
+        (['--watch', '--compare', 'val_eror1'], 'did you mean val_error1'),
         (['--watch', '--output', '/no/such/folder/page.html'], 'folder that exists'),
     ],
 )
@@ -88,6 +95,57 @@ def test_rows_that_mix_settings_are_warned_of(tmp_path, capsys):
     printed = capsys.readouterr()
     assert printed.err == "warning: row 'batch_size 512': its runs differ in lr_scaling\n"
     assert 'batch_size 512: runs differ in lr_scaling' in printed.out
+
+
+@pytest.mark.parametrize(('name', 'gap'), [('small', -10), ('small_seed2', -10), ('batch_size 512', 10)])
+def test_the_row_to_compare_with_may_be_named_by_a_run_in_it(tmp_path, capsys, name, gap):
+    for seed in (1, 2):
+        write_run(tmp_path / f'small_seed{seed}', batch_size=64, seed=seed, errors=(20.0,))
+        write_run(tmp_path / f'large_seed{seed}', seed=seed, errors=(30.0,))
+    flags = ['--group-by', 'batch_size', '--reference', name, '--format', 'csv']
+    assert compare_experiments.main([str(tmp_path), *flags]) == 0
+    rows = {row['label']: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert float(rows['batch_size 512' if name.startswith('small') else 'batch_size 64']['gap']) == gap
+    assert rows['batch_size 64']['is_reference'] == str(name.startswith('small'))
+
+
+def test_a_name_in_several_rows_is_no_reference(tmp_path, capsys):
+    for seed in (1, 2):
+        write_run(tmp_path / f'run_seed{seed}', seed=seed)
+    assert compare_experiments.main([str(tmp_path), '--group-by', 'seed', '--reference', 'run']) == 2
+    assert 'several rows have such runs: give one of seed 1, seed 2' in capsys.readouterr().err
+
+
+def test_a_reference_without_results_is_warned_of(tmp_path, capsys):
+    write_run(tmp_path / 'good')
+    write_run(tmp_path / 'bad', batch_size=64, errors=(90.0,), status='diverged')
+    assert compare_experiments.main([str(tmp_path), '--reference', 'bad']) == 0
+    printed = capsys.readouterr()
+    assert printed.err == (
+        'warning: --reference bad: all of its runs diverged, so there are no gaps: give a row with results\n'
+    )
+    assert compare_experiments.main([str(tmp_path)]) == 0
+    assert not capsys.readouterr().err
+
+
+def test_after_the_watch_a_wrong_reference_costs_no_table(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(watching, 'QUIET_SECONDS', -1.0)
+    write_run(tmp_path / 'good')
+    assert compare_experiments.main(['--watch', str(tmp_path), '--reference', 'god']) == 2
+    printed = capsys.readouterr()
+    assert 'val acc %' in printed.out
+    assert "no row 'god' to compare with: did you mean good?" in printed.err
+    assert (tmp_path / 'comparison.html').is_file()
+
+
+def test_watching_takes_columns_that_only_a_later_run_has(tmp_path, capsys, monkeypatch):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, 'sleep', interrupt)
+    write_run(tmp_path / 'run', errors=(), status='running')
+    assert compare_experiments.main(['--watch', str(tmp_path), '--compare', 'noise_scale']) == 0
+    assert not capsys.readouterr().err
 
 
 def test_watching_keeps_the_page_until_the_runs_have_ended(tmp_path, capsys, monkeypatch):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 import data
-from tests.conftest import TINY_GBN, read_json, read_rows, stable_rows
+from tests.conftest import TINY_GBN, main_gbn, read_json, read_rows, stable_rows
 from tests.data_helpers import write_folder, write_image
 from utils import experiment
 
@@ -130,7 +132,12 @@ def test_an_image_that_fails_later_ends_the_run_in_one_line(photos, capsys, trai
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith('error')] == lines[-1:]
     assert f'cannot read the image {photos}/train/cat/11.png' in lines[-1]
-    assert read_json(next(photos.parent.glob('results/*/config.json')))['status'] == 'failed'
+    assert lines[-1].count('11.png') == 1 and '--resume' in lines[-1]
+    run = next(photos.parent.glob('results/*/config.json')).parent
+    assert read_json(run / 'config.json')['status'] == 'failed'
+    shutil.copy(photos / 'train/cat/10.png', photos / 'train/cat/11.png')
+    assert main_gbn.main(['--resume', str(run)]) == 0
+    assert read_json(run / 'config.json')['status'] == 'done'
 
 
 def test_flags_without_effect_are_warned_about(train, small, capsys):

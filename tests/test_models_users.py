@@ -1,13 +1,15 @@
 """A network of a user, as the README of the published code shows one, in a whole run."""
 
 import copy
+import sys
 
 import pytest
 from torch import nn
 
+import data
 import models
 from models import register_model
-from tests.conftest import main_normal, read_json, stable_rows
+from tests.conftest import TINY, main_normal, read_json, stable_rows
 from tests.networks import batch_norm
 
 
@@ -16,7 +18,6 @@ def registry(monkeypatch):
     """The table of networks, put back after the test."""
     monkeypatch.setattr(models, 'MODELS', dict(models.MODELS))
     return models.MODELS
-
 
 
 def example(regime):
@@ -95,3 +96,68 @@ def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monk
     run = run_example(tmp_path, 'run', '--workers', '0')
     outputs = 4 * 13 * 13 * 4 + 4
     assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Write a module that can be imported by its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / f'{name}.py').write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return write
+
+
+def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):
+    own_module('own_networks', 'bottle = 5\n')
+    registry['bottel'] = 'models.bottel'
+    registry['bottle'] = 'own_networks'
+    registry['deep'] = 'models.none.deep'
+    for name, words in (
+        ('bottel', ("'bottel': 'models.bottel'", 'no models/bottel.py', 'mend that line')),
+        ('deep', ("'deep': 'models.none.deep'", 'no models/none/deep.py')),
+        ('bottle', ("'bottle': 'own_networks'", 'no function bottle', 'mend that line')),
+    ):
+        refused(*TINY, '-mb', '4', '--model', name, words=words)
+
+
+@pytest.mark.parametrize(('text', 'error'), [
+    ('import no_such_library', ModuleNotFoundError), ('import models.none', ModuleNotFoundError),
+    ('1 / 0', ZeroDivisionError),
+    ('def own_faulty(**options):\n    return options[0]', KeyError),
+])  # fmt: skip
+def test_a_fault_in_a_users_file_keeps_its_traceback(registry, own_module, text, error):
+    own_module('own_faulty', text)
+    registry['own_faulty'] = 'own_faulty'
+    with pytest.raises(error):
+        models.create_model('own_faulty')
+
+
+def test_a_wrong_option_says_where_to_look(refused):
+    words = ("'num_classes': 'a'", 'check the options given')
+    refused(*TINY, '-mb', '4', '--model_config', "{'num_classes': 'a'}", words=words)
+
+
+@pytest.mark.parametrize(('text', 'words'), [
+    (None, ("'own_data'", 'no own_data.py')),
+    ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
+    ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
+    ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
+])  # fmt: skip
+def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch, text, words):
+    monkeypatch.setattr(data, '_MODULES', {**data._MODULES, 'own': 'own_data'})
+    if text:
+        own_module('own_data', text)
+    refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
+
+
+def test_a_fault_in_a_users_data_set_keeps_its_traceback(own_module, monkeypatch):
+    monkeypatch.setattr(data, '_MODULES', {**data._MODULES, 'own': 'own_data'})
+    own_module('own_data', 'import no_such_library')
+    with pytest.raises(ModuleNotFoundError, match='no_such_library'):
+        data.get_dataset('own')
+    own_module('own_data', 'def load(name, split, *, datasets_path, download):\n    return len(5)')
+    with pytest.raises(TypeError):
+        data.get_dataset('own')

@@ -162,7 +162,7 @@ def test_run_page_names_an_unreadable_config(tmp_path):
 def test_whatever_comes_from_a_file_is_escaped(tmp_path):
     name = EVIL.replace('/', '|')
     config = dict.fromkeys(('command', 'message', 'device', 'started'), EVIL)
-    config |= {'git': {'commit': EVIL}, 'versions': {EVIL: EVIL}, 'regime': [{'epoch': EVIL, EVIL: EVIL}]}
+    config |= {'git': {'commit': EVIL}, 'versions': {EVIL: EVIL}, 'regime': [{'epoch': 0, EVIL: EVIL}]}
     folder = write_run(tmp_path / name, settings={EVIL: EVIL, 'model': EVIL}, config=config)
     pages = [write_run_page(folder).read_text(), comparison(tmp_path)]
     for page in pages:
@@ -335,8 +335,8 @@ def test_the_chart_of_batch_sizes_needs_three_and_joins_what_differs_in_nothing_
     write_run(tmp_path / 'c64', batch_size=64, errors=(50.0,), settings={'flip': True}, status='diverged')
     page = comparison(tmp_path)
     drawn = {name: points for name, points in curves(page, title) if len(points)}
-    assert set(drawn) == {'lr scaling sqrt, no flip', 'lr scaling none, no flip'}
-    line = drawn['lr scaling sqrt, no flip']
+    assert set(drawn) == {'lr scaling sqrt', 'lr scaling none'}
+    line = drawn['lr scaling sqrt']
     assert line['batch_size'].tolist() == [64, 256, 1024]
     np.testing.assert_allclose(line['mean'], [6.5, 8.5, 9.0])
     np.testing.assert_allclose(line['std'], [0.5**0.5, 0.5**0.5, np.nan], rtol=1e-6)

@@ -36,6 +36,11 @@ def test_missing_folder_and_empty_folder_are_one_line_errors(tmp_path):
     with pytest.raises(UserError, match=f'no runs with results in {tmp_path / "empty"}') as none:
         load_runs([tmp_path / 'empty'])
     assert '\n' not in f'{wrong.value}{none.value}'
+    place, missing = tmp_path / 'emty' / 'suite' / 'run', tmp_path / 'emty'
+    with pytest.raises(UserError, match=f"'{place}', because there is no '{missing}'; in '{tmp_path}' did you"):
+        load_runs([place])
+    with pytest.raises(UserError, match=r"no folder 'nonexistent/dir', because there is no 'nonexistent'; in '\.' "):
+        load_runs(['nonexistent/dir'])
 
 
 def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_path, caplog):
@@ -51,6 +56,31 @@ def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_p
     assert len(caplog.records) == 2  # a line for those without results, a line for those that cannot be read
     assert 'fresh (running)' in caplog.text
     assert 'not readable JSON' in caplog.text
+
+
+DAMAGE = [
+    ({'settings': {'batch_size': 'big'}}, "settings.batch_size is 'big', expected a whole number"),
+    ({'settings': {'seed': [1]}}, "settings.seed is '[1]', expected a whole number"),
+    ({'config': {'status': 5}}, "status is '5', expected a text"),
+    ({'config': {'num_epochs': 'all'}}, "num_epochs is 'all', expected a whole number"),
+    ({'config': {'regime': {'lr': 1}}}, 'expected a list'),
+    ({'config': {'regime': [{'lr': 1}]}}, 'regime holds a row without a whole number as epoch'),
+    ({'config': {'regime': [5]}}, 'regime holds something else than objects'),
+    ({'config': {'argv': [5]}}, 'argv holds something else than texts'),
+    ({'config': {'test': 3}}, "test is '3', expected an object"),
+    ({'config': {'test': {'error1': 'low'}}}, "test.error1 is 'low', expected a number"),
+]
+
+
+@pytest.mark.parametrize(('damage', 'message'), DAMAGE)
+def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, caplog, damage, message):
+    write_run(tmp_path / 'good')
+    write_run(tmp_path / 'bad', **damage)
+    with caplog.at_level(logging.WARNING):
+        assert [run.name for run in load_runs([tmp_path])] == ['good']
+    assert len(caplog.records) == 1
+    assert caplog.records[0].getMessage().startswith(f'skipped: {tmp_path / "bad" / "config.json"} is damaged, ')
+    assert message in caplog.text
 
 
 @pytest.mark.parametrize('tail', ['4,388,0.1,0.0', '4,388', '4', '4,388,0.1,0.2,0.4,6.0,12.0,1.3,1.5,0.25,2.0,2.5,90'])

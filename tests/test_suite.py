@@ -44,6 +44,12 @@ def test_a_suite_is_read_as_a_shell_would(write):
     )
 
 
+def test_a_name_may_follow_an_equals_sign(write):
+    suite = read_suite(write('python main_gbn.py --save=b --b=32', 'python evaluate.py -e TrainingResults/b --save=c;'))
+    assert [run.name for run in suite.runs(num_seeds=1)] == ['b_seed0', 'c_seed0']
+    assert suite.commands[0] == ('main_gbn.py', '--save', 'b', '--b=32')
+
+
 def test_an_empty_value_stays_one(write):
     suite = read_suite(write("python main_gbn.py --model_config '' --save a --init-from '' ;"))
     assert suite.commands == (('main_gbn.py', '--model_config', '', '--save', 'a', '--init-from', ''),)
@@ -92,6 +98,10 @@ WRONG = {
     'evaluate': (['python main_gbn.py --save a -e x'], 1, ['--evaluate']),
     'empty name': (["python main_gbn.py --save ''"], 1, ["--save ''"]),
     'name of a path': (['python main_gbn.py --save a/b'], 1, ["'a/b'", 'folder']),
+    'variable': (['python main_gbn.py --save a', 'python main_gbn.py --save b --b $SIZE'], 2, ['$SIZE', 'write out']),
+    'backtick': (['python main_gbn.py --save a --datasets-dir `pwd`/x'], 1, ['`pwd`/x', 'write out']),
+    'save with =': (['python main_gbn.py --save=a', 'python main_normal.py --save=a'], 2, ['--save a', 'two rows']),
+    'empty with =': (['python main_gbn.py --save='], 1, ["--save ''"]),
     'shell': (['for seed in 1 2; do'], 1, ['of this project', 'for seed']),
 }
 

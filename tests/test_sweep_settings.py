@@ -3,6 +3,7 @@
 # ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -155,6 +156,19 @@ def test_a_folder_that_is_no_run_is_refused(write, run, started, results):
     assert (status, started) == (2, [])
     assert str(results / 'ok_small') in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_run_with_a_damaged_config_is_refused_in_one_line(write, run, started, results):
+    path = write(NORMAL)
+    run(path)
+    started.clear()
+    file = results / 'ok_small' / 'config.json'
+    file.write_text(json.dumps({**read_json(file), 'argv': [5]}))
+    status, _, err = run(path)
+    assert (status, started, len(err.splitlines())) == (2, [], 1)
+    status, out, err = run(path, '--dry-run')
+    assert (status, err) == (1, '')
+    assert [line for line in out.splitlines() if line.startswith('ok_small: refused: ') and 'argv' in line]
 
 
 def test_wrong_words_are_refused_in_one_line(write, run, started, tmp_path):

@@ -16,27 +16,49 @@ import pandas as pd
 from utils.errors import UserError, suggest
 from utils.groups import Group, group_runs, rename_groups, varying_between, varying_settings
 from utils.layout import RESULT_COLUMNS
+from utils.looks import X_LABELS
 from utils.run_files import Run, load_runs, seedless
 from utils.tables import explain, format_section, format_summary, format_table, summary_cells
 
 __all__ = [
     'Group', 'Run', 'load_runs', 'group_runs', 'rename_groups', 'varying_settings', 'varying_between', 'check_columns',
-    'summarise', 'summary_cells', 'format_section', 'format_summary', 'format_table', 'explain',
+    'find_reference', 'summarise', 'summary_cells', 'format_section', 'format_summary', 'format_table', 'explain',
 ]  # fmt: skip
 
 
-def check_columns(groups: Iterable[Group], columns: Iterable[str]) -> tuple[str, ...]:
+def check_columns(groups: Iterable[Group], columns: Iterable[str], expected: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the columns to compare; `training X` and `validation X` are read as `train_X` and `val_X`.
 
+    Args:
+        expected: columns that are fine without a run that has them, for one may come to.
+
     Raises:
-        UserError: no run has such a column; names the nearest.
+        UserError: no run has such a column, whose nearest are named, or it is an x axis.
     """
     columns = [re.sub('^validation ', 'val_', re.sub('^training ', 'train_', column)) for column in columns]
-    known = {column for group in groups for run in group.runs for column in run.results}
+    known = {column for group in groups for run in group.runs for column in run.results}.union(expected) - {*X_LABELS}
     for column in columns:
+        if column in X_LABELS:
+            raise UserError(f'--compare {column}: it is an x axis (--x_axis {column}): {suggest(column, known)}')
         if column not in known:
-            raise UserError(f'no column {column!r} in results.csv: {suggest(column, known - {"epoch", "step"})}')
+            raise UserError(f'no column {column!r} in results.csv: {suggest(column, known)}')
     return tuple(dict.fromkeys(columns))
+
+
+def find_reference(groups: Sequence[Group], name: str) -> str:
+    """Return the label of the group that has this label, or the only one with runs of this name.
+
+    Raises:
+        UserError: there is none, or several have runs of this name.
+    """
+    labels = [group.label for group in groups]
+    names = [{each for run in group.runs for each in (run.name, seedless(run.name))} for group in groups]
+    found = [label for label, inside in zip(labels, names, strict=True) if name in inside]
+    if name in labels or len(found) == 1:
+        return name if name in labels else found[0]
+    if found:
+        raise UserError(f'--reference {name}: several rows have such runs: give one of {", ".join(found)}')
+    raise UserError(f'no row {name!r} to compare with: {suggest(name, {*labels, *map(seedless, set().union(*names))})}')
 
 
 def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataFrame:
@@ -44,7 +66,8 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
 
     Args:
         groups: from group_runs.
-        reference: label of the row that gaps are taken from; None: that of the smallest batch with results.
+        reference: label of the row that gaps are taken from, or the name of a run in it; None: that of the smallest
+            batch with results.
 
     Returns:
         A row a group, columns: label; n (runs in the means); note; batch_size; ghost_batch_size; val_accuracy,
@@ -54,15 +77,14 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
         images_per_second (mean over epochs and runs); num_runs and num_diverged of the group; is_reference.
 
     Raises:
-        UserError: no group has the label `reference`.
+        UserError: no group has the label `reference`, nor alone a run of that name.
     """
     labels = [group.label for group in groups]
     summary = pd.DataFrame([_summary_row(group) for group in groups])
     if reference is None:
         sizes = summary['batch_size'].astype(float).where(summary['n'] > 0)
         reference = labels[sizes.fillna(np.inf).argmin()]
-    if reference not in labels:
-        raise UserError(f'no row {reference!r} to compare with: {suggest(str(reference), labels)}')
+    reference = find_reference(groups, reference)
     base = summary['val_accuracy'].iloc[labels.index(reference)]
     summary.insert(summary.columns.get_loc('best_val_accuracy'), 'gap', summary['val_accuracy'] - base)
     whole = ['n', 'batch_size', 'ghost_batch_size', 'updates']

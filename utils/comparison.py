@@ -7,7 +7,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ import pandas as pd
 from utils import compare, plots
 from utils.compare import Group, Run
 from utils.errors import UserError
+from utils.looks import TITLES
 from utils.run_files import find_run_folders, has_results, is_run_folder
 from utils.tables import Section
 from utils.watch import watch
@@ -31,7 +32,7 @@ class Comparison:
         style: of the table, one of utils.tables.FORMATS.
         legend: labels of the rows; None: the names of their runs.
         group_by: settings that the runs of a row agree in; None: all but the seed.
-        reference: label of the row that gaps are taken from; None: the smallest batch.
+        reference: label of the row that gaps are taken from, or the name of a run in it; None: the smallest batch.
         x_axis: epoch, step or seconds.
         columns: of results.csv, a chart each; None: the usual ones.
         colors: of the rows, cycled; a colour-blind-safe set if empty.
@@ -61,9 +62,7 @@ class Comparison:
         groups = self._groups(compare.load_runs(self.experiments))
         summary, sections = compare.summarise(groups, self.reference), self._sections(groups)
         path, folder = self._page_path(), self._figures_folder()
-        for group in groups:
-            if group.mixed:
-                log.warning('row %r: its runs differ in %s', group.label, ', '.join(group.mixed))
+        self._warn(groups, summary)
         with _writing('page', path, '--output'):
             self._write_page(groups, summary, path)
         made = self._write_figures(groups, summary, folder) if folder else ()
@@ -76,6 +75,8 @@ class Comparison:
         """Keep the page fresh until all runs have ended or Ctrl-C, then report."""
         find_run_folders(self.experiments)  # what is wrong now is better known now than when the runs have ended
         self._page_path(), self._figures_folder()
+        plots.check_colors(self.colors)
+        self._columns(self._groups(compare.load_runs(self.experiments, need_results=False)), live=True)
         self._say(f'watching {", ".join(map(str, self.experiments))}; Ctrl-C ends it')
         said = ''
 
@@ -91,18 +92,29 @@ class Comparison:
         watch(self.experiments, draw)
         runs = compare.load_runs(self.experiments, need_results=False)
         if has_results(runs):
-            self.report()
+            self._report_at_least(runs)
         elif runs:
             self._draw_live(runs, reloads=False)
             self._say('no run has finished an epoch')
 
+    def _report_at_least(self, runs: list[Run]) -> None:
+        """Report; without the row to compare with where it never came, and then say so."""
+        try:
+            _ = self.reference and compare.find_reference(self._groups(runs), self.reference)
+        except UserError:
+            replace(self, reference=None).report()
+            raise
+        self.report()
+
     def _draw_live(self, runs: list[Run], *, reloads: bool) -> Path:
         """Write the page while runs go on: the row to compare with may still be missing."""
         groups = self._groups(runs)
-        reference = self.reference if self.reference in [group.label for group in groups] else None
+        reference = None
+        with contextlib.suppress(UserError):
+            reference = self.reference and compare.find_reference(groups, self.reference)
         path = self._page_path()
         with _writing('page', path, '--output'):
-            self._write_page(groups, compare.summarise(groups, reference), path, reloads=reloads)
+            self._write_page(groups, compare.summarise(groups, reference), path, reloads=reloads, live=True)
         return path
 
     def _groups(self, runs: list[Run]) -> list[Group]:
@@ -112,11 +124,24 @@ class Comparison:
     def _sections(self, groups: Sequence[Group]) -> list[Section]:
         return [section for make in self.sections if (section := make(groups)) is not None]
 
-    def _columns(self, groups: Sequence[Group]) -> Sequence[str]:
-        return compare.check_columns(groups, self.columns) if self.columns else plots.COLUMNS
+    def _warn(self, groups: Sequence[Group], summary: pd.DataFrame) -> None:
+        """Say what makes rows less than they seem."""
+        for group in groups:
+            if group.mixed:
+                log.warning('row %r: its runs differ in %s', group.label, ', '.join(group.mixed))
+        base = summary[summary['is_reference']].iloc[0]
+        if self.reference and not base['n']:
+            why = 'all of its runs diverged' if base['num_diverged'] == base['num_runs'] else 'it has no results'
+            log.warning('--reference %s: %s, so there are no gaps: give a row with results', self.reference, why)
 
-    def _write_page(self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False) -> None:
-        columns = self._columns(groups)
+    def _columns(self, groups: Sequence[Group], *, live: bool = False) -> Sequence[str]:
+        expected = TITLES if live else ()  # a run that has them may still start
+        return compare.check_columns(groups, self.columns, expected) if self.columns else plots.COLUMNS
+
+    def _write_page(
+        self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False, live: bool = False
+    ) -> None:
+        columns = self._columns(groups, live=live)
         plots.write_comparison_page(
             groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors,
             sections=self._sections(groups), reloads=reloads,

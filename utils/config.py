@@ -14,7 +14,7 @@ from pathlib import Path
 
 from utils.errors import UserError
 from utils.flags import TENSOR_TYPES
-from utils.layout import CONFIG, LATEST
+from utils.layout import CONFIG, LATEST, wrong_field
 from utils.parser import Parser
 from utils.tensorboard import check_tensorboard
 
@@ -32,6 +32,8 @@ USED_IN_EVALUATION = frozenset((
 ))
 # Fields that say what was asked for, not what the run is.
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
+# Settings that say what --evaluate scores a checkpoint with.
+DESCRIBING = ('model', 'model_config', 'dataset', 'datasets_dir', 'val_fraction', 'input_size', 'seed')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -309,9 +311,13 @@ def read_config_json(run: Path) -> dict:
     except (OSError, ValueError) as error:
         raise UserError(f'{path}: damaged or unreadable ({error})') from error
     needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
-    missing = needed - set(stored if isinstance(stored, dict) else ())
+    if not isinstance(stored, dict):
+        raise UserError(f'{path}: damaged, it holds no object')
+    missing = [name for name in sorted(needed) if stored.get(name) is None]
     if missing:
-        raise UserError(f'{path}: damaged, it lacks {", ".join(sorted(missing))}')
+        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}')
+    if wrong := wrong_field(stored):
+        raise UserError(f'{path}: damaged, {wrong}')
     return stored
 
 
@@ -325,6 +331,9 @@ def _describing_flags(run: Path) -> list[str]:
     settings = stored_settings(run)
     if not settings:
         return []
+    missing = [name for name in DESCRIBING if name not in settings]
+    if missing:
+        raise UserError(f'{run / CONFIG}: damaged, its settings lack {", ".join(missing)}')
     flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
     flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
     flags += ['--seed', str(settings['seed']), '--pixels', settings.get('pixels', 'normalized')]

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from utils.forward import forward_loss
+from utils.layout import CONDITIONS
 from utils.meters import Scores, ScoreSums
 from utils.network import Network
 from utils.perturbation import perturbed
@@ -20,10 +21,6 @@ from utils.rows import RowFile
 from utils.seeding import make_generator
 
 FILE = 'evaluation.csv'
-CONDITIONS = (
-    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
-    'seed',
-)  # fmt: skip
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat')
 COLUMNS = ('checkpoint', *KEY, 'examples', 'loss', 'error1', 'error5')
 DIGITS = {'loss': 4, 'error1': 2, 'error5': 2}

@@ -23,8 +23,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from utils.groups import Group
-from utils.looks import COLORS, DASHES, LOG_X_FACTOR, TITLES, X_LABELS
-from utils.pages.curves import average, average_distances
+from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.pages.curves import are_far_apart, average, average_distances
 from utils.point_plots import PointPlot, point_plots
 from utils.run_files import Run
 
@@ -144,8 +144,7 @@ def _draw_curves(
     for curve, part in parts:
         if curve.diverged:
             _draw_diverged(axes, part, looks[curve.row], limits)
-    ends = [part['x'].iloc[-1] for _, part in means] or [1.0]
-    if column == 'weight_distance' or max(ends) >= LOG_X_FACTOR * min(ends):
+    if column == 'weight_distance' or are_far_apart([part['x'].iloc[-1] for _, part in means]):
         axes.set_xscale('log')
     axes.set_xlabel(X_LABELS[x])
     axes.set_ylabel(_y_label(column))

@@ -68,7 +68,8 @@ def _add_place_args(parser: Parser) -> None:
 def _add_data_args(parser: Parser, datasets: list[str]) -> None:
     group = parser.add_argument_group('data')
     group.add_argument(
-        '--dataset', default='cifar10', metavar='NAME', help=f'data set: {", ".join(datasets)}, or a .npz file'
+        '--dataset', default='cifar10', metavar='NAME',
+        help=f'data set: {", ".join(datasets)}, a .npz file or a folder of class folders',
     )
     group.add_argument(
         '--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets, if not given'

@@ -91,6 +91,8 @@ def rename_groups(groups: Sequence[Group], labels: Sequence[str]) -> list[Group]
     if len(labels) != len(groups):
         have = ', '.join(group.label for group in groups)
         raise UserError(f'{len(labels)} legend names for {len(groups)} rows: give one for each of {have}')
+    if not all(label.strip() for label in labels):
+        raise UserError(f'an empty legend name among {", ".join(map(repr, labels))}: rows need names that can be read')
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
         raise UserError(f'legend name {twice[0]!r} is given twice: rows need different names')
@@ -152,7 +154,7 @@ def _varying(runs: Sequence[Run]) -> pd.DataFrame:
     """Return what varying_settings returns, in full."""
     texts = [{**scientific_settings(run), **_other_settings(run)} for run in runs]
     names = sorted({name for each in texts for name in each}, key=_reading_place)
-    names = [name for name in names if len({each.get(name) for each in texts}) > 1]
+    names = [name for name in _without_repeats(names, texts) if len({each.get(name) for each in texts}) > 1]
     computed = [name for name in names if name not in ('seed', *PLACE_SETTINGS)]
     if 'regime' in names and _num_kinds(texts, computed) == _num_kinds(texts, [n for n in computed if n != 'regime']):
         names.remove('regime')
@@ -188,6 +190,12 @@ def _reading_place(name: str) -> tuple[int, int, str]:
         return 0, READING_ORDER.index(name), name
     later = ('seed', *PLACE_SETTINGS)
     return (2, later.index(name), name) if name in later else (1, 0, name)
+
+
+def _without_repeats(names: Sequence[str], settings: Iterable[Mapping[str, str]]) -> list[str]:
+    """Leave out the number of epochs that were run where it is everywhere the one that was asked for."""
+    is_same = all(each.get('epochs') == each.get('num_epochs') for each in settings)
+    return [name for name in names if name != 'num_epochs' or not is_same]
 
 
 def _num_kinds(settings: Sequence[Mapping[str, str]], names: Iterable[str]) -> int:
@@ -236,7 +244,7 @@ def _told_apart(groups: list[Group]) -> list[Group]:
 
 def _differences(keys: Sequence[Mapping[str, str]]) -> list[str]:
     names = sorted({name for key in keys for name in key if name != 'regime'}, key=_reading_place)
-    names = [name for name in names if _num_kinds(keys, [name]) > 1][:3]
+    names = [name for name in _without_repeats(names, keys) if _num_kinds(keys, [name]) > 1][:3]
     values = {name: shorten(_plain(key.get(name)) for key in keys) for name in names}
     texts = [', '.join(f'{name} {values[name][row]}' for name in names) for row in range(len(keys))]
     return texts if len(set(texts)) == len(texts) else [f'{number}' for number in range(1, len(keys) + 1)]

@@ -13,6 +13,46 @@ RESULT_COLUMNS = (
 )
 NOISE_COLUMNS = ('noise_scale', 'gradient_norm2', 'gradient_variance')  # more of results.csv, with --noise-scale
 DISTANCE_COLUMNS = ('step', 'weight_distance', 'train_loss')
+# What besides the weights decides what is measured on them: the keys of utils.network.Network.conditions.
+CONDITIONS = (
+    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
+    'seed',
+)  # fmt: skip
+
+
+KINDS = {str: 'a text', int: 'a whole number', float: 'a number', dict: 'an object', list: 'a list'}
+# Fields of config.json that are computed with, below a dot those of `settings`; null stands for what is not known yet.
+FIELDS = {
+    'script': str, 'argv': list, 'status': str, 'message': str, 'started': str, 'data': str, 'seconds': float,
+    'num_epochs': int, 'num_threads': int, 'steps_per_epoch': int, 'regime': list, 'test': dict, 'settings': dict,
+    'settings.batch_size': int, 'settings.ghost_batch_size': int, 'settings.start_epoch': int, 'settings.seed': int,
+    'settings.model': str, 'settings.model_config': dict, 'settings.dataset': str, 'settings.datasets_dir': str,
+    'settings.val_fraction': float, 'settings.input_size': int, 'settings.pixels': str,
+}  # fmt: skip
+
+
+def wrong_field(config: Mapping[str, object]) -> str:
+    """Say which field of a config.json is of a wrong type, and which would be right; empty where none is."""
+    settings = config.get('settings')
+    inside = settings.items() if isinstance(settings, Mapping) else ()
+    fields = {**config, **{f'settings.{name}': value for name, value in inside}}
+    for name, kind in FIELDS.items():
+        if not _is_kind(fields.get(name), kind):
+            return f'{name} is {str(fields[name])[:40]!r}, expected {KINDS[kind]}'
+    if not all(isinstance(word, str) for word in config.get('argv') or ()):
+        return 'argv holds something else than texts'
+    if not all(isinstance(row, Mapping) and _is_kind(row.get('lr'), float) for row in config.get('regime') or ()):
+        return 'regime holds something else than objects with a number as lr'
+    if not all(isinstance(row.get('epoch'), int) for row in config.get('regime') or ()):
+        return 'regime holds a row without a whole number as epoch'
+    score = (config.get('test') or {}).get('error1')
+    return '' if _is_kind(score, float) else f'test.error1 is {str(score)[:40]!r}, expected a number'
+
+
+def _is_kind(value: object, kind: type) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is None
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def result_columns(settings: Mapping[str, object]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from utils.errors import UserError, suggest
-from utils.layout import CONFIG, DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS
+from utils.layout import CONFIG, DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS, wrong_field
 
 MOST_NAMES = 20  # in an error line
 log = logging.getLogger('bigbatch')
@@ -159,11 +159,12 @@ def _start_order(run: Run) -> tuple[str, str]:
 def _run_folders(path: Path) -> list[Path]:
     """List the run folders at a path: itself, or those one or two levels below it."""
     if not path.is_dir():
-        around = path.parent if path.parent.is_dir() else Path('.')
-        names = [child.name for child in around.iterdir() if _is_visible(child)]
+        missing = next(each for each in (path, *path.parents) if each.parent.is_dir())
+        names = [child.name for child in missing.parent.iterdir() if _is_visible(child)]
         if len(names) > MOST_NAMES:
-            names = difflib.get_close_matches(path.name, names, n=MOST_NAMES, cutoff=0.3)
-        raise UserError(f'no folder {str(path)!r}; in {str(around)!r} {suggest(path.name, names)}')
+            names = difflib.get_close_matches(missing.name, names, n=MOST_NAMES, cutoff=0.3)
+        why = '' if missing == path else f', because there is no {str(missing)!r}'
+        raise UserError(f'no folder {str(path)!r}{why}; in {str(missing.parent)!r} {suggest(missing.name, names)}')
     if is_run_folder(path):
         return [path]
     children = sorted(child for child in path.iterdir() if _is_visible(child))
@@ -188,6 +189,8 @@ def _read_config(path: Path) -> dict:
         raise UserError(f'{path} is not readable JSON ({error}): mend it or leave that folder out') from error
     if not isinstance(config, dict) or not isinstance(config.get('settings') or {}, dict):
         raise UserError(f'{path} is not the config.json of a run: it needs an object with "settings"')
+    if wrong := wrong_field(config):
+        raise UserError(f'{path} is damaged, {wrong}: mend it or leave that folder out')
     return config
 
 

@@ -14,13 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.files import write_atomically
+from utils.layout import CONDITIONS
 from utils.rows import RowFile
 
-# What besides the weights decides what is measured: the keys of utils.network.Network.conditions.
-CONDITIONS = (
-    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
-    'seed',
-)  # fmt: skip
 SETTING = ('digest', *CONDITIONS, 'mode', 'batch_norm', 'batch_size')  # batch_size: empty where it does not count
 SOLVER_WORDS = {'CONVERGENCE': 'converged', 'STOP': 'iteration limit'}
 WORDS = ('checkpoint', 'data', 'space', 'solver')  # headings of columns that hold no numbers

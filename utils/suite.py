@@ -224,6 +224,10 @@ def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
         words = shlex.split(line, comments=True)
     except ValueError as error:
         raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
+    for word in words:
+        if '$' in word or '`' in word:
+            raise UserError(f'{path}:{number}: {word}: no shell reads these lines, so write out what $ or ` stands for')
+    words = [part for word in words for part in (word.split('=', 1) if word.startswith('--save=') else [word])]
     if words and words[-1].endswith(';'):  # as the published lines do
         words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
     if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS + MEASURING:

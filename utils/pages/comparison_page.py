@@ -7,11 +7,11 @@ a sliver at the left edge. So the x axis begins logarithmic where the longest cu
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from bokeh.core.enums import NamedColor
 
@@ -20,7 +20,7 @@ from utils.errors import UserError, suggest
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
-from utils.pages.curves import Averages, average, average_distances
+from utils.pages.curves import Averages, are_far_apart, average, average_distances
 from utils.pages.html import table, text, write_page
 from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
@@ -28,7 +28,6 @@ from utils.run_files import Run
 from utils.tables import Section
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
-LOG_X_FACTOR = 4.0
 MANY_LINES = 30  # with more, bands only hide each other
 READING = (
     'Each line is the mean over the seeds of a row{bands}. Diverged runs stay out of the mean and are drawn thin, '
@@ -97,22 +96,27 @@ def write_comparison_page(
     return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)
 
 
+def check_colors(colors: Sequence[str]) -> Sequence[str]:
+    """Return the colours.
+
+    Raises:
+        UserError: one is neither a CSS name nor #rgb or #rrggbb.
+    """
+    for color in colors:
+        if color not in NamedColor and not re.fullmatch('#([0-9a-fA-F]{3}){1,2}', color):
+            raise UserError(f'unknown color {color!r}: give #rrggbb or a CSS name such as seagreen')
+    return colors
+
+
 def _count(items: Sequence, noun: str) -> str:
     return f'{len(items)} {noun}{"" if len(items) == 1 else "s"}'
 
 
 def _looks(labels: Sequence[str], colors: Sequence[str]) -> list[Look]:
     """Give each group a colour, and another dash each time the colours are used up."""
-    colors = [_checked_color(color) for color in colors] or COLORS
+    colors = check_colors(colors) or COLORS
     dash = [DASHES[index // len(colors) % len(DASHES)] for index in range(len(labels))]
     return [Look(label, colors[index % len(colors)], dash[index]) for index, label in enumerate(labels)]
-
-
-def _checked_color(color: str) -> str:
-    digits = color[1:] if color.startswith('#') else ''
-    if color not in NamedColor and not (len(digits) in (3, 6) and all(c in '0123456789abcdefABCDEF' for c in digits)):
-        raise UserError(f'unknown color {color!r}: give #rrggbb or a CSS name such as seagreen')
-    return color
 
 
 def _labels(groups: Sequence[Group], looks: Sequence[Look]) -> list[tuple[Look, str]]:
@@ -163,5 +167,4 @@ def _chart(column: str, curves: Sequence[Curve], averages: Averages, x_axis: str
 
 def _lengths_are_far_apart(points: pd.DataFrame, curves: Sequence[Curve], x_axis: str) -> bool:
     last = points.groupby('curve')[x_axis].max()
-    ends = last[[not curves[int(index)].look.diverged for index in last.index]].dropna().to_numpy()
-    return bool(len(ends)) and bool(np.max(ends) >= LOG_X_FACTOR * np.min(ends))
+    return are_far_apart(last[[not curves[int(index)].look.diverged for index in last.index]])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from utils.looks import LOG_X_FACTOR
 from utils.run_files import Run
 
 X_COLUMNS = ('epoch', 'step', 'seconds')
@@ -29,7 +30,8 @@ class Averages:
     def points(self, column: str) -> pd.DataFrame:
         """Return the points of one column: curve, epoch, step, seconds, mean, std (missing for one run), n."""
         points = self.mean.reindex(columns=list(X_COLUMNS))
-        points = points.assign(mean=self.mean[column], std=self.std[column], n=self.count[column])
+        tables = {'mean': self.mean, 'std': self.std, 'n': self.count}  # without a column that no run has yet
+        points = points.assign(**{name: table.get(column, np.nan) for name, table in tables.items()})
         return points[points['mean'].notna()].reset_index()
 
 
@@ -53,6 +55,13 @@ def average_distances(curves: Sequence[Sequence[Run]]) -> Averages:
         for run, known, fine in zip(runs, results, is_fine, strict=True)
     ]
     return _average(_stack(tables), curves, align='step')
+
+
+def are_far_apart(ends: Sequence[float]) -> bool:
+    """Say whether curves that end at these places are of such different lengths that they need a logarithmic x axis."""
+    ends = np.asarray(ends, dtype=float)
+    ends = ends[~np.isnan(ends)]
+    return bool(len(ends)) and bool(ends.max() >= LOG_X_FACTOR * ends.min())
 
 
 def thin(curve: np.ndarray, limit: int) -> np.ndarray:
