@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import traceback
@@ -146,10 +147,14 @@ def stop_after_one_epoch(folder: Path, status: str) -> None:
 
 
 def other_process(*arguments: str, threads: int | None = None, **settings) -> subprocess.Popen:
-    """Start ./run_experiments.sh in a process group of its own, by default as if nothing were said about threads."""
+    """Start ./run_experiments.sh in a process group of its own, by default as if nothing were said about threads.
+
+    Ctrl-C acts on it as in a terminal, though the processes of a parallel test run ignore it, which is inherited.
+    """
     environment = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'}
     environment |= {'PYTHON': sys.executable} | ({} if threads is None else {'OMP_NUM_THREADS': str(threads)})
     return subprocess.Popen(
         [str(PROJECT / 'run_experiments.sh'), *arguments], env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **settings,
     )  # fmt: skip

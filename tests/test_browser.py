@@ -204,7 +204,7 @@ def test_the_chart_of_batch_sizes_joins_what_differs_in_nothing_else(comparison,
         groups = [next(each for each in pages['groups'] if each.label == f'{policy}_bs{size}') for size in SIZES]
         last = [np.mean([run.results['val_error1'].iloc[-1] for run in group.counted]) for group in groups]
         np.testing.assert_allclose(errors, last, rtol=1e-5)
-    assert comparison.run(SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size, log scale']
+    assert comparison.run(SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size (examples per update), log scale']
 
 
 def test_a_table_sorts_by_clicks_and_keys_and_puts_missing_values_last(comparison, pages):
@@ -238,7 +238,7 @@ def test_the_name_of_every_run_leads_to_its_page(comparison, pages):
 
 
 @pytest.mark.parametrize(('page', 'root', 'file', 'words'), [
-    ('comparison', 'chart0', 'final-error-against-batch-size.svg', ('batch size, log', '4096', 'lr scaling sqrt')),
+    ('comparison', 'chart0', 'final-error-against-batch-size.svg', ('batch size (examples', '4096', 'lr scaling sqrt')),
     ('comparison', 'chart1', 'validation-error-1.svg', ('Validation error@1', 'epochs', 'none_bs64', ODD)),
     ('run', 'chart0', 'loss.svg', ('Loss', 'loss per example', 'train', 'validation')),
 ])  # fmt: skip

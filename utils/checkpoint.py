@@ -52,7 +52,7 @@ def load_file(path: str | Path) -> dict:
             warnings.simplefilter('ignore')  # of old pickle protocols: what is read is checked below
             loaded = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the reader of a damaged file may stumble over anything
-        reason = str(error).strip().split('\n')[0][:200]
+        reason = f'{type(error).__name__}: {error}'.strip().split('\n')[0][:200]
         if isinstance(error, pickle.UnpicklingError):  # torch goes on to say how to run it
             reason = 'it holds other objects, and reading those could run code'
         raise ValueError(f'{path}: damaged, or not a checkpoint of tensors and plain values ({reason})') from error
