@@ -1,8 +1,8 @@
 """Compare finished or running runs: a table on the terminal and a page of curves, mean and deviation over seeds.
 
     python compare_experiments.py TrainingResults
-    python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output /tmp/page.html
-    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures /tmp/f
+    python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output page.html
+    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures figures
     python compare_experiments.py --watch TrainingResults
 """
 
