@@ -13,6 +13,7 @@ import sys
 from data import list_datasets
 from models import list_models, model_options
 from tests.conftest import PROJECT
+from tests.fake_runs import write_run
 from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser
 
@@ -99,6 +100,19 @@ def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
         assert importlib.import_module(script.removesuffix('.py')).main(flags) == 0, capsys.readouterr().err
     assert len((tmp_path / 'TrainingResults' / 'first' / 'results.csv').read_text().splitlines()) == 7
     assert 'page: ' in capsys.readouterr().out
+
+
+def test_the_quickstart_is_compared_as_readme_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for row, batch_size in (('small_batch', 32), ('large_batch', 640)):
+        for seed in range(2):
+            folder = tmp_path / 'TrainingResults' / 'quickstart' / f'{row}_seed{seed}'
+            write_run(folder, batch_size=batch_size, seed=seed)
+    lines = [shlex.split(line) for line in commands() if 'TrainingResults/quickstart' in line]
+    assert len(lines) == 4
+    for _, script, *flags in lines:
+        assert importlib.import_module(script.removesuffix('.py')).main(flags) == 0, capsys.readouterr().err
+    assert list((tmp_path / 'figures').glob('*.pdf'))
 
 
 def test_make_targets_exist():
