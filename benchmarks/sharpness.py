@@ -32,7 +32,7 @@ import preprocess  # noqa: E402
 from analysis.objective import open_objective  # noqa: E402
 from analysis.sharpness import epsilon_sharpness  # noqa: E402
 from utils import manifest  # noqa: E402
-from utils.errors import command  # noqa: E402
+from utils.errors import command, user_errors  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 MAX_RATIO, MAX_VECTORS = 1.15, 45
@@ -67,7 +67,8 @@ def _model(name: str) -> nn.Module:
 
 
 def _loader(flags, batch_size: int):
-    dataset = data.get_dataset(flags.dataset, 'train', datasets_path=flags.datasets_dir)
+    with user_errors():
+        dataset = data.get_dataset(flags.dataset, 'train', datasets_path=flags.datasets_dir)
     dataset = dataset.subset(list(range(min(flags.num_examples, len(dataset)))))
     return data.build_loader(dataset, preprocess.get_transform(flags.dataset, augment=False), batch_size=batch_size)
 
