@@ -2,7 +2,7 @@
 
     python compare_experiments.py TrainingResults
     python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output page.html
-    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures figures
+    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures pdf
     python compare_experiments.py --watch TrainingResults
 """
 
