@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 
 from utils.batch_norm import batch_statistics, recompute_statistics
-from utils.forward import forward_loss
-from utils.meters import Scores, ScoreSums
 from utils.seeding import make_generator
 from utils.weights import trainable
 
@@ -146,19 +144,3 @@ def statistics(model: nn.Module, bn: str, train_loader) -> Iterator[None]:
         recompute_statistics(model, train_loader)
     with batch_statistics(model) if bn == 'batch' else contextlib.nullcontext():
         yield
-
-
-@torch.no_grad()
-def score(model: nn.Module, criterion: nn.Module, loader, advance: Callable[[int], object]) -> Scores:
-    """Score a model as it stands on every example of a loader once, in the modes that its layers are in.
-
-    Args:
-        advance: called with the number of examples of each forward pass.
-    """
-    sums = ScoreSums(next(model.parameters()).device)
-    for batch in loader.epoch(0):
-        for inputs, targets, _ in batch:
-            loss_sum, logits = forward_loss(model, criterion, inputs, targets)
-            sums.add(loss_sum, logits, targets)
-            advance(len(targets))
-    return sums.scores()

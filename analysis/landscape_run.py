@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from analysis.landscape import Around, Between, score, statistics
+from analysis.landscape import Around, Between, statistics
 from utils.batch_norm import check_batches
 from utils.checkpoint import load_file
 from utils.errors import UserError, user_errors
 from utils.files import write_atomically
+from utils.forward import score
 from utils.landscape_figure import write_landscape_figure
 from utils.landscape_files import ROWS, SETTINGS
 from utils.layout import INITIAL

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from analysis.grid import alpha_grid
-from analysis.landscape import Around, Between, coefficients, interpolate, random_direction, score, statistics
-from utils.forward import summed_criterion
+from analysis.landscape import Around, Between, coefficients, interpolate, random_direction, statistics
+from utils.forward import score, summed_criterion
 from utils.seeding import make_generator
 from utils.weights import restored
 

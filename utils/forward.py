@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
+
+from utils.meters import Scores, ScoreSums
 
 
 def forward_loss(model: nn.Module, criterion: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -20,6 +24,24 @@ def forward_loss(model: nn.Module, criterion: nn.Module, inputs: Tensor, targets
     """
     logits = model(inputs)
     return criterion(logits, targets).sum(), logits
+
+
+@torch.no_grad()
+def score(
+    model: nn.Module, criterion: nn.Module, loader, advance: Callable[[int], object] = lambda num_examples: None
+) -> Scores:
+    """Score a model as it stands on every example of a loader once, in the modes that its layers are in.
+
+    Args:
+        advance: called with the number of examples of each forward pass.
+    """
+    sums = ScoreSums(next(model.parameters()).device)
+    for batch in loader.epoch(0):
+        for inputs, targets, _ in batch:
+            loss_sum, logits = forward_loss(model, criterion, inputs, targets)
+            sums.add(loss_sum, logits, targets)
+            advance(len(targets))
+    return sums.scores()
 
 
 def summed_criterion(criterion: nn.Module | None) -> nn.Module:

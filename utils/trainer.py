@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.errors import DivergedError
-from utils.forward import forward_loss
+from utils.forward import score
 from utils.meters import Scores, ScoreSums
 from utils.optim import RegimeOptimizer
 from utils.weights import is_log_spaced, weight_distance, weight_distance_tensor
@@ -134,20 +134,14 @@ def clip_gradient(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
     return nn.utils.clip_grad_norm_(parameters, max_norm if max_norm > 0 else float('inf'))
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
     """Score a model on every example of a loader once, in eval mode; the model is left in the mode it was in."""
     was_training = model.training
     model.eval()
-    sums = ScoreSums(next(model.parameters()).device)
     try:
-        for batch in loader.epoch(0):
-            for inputs, targets, _ in batch:
-                loss_sum, logits = forward_loss(model, criterion, inputs, targets)
-                sums.add(loss_sum, logits, targets)
+        return score(model, criterion, loader)
     finally:
         model.train(was_training)
-    return sums.scores()
 
 
 class _Watch:
