@@ -2,6 +2,7 @@
 
     python evaluate.py --evaluate TrainingResults/quickstart_small/model_best.pth.tar
     python evaluate.py --evaluate TrainingResults/a TrainingResults/b --mode train --ss 0.006 --noise-per copy --times 5
+    python evaluate.py --evaluate TrainingResults/a --augment --duplicates 8 --avg-out
     python evaluate.py --model alexnet --dataset imagenet -b 100 --evaluate model_best.pth.tar --ss 0.006 --mode train
 """
 
@@ -26,13 +27,15 @@ def build_parser() -> Parser:
     group = parser.add_argument_group('what is scored')
     group.add_argument('--mode', choices=('val', 'train', 'test'), default='val', help='split to score')
     group.add_argument(
-        *noise, type=real(0), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter'
+        *noise, type=real(0, 1e6), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter'
     )
     group.add_argument(
         '--noise-per', choices=('batch', 'copy'), default='batch',
         help='fresh noise for each batch, or copies of the network with noise, each scored on the whole split',
     )
     group.add_argument('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')
+    group.add_argument('--duplicates', type=whole(1), default=1, metavar='M', help='copies of an image, see --avg-out')
+    group.add_argument('--avg-out', action='store_true', help='score mean outputs over copies that --augment makes')
     return parser
 
 
@@ -43,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     if not flags.sharpness_smoothing and (flags.times > 1 or flags.noise_per == 'copy'):
         parser.error('--times and --noise-per are about noise, of which there is none: add --ss A, as 0.006')
+    if flags.avg_out != (flags.duplicates > 1) or (flags.avg_out and not flags.augment):
+        parser.error('--avg-out scores the mean over --duplicates M, 2 or more, that --augment makes: give all or none')
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.
     from utils.evaluation import Evaluation, Noise

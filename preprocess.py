@@ -1,7 +1,8 @@
 """What happens to an image before a network sees it, for one image and for whole batches.
 
 Source: preprocess.py of the bigBatch code (Hoffer et al. 2017, arXiv 1705.08741): pad, crop at random, flip,
-normalise. Where we differ: one description has two realisations, per image (torchvision's functional
+normalise; the blanked square is that of DeVries & Taylor 2017 (arXiv 1708.04552), as the code of Hoffer et al. 2019
+(arXiv 1901.09335) has it. Where we differ: one description has two realisations, per image (torchvision's functional
 operations) and per batch on its device, held against each other by a test; CIFAR and STL-10 are normalised with
 their own statistics (the original used ImageNet's); digits are not mirrored unless asked for; evaluation of
 small images is not resized unless asked for, that of photographs to 8/7 of the crop (256 for 224), whatever the
@@ -80,6 +81,7 @@ class Transform:
     scale_size: int | None
     augment: bool
     flip: bool
+    cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
         """Transform one image with choices from the generator (default: torch's global one).
@@ -94,11 +96,12 @@ class Transform:
         pixels.check_channels(self.mean, image.shape[0])
         geometry = self._geometry(image.shape)
         choices = self.draw(1, generator, image_size=image.shape)
-        top, left, flip = (*geometry.center, 0) if choices is None else choices[0].tolist()
+        top, left, flip = choices[0, :3].tolist() if self.augment else (*geometry.center, 0)
         padded = tvf.pad(_resize(image, geometry.resized), [geometry.pad], fill=self.fill)
         cropped = tvf.crop(padded, top, left, *geometry.crop)
         image = tvf.convert_image_dtype(tvf.hflip(cropped) if flip else cropped, torch.float32)
-        return tvf.normalize(image, self.mean, self.std)
+        image = tvf.normalize(image, self.mean, self.std)
+        return pixels.blank(image[None], choices, self.cutout)[0]
 
     def prepare(self, image) -> torch.Tensor:
         """Return a PIL image or uint8 tensor as a uint8 tensor (C, H, W): what comes before a batch."""
@@ -122,18 +125,18 @@ class Transform:
         Args:
             generator: on the CPU; None: torch's global one.
             image_size: ends in (height, width), before padding.
-        Returns: int64 (num, 3) on the CPU: row and column of the crop in the padded image, mirrored or not;
-            None if there is nothing to choose.
+        Returns: int64 (num, 3) on the CPU: row and column of the crop in the padded image, mirrored or not, where it
+            augments; behind them (num, 2), row and column of the centre of the blanked square in the crop, where there
+            is one; None if there is nothing to choose.
         """
-        geometry = self._geometry(image_size)
-        if not self.augment:
-            return None
-        num_offsets = (
-            size + 2 * geometry.pad - crop + 1
-            for size, crop in zip(image_size[-2:], geometry.crop, strict=True)
-        )
-        ends = (*num_offsets, 2 if self.flip else 1)
-        return torch.stack([torch.randint(end, (num,), generator=generator) for end in ends], dim=1)
+        geometry, ends = self._geometry(image_size), []
+        if self.augment:
+            ends = [
+                size + 2 * geometry.pad - crop + 1
+                for size, crop in zip(image_size[-2:], geometry.crop, strict=True)
+            ]
+            ends.append(2 if self.flip else 1)
+        return _draw_each([*ends, *(geometry.crop if self.cutout else ())], num, generator)
 
     def apply(
         self, images: torch.Tensor, choices: torch.Tensor | None = None, *, dtype: torch.dtype = torch.float32
@@ -144,19 +147,21 @@ class Transform:
 
         Args:
             images: uint8 (N, C, H, W).
-            choices: (N, 3) from `draw`; None: the centre crop, not mirrored.
+            choices: from `draw`; None: the centre crop, not mirrored, nothing blanked.
         Returns: (N, C, h, w) of `dtype`, normalised; computed in float32 at least.
         """
         geometry = self._geometry(images.shape)
-        if choices is None:
+        if choices is not None:
+            if not (self.augment or self.cutout):
+                raise ValueError('choices given to a transform that makes none; expected None for augment=False')
+            choices = choices.to(images.device)
+        if choices is not None and self.augment:
+            padded = pixels.pad(images, geometry.pad, self.fill)
+            crops = pixels.crop(padded, choices[:, 0], choices[:, 1], geometry.crop)
+            crops = pixels.mirror(crops, choices[:, 2]) if self.flip else crops
+        else:
             crops = _center_crop(_resize(images, geometry.resized), geometry, self.fill)
-            return pixels.normalize(crops, self.mean, self.std, dtype)
-        if not self.augment:
-            raise ValueError('choices given to a transform that makes none; expected None for augment=False')
-        choices = choices.to(images.device)
-        crops = pixels.crop(pixels.pad(images, geometry.pad, self.fill), choices[:, 0], choices[:, 1], geometry.crop)
-        crops = pixels.mirror(crops, choices[:, 2]) if self.flip else crops
-        return pixels.normalize(crops, self.mean, self.std, dtype)
+        return pixels.blank(pixels.normalize(crops, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Draw choices and apply them: uint8 (N, C, H, W) to float32 (N, C, h, w), normalised."""
@@ -174,6 +179,7 @@ class Transform:
                 f'input_size {max(crop)} is more than images of {resized[0]}x{resized[1]} padded by {pad} '
                 f'give; expected 1 to {min(resized) + 2 * pad}'
             )
+        pixels.check_cutout(self.cutout, crop)
         # rounded as torchvision's center_crop does on the image before padding
         center = tuple(pad + round((size - wanted) / 2) for wanted, size in zip(crop, resized, strict=True))
         return _Geometry(resized, pad, crop, center)
@@ -208,6 +214,7 @@ class PhotoTransform:
     scale_size: int
     augment: bool
     flip: bool
+    cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
         """Transform one image with choices from the generator (default: torch's global one).
@@ -217,7 +224,8 @@ class PhotoTransform:
         Returns: float32 (C, input_size, input_size), normalised.
         """
         if generator is None:
-            return self.apply(self.prepare(image)[None])[0]
+            image = self.prepare(image)
+            return self.apply(image[None], self.draw(1, image_size=image.shape))[0]
         with isolated_rng() as seed_generators:  # torchvision takes no generator
             seed_generators(int(torch.randint(2**62, (), generator=generator)))
             return self(image)
@@ -228,14 +236,24 @@ class PhotoTransform:
 
     def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
         """Return (height, width) after the transform, of images of any size."""
+        pixels.check_cutout(self.cutout, (self.input_size, self.input_size))
         return self.input_size, self.input_size
 
-    def draw(self, num: int, generator: torch.Generator | None = None, *, image_size: Sequence[int]) -> None:
-        """Choose nothing: all is chosen by `prepare`."""
+    def draw(
+        self, num: int, generator: torch.Generator | None = None, *, image_size: Sequence[int]
+    ) -> torch.Tensor | None:
+        """Choose where the blanked squares are, int64 (num, 2), if there are any; `prepare` chooses all else."""
+        return _draw_each([self.input_size] * 2 if self.cutout else [], num, generator)
 
-    def apply(self, images: torch.Tensor, choices: None = None, *, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), on its device; computed in float32 at least."""
-        return pixels.normalize(images, self.mean, self.std, dtype)
+    def apply(
+        self, images: torch.Tensor, choices: torch.Tensor | None = None, *, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
+        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), on its device; computed in float32 at least.
+
+        Args:
+            choices: from `draw`; None: nothing is blanked.
+        """
+        return pixels.blank(pixels.normalize(images, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Transform uint8 (N, C, H, W), one by one, to float32 (N, C, input_size, input_size)."""
@@ -259,6 +277,7 @@ def get_transform(
     augment: bool = True,
     *,
     flip: bool | None = None,
+    cutout: int | None = None,
 ) -> Transform | PhotoTransform:
     """Build the transform of a data set.
 
@@ -278,16 +297,19 @@ def get_transform(
             imagenet 8/7 of `input_size`, and used without augment only.
         normalize: {'mean': values, 'std': values} of pixels in 0..1, one per channel or one for all.
         flip: mirror half of the images; None: as usual for the data set (photographs yes, digits no).
+        cutout: side of a square that is set to 0 in each image after normalising, with augment and without: its centre
+            lies anywhere in the image, and what reaches over the border is lost; None: none.
     """
     preset = None if name == _PHOTOS else _get_preset(name)
-    for label, value in (('input_size', input_size), ('scale_size', scale_size)):
+    for label, value in (('input_size', input_size), ('scale_size', scale_size), ('cutout', cutout)):
         if value is not None and value < 1:
             raise ValueError(f'{label} {value} is not a size in pixels; expected 1 or more')
     if flip and not augment:
         raise ValueError('flip=True mirrors at random, which augment=False rules out; drop one of the two')
     statistics = None if normalize is None else _parse_normalize(normalize)
     if preset is None:
-        return _photo_transform(input_size or _PHOTO_SIZE, scale_size, statistics, augment=augment, flip=flip)
+        settings = {'augment': augment, 'flip': augment and flip is not False, 'cutout': cutout}
+        return _photo_transform(input_size or _PHOTO_SIZE, scale_size, statistics, **settings)
     mean, std = statistics or (preset.mean, preset.std)
     return Transform(
         mean=mean,
@@ -298,11 +320,12 @@ def get_transform(
         scale_size=scale_size,
         augment=augment,
         flip=augment and (preset.flip if flip is None else flip),
+        cutout=cutout,
     )
 
 
 def _photo_transform(
-    input_size: int, scale_size: int | None, statistics: tuple | None, *, augment: bool, flip: bool | None
+    input_size: int, scale_size: int | None, statistics: tuple | None, **settings
 ) -> PhotoTransform:
     scale_size = round(input_size * 8 / 7) if scale_size is None else scale_size
     if scale_size < input_size:
@@ -310,7 +333,7 @@ def _photo_transform(
             f'scale_size {scale_size} is less than the crop of {input_size}; expected {input_size} or more'
         )
     mean, std = statistics or (_IMAGENET['mean'], _IMAGENET['std'])
-    return PhotoTransform(mean, std, input_size, scale_size, augment, flip=augment and flip is not False)
+    return PhotoTransform(mean, std, input_size, scale_size, **settings)
 
 
 def default_augment(name: str) -> bool:
@@ -336,6 +359,12 @@ def _parse_normalize(normalize: Mapping[str, Sequence[float]]) -> tuple[tuple[fl
             'expected as many means as stds, all stds above 0'
         )
     return mean, std
+
+
+def _draw_each(ends: Sequence[int], num: int, generator: torch.Generator | None) -> torch.Tensor | None:
+    """Draw a column of `num` whole numbers below each end, or nothing."""
+    columns = [torch.randint(end, (num,), generator=generator) for end in ends]
+    return torch.stack(columns, dim=1) if columns else None
 
 
 def _resized_size(size: tuple[int, int], shorter: int) -> tuple[int, int]:

@@ -3,6 +3,11 @@
 The order of the examples is a pure function of (seed, epoch), their augmentation of (seed, epoch, example);
 neither depends on the size of batches or micro-batches, on workers, or on what was loaded before. The
 original used torch's DataLoader with the global generators, where all of these matter.
+
+A batch may hold several copies of each example, each transformed anew (Hoffer et al. 2019, arXiv 1901.09335, "Augment
+your batch"). Copy 0 is what the batch holds without the others; the choices of the others are functions of their
+numbers as well. The published code lays the copies of an image side by side ('together' here), but copy after copy
+('spread') where a batch is taken in pieces; here that is a setting.
 """
 
 from __future__ import annotations
@@ -14,10 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from datasets.arrays import ArrayDataset
+from utils.errors import suggest
 from utils.seeding import make_generator
 
 if TYPE_CHECKING:
     from preprocess import Transform
+
+LAYOUTS = ('spread', 'together')  # of copies: copy after copy, or those of an example one after the other
 
 
 class MicroBatch(NamedTuple):
@@ -32,21 +40,40 @@ class MicroBatch(NamedTuple):
     indices: torch.Tensor
 
 
+class Contents(NamedTuple):
+    """What a batch is made of, copies counted.
+
+    indices: int64 (n,), places of the examples in the data set. choices: (n, k), the choices of the transform for each,
+    or None. first: place of the batch in the epoch.
+    """
+
+    indices: torch.Tensor
+    choices: torch.Tensor | None
+    first: int = 0
+
+
 class Batch:
     """The examples of one update; len() is the number of micro-batches, iterating makes them.
 
-    It can be iterated any number of times, with the same result.
+    It can be iterated any number of times, with the same result. Each copy of an example counts as one.
 
     Args:
         indices: int64 (n,), places of the examples in the data set, on the device.
         micro_batch_size: at most this many examples at once.
-        gather: makes the MicroBatch of the examples from start to stop within the batch.
+        gather: makes the MicroBatch of the examples from start to stop within the batch; with duplicates a third
+            argument, the step, takes every so many of them.
+        duplicates: copies of each example among the n.
+        copies: their layout, one of LAYOUTS.
     """
 
     def __init__(
-        self, indices: torch.Tensor, micro_batch_size: int, gather: Callable[[int, int], MicroBatch]
-    ):
+        self, indices: torch.Tensor, micro_batch_size: int, gather: Callable[..., MicroBatch], *,
+        duplicates: int = 1, copies: str = 'spread',
+    ):  # fmt: skip
         self.indices = indices
+        self.duplicates = duplicates
+        self._together = copies == 'together'
+        self._micro_batch_size = micro_batch_size
         self._bounds = split_evenly(len(indices), micro_batch_size)
         self._gather = gather
 
@@ -54,6 +81,18 @@ class Batch:
     def num_examples(self) -> int:
         """Number of examples in all micro-batches."""
         return len(self.indices)
+
+    def copy(self, number: int) -> Batch:
+        """Return the batch of that copy of each example, 0 to duplicates - 1."""
+        if self.duplicates == 1:
+            return self
+        num = len(self.indices) // self.duplicates
+        first, step = (number, self.duplicates) if self._together else (number * num, 1)
+
+        def gather(start: int, stop: int) -> MicroBatch:
+            return self._gather(first + start * step, first + (stop - 1) * step + 1, step)
+
+        return Batch(self.indices[first::step][:num], self._micro_batch_size, gather)
 
     def __len__(self) -> int:
         return len(self._bounds)
@@ -83,13 +122,15 @@ class Loader:
     Args:
         dataset: sized; examples are (image, label).
         transform: see the subclass.
-        batch_size: examples per update.
+        batch_size: distinct examples per update.
         device: where the inputs are wanted.
         dtype: of the inputs.
         seed: of order and augmentation.
-        micro_batch_size: examples per forward pass; None: the batch in one piece.
+        micro_batch_size: examples per forward pass, copies counted; None: the batch in one piece.
         shuffle: a new order in each epoch; else that of the data set.
         drop_last: leave out what does not fill a batch; the order decides what that is.
+        duplicates: copies of each example in its batch, each with choices of its own.
+        copies: their layout, one of LAYOUTS.
     """
 
     num_workers: int | None = None
@@ -106,8 +147,14 @@ class Loader:
         micro_batch_size: int | None = None,
         shuffle: bool = False,
         drop_last: bool = False,
+        duplicates: int = 1,
+        copies: str = 'spread',
     ):
         self.num_examples = len(dataset)
+        if copies not in LAYOUTS:
+            raise ValueError(f'copies {copies!r} is no layout; {suggest(copies, LAYOUTS)}')
+        if duplicates < 1:
+            raise ValueError(f'duplicates {duplicates} is not a number of copies; expected 1 or more')
         for label, size in (('batch size', batch_size), ('micro-batch size', micro_batch_size)):
             if size is not None and size < 1:
                 raise ValueError(f'{label} {size} is not a number of examples; expected 1 or more')
@@ -119,7 +166,9 @@ class Loader:
         self.dataset = dataset
         self.transform = transform
         self.batch_size = batch_size
-        self.micro_batch_size = micro_batch_size or batch_size
+        self.duplicates = duplicates
+        self.copies = copies
+        self.micro_batch_size = micro_batch_size or batch_size * duplicates
         self.device = torch.device(device)
         self.dtype = dtype
         self.seed = seed
@@ -160,12 +209,38 @@ class Loader:
         raise NotImplementedError
 
     def _draw_choices(self, epoch: int, image_size: tuple[int, ...]) -> torch.Tensor | None:
-        """Draw the augmentation of every example at once: row i belongs to example i in any batch."""
+        """Draw the augmentation of every example at once: row i belongs to example i in any batch.
+
+        The rows of copy 1 follow behind those of copy 0, and so on.
+        """
         if not hasattr(self.transform, 'draw'):
             return None
-        generator = make_generator(self.seed, 'augmentation', epoch)
-        choices = self.transform.draw(self.num_examples, generator, image_size=image_size)
-        return None if choices is None else choices.to(self.device)
+        choices = []
+        for copy in range(self.duplicates):
+            generator = make_generator(self.seed, 'augmentation', epoch, *purpose_of(copy))
+            choices.append(self.transform.draw(self.num_examples, generator, image_size=image_size))
+        return None if choices[0] is None else torch.cat(choices).to(self.device)
+
+    def _lay_out(self, examples: torch.Tensor, choices: torch.Tensor | None, first: int) -> Contents:
+        """Return what a batch of these distinct examples holds, with its rows of what _draw_choices returned."""
+        indices = rows = examples
+        if self.duplicates > 1:
+            num, copies = len(examples), torch.arange(self.duplicates, device=examples.device)
+            if self.copies == 'together':
+                indices, copies = examples.repeat_interleave(self.duplicates), copies.repeat(num)
+            else:
+                indices, copies = examples.repeat(self.duplicates), copies.repeat_interleave(num)
+            rows = copies * self.num_examples + indices
+        return Contents(indices, None if choices is None else choices.index_select(0, rows), first)
+
+    def _batch_of(self, contents: Contents, gather: Callable[..., MicroBatch]) -> Batch:
+        layout = {'duplicates': self.duplicates, 'copies': self.copies}
+        return Batch(contents.indices, self.micro_batch_size, gather, **layout)
+
+
+def purpose_of(copy: int) -> tuple[int | str, ...]:
+    """Return what a copy adds to the purpose of its random numbers: nothing for copy 0."""
+    return ('copy', copy) if copy else ()
 
 
 class DeviceLoader(Loader):
@@ -193,34 +268,34 @@ class DeviceLoader(Loader):
 
     def peek(self, num: int) -> MicroBatch:
         """Return the first `num` examples of the data set as they are in epoch 0."""
-        order = torch.arange(num, device=self.device)
-        return self._gather(order, self._draw_choices(0, self.dataset.input_shape), 0, 0, num)
+        choices = self._draw_choices(0, self.dataset.input_shape)
+        indices = torch.arange(num, device=self.device)
+        return self._gather(Contents(indices, None if choices is None else choices[:num]), 0, num)
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         # moved once an epoch: a transfer in each step would wait for the device
         order = self.order(epoch).to(self.device)
         choices = self._draw_choices(epoch, self.dataset.input_shape)
         for first, last in bounds:
-            gather = functools.partial(self._gather, order, choices, first)
-            yield Batch(order[first:last], self.micro_batch_size, gather)
+            contents = self._lay_out(order[first:last], choices, first)
+            yield self._batch_of(contents, functools.partial(self._gather, contents))
 
-    def _gather(
-        self, order: torch.Tensor, choices: torch.Tensor | None, first: int, start: int, stop: int
-    ) -> MicroBatch:
-        indices = order[first + start : first + stop]
-        if self.shuffle:
+    def _gather(self, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
+        part = slice(start, stop, step)
+        indices = contents.indices[part]
+        if self.shuffle or self.duplicates > 1:
             select = functools.partial(torch.index_select, dim=0, index=indices)
         else:  # a view instead of a copy
 
             def select(tensor):
-                return tensor[first + start : first + stop]
+                return tensor[contents.first + start : contents.first + stop]
 
         images = select(self._images)
         if self.transform is None:
             inputs = images.to(self.dtype)
         else:
-            chosen = None if choices is None else select(choices)
-            inputs = self.transform.apply(images, chosen, dtype=self.dtype)
+            choices = None if contents.choices is None else contents.choices[part]
+            inputs = self.transform.apply(images, choices, dtype=self.dtype)
         return MicroBatch(inputs, select(self._targets), indices)
 
 

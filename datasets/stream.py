@@ -8,12 +8,12 @@ for says all that they need to know.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from datasets.loader import Batch, Loader, MicroBatch
+from datasets.loader import Batch, Contents, Loader, MicroBatch, purpose_of
 from utils.errors import UserError
 from utils.seeding import derive_seed, isolated_rng, make_generator
 
@@ -30,7 +30,7 @@ class StreamLoader(Loader):
         dataset: a torch Dataset of (image, label).
         transform: of two stages, or any callable on the image that returns a tensor, as a torchvision Compose; None:
             the data set's own does it all. What runs in a worker does so with the global generators seeded from
-            (seed, epoch, index).
+            (seed, epoch, index) and the number of the copy.
         num_workers: processes; 0: none.
         settings: see Loader.
     """
@@ -61,7 +61,8 @@ class StreamLoader(Loader):
         """Return the first examples of the set, read in this process."""
         piece = self._read_first(num)
         choices = self._draw_choices(0, self._image_size)
-        return self._finish([piece], torch.arange(num, device=self.device), choices)
+        indices = torch.arange(num, device=self.device)
+        return self._finish([piece], indices, None if choices is None else choices[:num])
 
     def _read_example(self) -> torch.Tensor:
         try:
@@ -73,11 +74,12 @@ class StreamLoader(Loader):
             raise ValueError(f'the transform cannot read the first example: {reason}') from error
 
     def _read_first(self, num: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return _check_piece(_collate(self._examples.__getitems__([(0, index) for index in range(num)])))
+        return _check_piece(_collate(self._examples.__getitems__([(0, index, 0) for index in range(num)])))
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         order, choices = self.order(epoch), self._draw_choices(epoch, self._image_size)
-        self._keys[:] = [_cut(order.tolist(), epoch, bounds)]
+        examples = order.tolist()
+        self._keys[:] = [_cut(self._keys_of(epoch, examples[first:last]) for first, last in bounds)]
         present = self._keys[0]
         source = iter(self._source)
 
@@ -88,25 +90,31 @@ class StreamLoader(Loader):
         order = order.to(self.device)
         for first, last in bounds:
             received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
-            gather = functools.partial(self._gather, received, order[first:last], choices)
-            yield Batch(order[first:last], self.micro_batch_size, gather)
-            received.pieces(0, last - first)  # what was not asked for
+            contents = self._lay_out(order[first:last], choices, first)
+            yield self._batch_of(contents, functools.partial(self._gather, received, contents))
+            received.pieces(0, len(contents.indices))  # what was not asked for
 
-    def _gather(
-        self, received: _Received, indices: torch.Tensor, choices: torch.Tensor | None, start: int, stop: int
-    ) -> MicroBatch:
-        return self._finish(received.pieces(start, stop), indices[start:stop], choices)
+    def _keys_of(self, epoch: int, examples: list[int]) -> list[tuple[int, int, int]]:
+        """Return (epoch, index, copy) of all that a batch of these distinct examples holds, in its order."""
+        if self.copies == 'together':
+            return [(epoch, index, copy) for index in examples for copy in range(self.duplicates)]
+        return [(epoch, index, copy) for copy in range(self.duplicates) for index in examples]
+
+    def _gather(self, received: _Received, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
+        part = slice(start, stop, step)
+        choices = None if contents.choices is None else contents.choices[part]
+        return self._finish(received.pieces(start, stop), contents.indices[part], choices, step=step)
 
     def _finish(
-        self, pieces: list[tuple[torch.Tensor, torch.Tensor]], indices: torch.Tensor, choices: torch.Tensor | None
-    ) -> MicroBatch:
-        """Move pieces to the device, where they become one micro-batch."""
+        self, pieces: list[tuple[torch.Tensor, torch.Tensor]], indices: torch.Tensor, choices: torch.Tensor | None, *,
+        step: int = 1,
+    ) -> MicroBatch:  # fmt: skip
+        """Move pieces to the device, where every `step`-th of their examples becomes part of one micro-batch."""
         moved = [[tensor.to(self.device, non_blocking=True) for tensor in piece] for piece in pieces]
-        inputs, targets = (torch.cat(parts) for parts in zip(*moved, strict=True))
+        inputs, targets = (torch.cat(parts)[::step] for parts in zip(*moved, strict=True))
         if self._apply is None:
             return MicroBatch(inputs.to(self.dtype), targets, indices)
-        chosen = None if choices is None else choices[indices]
-        return MicroBatch(self._apply(inputs, chosen, dtype=self.dtype), targets, indices)
+        return MicroBatch(self._apply(inputs, choices, dtype=self.dtype), targets, indices)
 
 
 class _Received:
@@ -143,7 +151,7 @@ class _Sampler:
 
 
 class _SeededExamples(Dataset):
-    """Examples by (epoch, index), each made with generators of its own: (input, label)."""
+    """Examples by (epoch, index, copy), each made with generators of its own: (input, label)."""
 
     def __init__(self, dataset: Dataset, transform: Callable | None, seed: int):
         self.dataset = dataset
@@ -153,7 +161,7 @@ class _SeededExamples(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, keys: list[tuple[int, int]]) -> list[tuple] | UserError:
+    def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[tuple] | UserError:
         """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each.
 
         An error that the user caused is returned: raised in a worker it would come out as a traceback in words.
@@ -164,8 +172,8 @@ class _SeededExamples(Dataset):
             except UserError as error:
                 return error
 
-    def _make_example(self, epoch: int, index: int, seed_generators: Callable[[int], None]) -> tuple:
-        seed_generators(derive_seed(self.seed, 'augmentation', epoch, index))
+    def _make_example(self, epoch: int, index: int, copy: int, seed_generators: Callable[[int], None]) -> tuple:
+        seed_generators(derive_seed(self.seed, 'augmentation', epoch, index, *purpose_of(copy)))
         image, target = self.dataset[index]
         image = image if self.transform is None else self.transform(image)
         if not isinstance(image, torch.Tensor):
@@ -173,11 +181,11 @@ class _SeededExamples(Dataset):
         return image, target
 
 
-def _cut(order: list[int], epoch: int, bounds: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+def _cut(batches: Iterable[list]) -> Iterator[list]:
     """Yield the keys of one piece after the other; no piece reaches into two batches."""
-    for first, last in bounds:
-        for start in range(first, last, PIECE):
-            yield [(epoch, index) for index in order[start : min(start + PIECE, last)]]
+    for keys in batches:
+        for start in range(0, len(keys), PIECE):
+            yield keys[start : start + PIECE]
 
 
 def _collate(examples: list[tuple] | UserError) -> list[torch.Tensor] | UserError:

@@ -11,21 +11,23 @@ import math
 
 from torch import nn
 
-from models.common import check_whole
+from models.common import apply_norm, check_whole
 
 
 def mnist_f1(
-    width: int = 512, depth: int = 5, num_classes: int = 10, input_shape: tuple[int, ...] = (1, 28, 28)
-) -> nn.Module:
+    width: int = 512, depth: int = 5, num_classes: int = 10, input_shape: tuple[int, ...] = (1, 28, 28),
+    norm: str = 'batch',
+) -> nn.Module:  # fmt: skip
     """Create F1.
 
     Args:
         width: units of a hidden layer.
         depth: hidden layers.
         input_shape: shape of one example; it is flattened.
+        norm: 'batch', or 'none', where the linear layers have a bias and weights as He et al. draw them.
 
     Raises:
-        ValueError: a width or depth below 1.
+        ValueError: a width or depth below 1, or another norm.
     """
     for option, value in (('width', width), ('depth', depth)):
         check_whole(option, value)
@@ -34,6 +36,7 @@ def mnist_f1(
     for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
     model = nn.Sequential(*layers, nn.Linear(width, num_classes))
+    apply_norm(model, norm)
     model.regime = {
         0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
         10: {'lr': 1e-2},

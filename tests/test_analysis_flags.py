@@ -42,6 +42,8 @@ EFFECTS = {
     '--sharpness-smoothing': ((), NOISE),
     '--noise-per': ((*NOISE, '-b', '3'), ('--noise-per', 'copy')),
     '--times': (NOISE, ('--times', '2')),
+    '--duplicates': (('--augment', '--duplicates', '2', '--avg-out'), ('--duplicates', '3')),
+    '--avg-out': ((), ('--augment', '--duplicates', '2', '--avg-out')),
 }
 SCORES = ('loss', 'error1', 'error5', 'examples', 'checkpoint')
 

@@ -25,6 +25,8 @@ from utils.plan import describe_plan
 BASE = (*TINY, '--epochs', '3', '-mb', '4')
 # flag -> (what is observed, flags common to both sides, the flag with its value)
 EFFECTS = {
+    '--swa-start': ('files', (), ('--swa-start', '2')),
+    '--stop-accuracy': ('lines', (), ('--stop-accuracy', '1')),
     '--results_dir': ('plan', (), ('--results_dir', 'elsewhere')),
     '--save': ('plan', ('--save', 'a'), ('--save', 'b')),
     '--save_all': ('files', (), ('--save_all',)),
@@ -33,6 +35,24 @@ EFFECTS = {
     '--no-tensorboard': ('files', ('--tensorboard',), ('--no-tensorboard',)),
     '--noise-scale': ('refusal', ('-mb', '16'), ('--noise-scale',)),
     '--print-freq': ('lines', (), ('--print-freq', '2')),
+    '--sharpness-smoothing': ('steps', (), ('--sharpness-smoothing', '0.1')),
+    '--adapt-type': ('steps', ('--ss', '0.1'), ('--adapt-type', 'filter')),
+    '--noise-type': ('steps', ('--ss', '0.1'), ('--noise-type', 'normal')),
+    '--smoothing-type': ('steps', ('--ss', '0.1'), ('--smoothing-type', 'tanh')),
+    '--anneal-index': ('steps', ('--ss', '0.1', '--smoothing-type', 'anneal'), ('--anneal-index', '3')),
+    '--tanh-scale': ('steps', ('--ss', '0.1', '--smoothing-type', 'tanh'), ('--tanh-scale', '1')),
+    '--exclude-bn': ('steps', ('--ss', '0.1', '--no-exclude-bn'), ('--exclude-bn',)),
+    '--no-exclude-bn': ('steps', ('--ss', '0.1'), ('--no-exclude-bn',)),
+    '--denoise': ('steps', ('--ss', '0.1', '--no-denoise'), ('--denoise',)),
+    '--no-denoise': ('steps', ('--ss', '0.1'), ('--no-denoise',)),
+    '--noise-per': ('steps', ('--ss', '0.1'), ('--noise-per', 'step')),
+    '--gradient-noise': ('steps', (), ('--gradient-noise', '2')),
+    '--relu_noise': ('steps', (), ('--relu_noise', '0.5')),
+    '--dropout': ('steps', ('--model', 'resnet', '--model_config', "{'depth': 8}"), ('--dropout', '0.5')),
+    '--duplicates': ('steps', (), ('--duplicates', '2')),
+    '--copies': ('steps', ('--duplicates', '2'), ('--copies', 'together')),
+    '--cutout': ('steps', (), ('--cutout', '4')),
+    '--adapt-grad-norm': ('steps', ('--duplicates', '2'), ('--adapt-grad-norm', '1')),
     '--dataset': ('plan', (), ('--dataset', 'digits')),
     '--datasets-dir': ('refusal', ('--dataset', 'mnist'), ('--datasets-dir', '/no/such/folder')),
     '--download': ('download', ('--dataset', 'mnist'), ('--download',)),
@@ -43,6 +63,7 @@ EFFECTS = {
     '--flip': ('steps', ('--dataset', 'digits', '--augment'), ('--flip',)),
     '--no-flip': ('steps', (), ('--no-flip',)),
     '--val-fraction': ('plan', (), ('--val-fraction', '0.25')),
+    '--val-seed': ('steps', ('--val-fraction', '0.25'), ('--val-seed', '9')),
     '--drop-last': ('plan', ('--b', '24', '--no-drop-last'), ('--drop-last',)),
     '--no-drop-last': ('plan', ('--b', '24'), ('--no-drop-last',)),
     '--workers': ('warning', (), ('--workers', '3')),
@@ -61,6 +82,9 @@ EFFECTS = {
     '--no-regime_bb_fix': ('plan', ('--base-batch-size', '4', '--regime_bb_fix'), ('--no-regime_bb_fix',)),
     '--regime_bb_multi': ('plan', (), ('--regime_bb_multi', '2')),
     '--warmup-epochs': ('steps', ('--base-batch-size', '4'), ('--warmup-epochs', '2')),
+    '--warmup-start': ('steps', ('--warmup-epochs', '2'), ('--warmup-start', '0.5')),
+    '--base-lr-per-example': ('steps', (), ('--base-lr-per-example', '0.001')),
+    '--linear-decay': ('steps', (), ('--linear-decay',)),
     '--mini-batch-size': ('steps', (), ('--mini-batch-size', '8')),
     '--regime': ('steps', (), ('--regime', "{0: {'lr': 0.01}}")),
     '--optimizer': ('steps', ('--lr', '0.05'), ('--optimizer', 'RMSprop')),
@@ -94,7 +118,7 @@ def build(*flags):
 
 
 def weights_after(num_steps: int, *flags) -> torch.Tensor:
-    """Take updates by hand from a built experiment, starting a new epoch where one begins."""
+    """Take updates of a built experiment, starting a new epoch where one begins."""
     experiment = build(*flags)
     experiment.model.train()
     step = 0
@@ -104,8 +128,7 @@ def weights_after(num_steps: int, *flags) -> torch.Tensor:
             if step == num_steps:
                 break
             experiment.optimizer.zero_grad()
-            for inputs, targets, _ in batch:
-                (experiment.criterion(experiment.model(inputs), targets) / batch.num_examples).backward()
+            experiment.estimator(experiment.model, experiment.criterion, batch, step=step)
             if experiment.config.clip_grad:
                 torch.nn.utils.clip_grad_norm_(experiment.optimizer.parameters, experiment.config.clip_grad)
             experiment.optimizer.step(step)

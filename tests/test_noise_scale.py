@@ -49,7 +49,7 @@ def measured(batches, *, num_steps=1) -> dict[str, float]:
     model, estimator = Linear(), create_estimator('noise_scale', ghost_size=GHOST, num_steps=num_steps)
     for batch in batches:
         model.zero_grad()
-        estimator(model, Identity(), batch)
+        estimator(model, Identity(), batch, step=0)
     return estimator.take_epoch()
 
 
@@ -111,7 +111,7 @@ def test_at_most_sixteen_updates_of_an_epoch_are_measured(num_steps, num, monkey
     estimator = create_estimator('noise_scale', ghost_size=GHOST, num_steps=num_steps)
     for _ in range(2):
         for _ in range(num_steps):
-            estimator(Linear(), Identity(), batch_of(torch.ones(BATCH, DIM)))
+            estimator(Linear(), Identity(), batch_of(torch.ones(BATCH, DIM)), step=0)
         estimator.take_epoch()
     assert len(calls) == 2 * num
 

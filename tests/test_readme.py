@@ -16,15 +16,17 @@ from tests.conftest import PROJECT
 from tests.fake_runs import write_run
 from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser
+from utils.swap_flags import add_swap_args
 
 README = PROJECT / 'README.md'
 FLAG_MARKS = ('<!-- flags -->\n', '<!-- /flags -->')
 
 
 def flag_table() -> str:
-    """Return the flags of both training scripts as a Markdown table."""
+    """Return the flags of the training scripts as a Markdown table."""
     ghost = build_parser('', list_models(), list_datasets(), prog='main_gbn.py')
     add_ghost_args(ghost, default=128)
+    add_swap_args(ghost)
     normal = build_parser('', list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
     defaults = {action.dest: action.default for action in normal._actions}
     lines = ['| flag | what | default |', '|---|---|---|']
@@ -85,8 +87,10 @@ def test_every_training_command_is_accepted(tmp_path, monkeypatch):
     assert len(training) >= 6
     for _, script, *flags in training:
         parser = build_parser('', list_models(), list_datasets(), prog=script)
-        if script == 'main_gbn.py':
+        if script != 'main_normal.py':
             add_ghost_args(parser, default=128)
+        if script == 'main_swap.py':
+            add_swap_args(parser)
         Parser.parse_args(parser, flags)
 
 
@@ -94,8 +98,9 @@ def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
     """The commands on the digits, in order, in an empty folder, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
     lines = [shlex.split(line) for line in commands() if 'digits' in line or 'TrainingResults/first' in line]
-    quick = [line for line in lines if line[1] != 'plot_parametric_plot.py']  # a minute; a page of docs/ runs it
-    assert len(quick) == 8
+    slow = ('plot_parametric_plot.py', 'main_swap.py')  # up to a minute; pages of docs/ run them
+    quick = [line for line in lines if line[1] not in slow]
+    assert len(quick) == 10
     for _, script, *flags in quick:
         assert importlib.import_module(script.removesuffix('.py')).main(flags) == 0, capsys.readouterr().err
     assert len((tmp_path / 'TrainingResults' / 'first' / 'results.csv').read_text().splitlines()) == 7

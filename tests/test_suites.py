@@ -106,7 +106,7 @@ def columns(config: RunConfig) -> tuple:
 
 def num_epochs(config: RunConfig) -> int:
     factor = -(-config.batch_size // config.base_batch_size) if config.regime_bb_fix else 1
-    return config.epochs * factor
+    return config.epochs * factor * config.regime_bb_multi
 
 
 # What all of them are like

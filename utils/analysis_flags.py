@@ -55,6 +55,7 @@ def build_analysis_parser(
         used: published flags, such as '--ss', that the script adds itself, because it does use them.
     """
     parser = Parser(prog=prog, description=doc)
+    parser.set_defaults(duplicates=1)
     _add_network_args(parser, models, datasets, single=single)
     _add_data_args(parser, batch_size)
     group = parser.add_argument_group('the measurement')
@@ -95,6 +96,7 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
         augment=flags.augment,
         flip=stored.get('flip') if flags.augment and stored.get('augment') else None,
         val_fraction=stored.get('val_fraction', 0.0),
+        val_seed=stored.get('val_seed'),
         workers=flags.workers,
         eval_batch_size=flags.batch_size,
         device=device,
@@ -104,6 +106,7 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
         seed=stored.get('seed', flags.seed),
         measure_seed=flags.seed,
         num_examples=flags.num_examples,
+        duplicates=flags.duplicates,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from utils import seeding
 from utils.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
 from utils.regime import Regime
+
+log = logging.getLogger('bigbatch')
 
 
 def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
@@ -35,18 +38,39 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
 def check_batch_norm(config: RunConfig, model: nn.Module) -> None:
     """Refuse to split a batch that ordinary batch norm normalises as a whole."""
     micro = config.micro_batch_size
-    splits = config.ghost_batch_size is None and micro is not None and micro < config.batch_size
+    splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images
     if splits and not config.evaluate and has_batch_norm(model):
         raise ValueError(
-            f'--micro-batch-size {micro}: batch norm over the whole batch of {config.batch_size} cannot be split; '
+            f'--micro-batch-size {micro}: batch norm over the whole batch of {config.num_images} cannot be split; '
             'main_gbn.py with --mini-batch-size can'
         )
 
 
+def check_augmentation(config: RunConfig, model: nn.Module, dataset) -> None:
+    """Refuse a square where there are no pixels to blank, and warn of copies that are all the same.
+
+    Args:
+        config: with the augmentation resolved.
+        dataset: the training set.
+    """
+    own = getattr(model, 'input_transform', None) is not None
+    if config.cutout and (own or dataset.is_float):
+        reason = f'{config.model} has its own input_transform' if own else f'{config.dataset} holds features'
+        raise ValueError(f'--cutout {config.cutout}: {reason}, in which nothing can be blanked: leave it out')
+    drops = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in model.modules())
+    if config.duplicates > 1 and not (config.augment or config.cutout or config.relu_noise or drops):
+        log.warning(
+            '--duplicates %d: the copies of an image are all the same, as nothing changes them at random; --augment, '
+            '--cutout or a network with dropout does', config.duplicates,
+        )  # fmt: skip
+
+
 def smallest_piece(config: RunConfig, num_examples: int) -> int:
     """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
-    remainder = 0 if config.drop_last else num_examples % config.batch_size
-    return min(2, config.ghost_batch_size or config.batch_size, remainder or config.batch_size)
+    copies = 1 if config.adapt_grad_norm else config.duplicates  # that measures each copy by itself
+    batch = config.batch_size * copies
+    remainder = 0 if config.drop_last else num_examples % config.batch_size * copies
+    return min(2, config.ghost_batch_size or batch, remainder or batch)
 
 
 def check_forward(

@@ -10,14 +10,15 @@ import functools
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from utils.config import FREE_ON_RESUME
 from utils.errors import UserError
 from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser
+from utils.swap_flags import add_swap_args
 
-SCRIPTS = ('main_normal.py', 'main_gbn.py')
+SCRIPTS = ('main_normal.py', 'main_gbn.py', 'main_swap.py')
 MEASURING = ('measure_sharpness.py', 'evaluate.py')  # scripts that read what --evaluate names
 # Flags that say where or how fast something runs, not what is computed.
 PLACES = FREE_ON_RESUME - {'epochs'}
@@ -48,10 +49,14 @@ def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
 
 def place_words(script: str, words: Sequence[str]) -> tuple[str, ...]:
     """Return those flags of a training command, with their values, that a measuring script takes as well."""
+    return select_words(script, words, PLACES_OF_MEASURING)
+
+
+def select_words(script: str, words: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
+    """Return those flags of a training command, with their values, that set these settings, as they are written."""
     starts = [index for index, word in enumerate(words) if re.match('--?[a-z]', word)]
     pieces = [tuple(words[start:end]) for start, end in itertools.pairwise([*starts, len(words)])]
-    kept = [piece for piece in pieces if given_flags(script, piece).keys() <= PLACES_OF_MEASURING]
-    return tuple(word for piece in kept for word in piece)
+    return tuple(word for piece in pieces if given_flags(script, piece).keys() <= {*names} for word in piece)
 
 
 def name_suffix(settings: dict[str, object]) -> str:
@@ -76,8 +81,10 @@ def differences(before: dict[str, object], now: dict[str, object]) -> str:
 def _parser(script: str) -> Parser:
     """Build the parser of a script, so that it returns only what is given and raises instead of ending the process."""
     parser = build_parser(None, [], [], prog=script)
-    if script == 'main_gbn.py':
+    if script != 'main_normal.py':
         add_ghost_args(parser, default=128)
+    if script == 'main_swap.py':
+        add_swap_args(parser)
     parser._defaults.clear()
     for action in parser._actions:
         action.default = argparse.SUPPRESS

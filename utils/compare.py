@@ -71,7 +71,8 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
 
     Returns:
         A row a group, columns: label; n (runs in the means); note; batch_size; ghost_batch_size; val_accuracy,
-        val_accuracy_std (percent, last epoch, sample deviation over seeds, missing for n < 2); gap (points of
+        val_accuracy_std (percent, last epoch, sample deviation over seeds, missing for n < 2); averaged_val_accuracy,
+        averaged_val_accuracy_std (the same of averaged weights, missing without --swa-start); gap (points of
         val_accuracy over the reference); best_val_accuracy (percent, mean of each run's best epoch);
         train_accuracy; test_accuracy and its _std where runs were scored on a test set; updates; seconds (per run);
         images_per_second (mean over epochs and runs); num_runs and num_diverged of the group; is_reference.
@@ -99,6 +100,8 @@ def _summary_row(group: Group) -> dict:
     best = [run.results['val_error1'].min() for run in runs]
     tests = [(run.config.get('test') or {}).get('error1') for run in runs]
     test_accuracy = 100 - pd.Series(tests, dtype=float).dropna()
+    averaged = [run.results['averaged_val_error1'].iloc[-1] for run in runs if 'averaged_val_error1' in run.results]
+    averaged_accuracy = 100 - pd.Series(averaged, dtype=float).dropna()
     val_accuracy = 100 - lasts['val_error1']
     return {
         'label': group.label,
@@ -108,6 +111,8 @@ def _summary_row(group: Group) -> dict:
         'ghost_batch_size': _shared_setting(group, 'ghost_batch_size'),
         'val_accuracy': val_accuracy.mean(),
         'val_accuracy_std': val_accuracy.std(),
+        'averaged_val_accuracy': averaged_accuracy.mean(),
+        'averaged_val_accuracy_std': averaged_accuracy.std(),
         'best_val_accuracy': 100 - pd.Series(best, dtype=float).mean(),
         'train_accuracy': 100 - lasts['train_error1'].mean(),
         'test_accuracy': test_accuracy.mean(),

@@ -15,6 +15,7 @@ import pandas as pd
 from utils import compare, plots
 from utils.compare import Group, Run
 from utils.errors import UserError
+from utils.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
 from utils.looks import TITLES
 from utils.run_files import find_run_folders, has_results, is_run_folder
 from utils.tables import Section
@@ -38,6 +39,9 @@ class Comparison:
         colors: of the rows, cycled; a colour-blind-safe set if empty.
         output: the page; None: comparison.html in the first folder, or beside the first run.
         figures: folder for PDFs; None: no figures.
+        heat_map: settings for the x and y axes of heat maps; None: batch size and rate per example, and batch size and
+            ghosts, where the rows are such a grid.
+        margin: points over the best error up to which a heat map calls a setting usable; None: the usual ones.
         sections: each makes of the groups one more table, or None where they have nothing for it.
     """
 
@@ -51,6 +55,8 @@ class Comparison:
     colors: Sequence[str] = ()
     output: Path | None = None
     figures: Path | None = None
+    heat_map: Sequence[str] | None = None
+    margin: float | None = None
     sections: Sequence[Callable[[Sequence[Group]], Section | None]] = ()
 
     def report(self) -> None:
@@ -60,7 +66,8 @@ class Comparison:
             UserError: bad input; nothing is written or printed then.
         """
         groups = self._groups(compare.load_runs(self.experiments))
-        summary, sections = compare.summarise(groups, self.reference), self._sections(groups)
+        summary, heat_maps = compare.summarise(groups, self.reference), self._heat_maps(groups)
+        sections = [*heat_map_sections(groups, heat_maps), *self._sections(groups)]
         path, folder = self._page_path(), self._figures_folder()
         self._warn(groups, summary)
         with _writing('page', path, '--output'):
@@ -124,12 +131,17 @@ class Comparison:
     def _sections(self, groups: Sequence[Group]) -> list[Section]:
         return [section for make in self.sections if (section := make(groups)) is not None]
 
+    def _heat_maps(self, groups: Sequence[Group]) -> list[HeatMap]:
+        return find_heat_maps(groups, self.heat_map, MARGIN if self.margin is None else self.margin)
+
     def _warn(self, groups: Sequence[Group], summary: pd.DataFrame) -> None:
         """Say what makes rows less than they seem."""
         for group in groups:
             if group.mixed:
                 log.warning('row %r: its runs differ in %s', group.label, ', '.join(group.mixed))
         base = summary[summary['is_reference']].iloc[0]
+        if self.margin is not None and not self._heat_maps(groups):
+            log.warning('--margin %g has no effect: the rows are no grid for a heat map; see --heat-map', self.margin)
         if self.reference and not base['n']:
             why = 'all of its runs diverged' if base['num_diverged'] == base['num_runs'] else 'it has no results'
             log.warning('--reference %s: %s, so there are no gaps: give a row with results', self.reference, why)
@@ -141,19 +153,23 @@ class Comparison:
     def _write_page(
         self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False, live: bool = False
     ) -> None:
-        columns = self._columns(groups, live=live)
+        columns, heat_maps = self._columns(groups, live=live), []
+        with contextlib.suppress(UserError) if live else contextlib.nullcontext():  # more rows may come
+            heat_maps = self._heat_maps(groups)
         plots.write_comparison_page(
             groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors,
-            sections=self._sections(groups), reloads=reloads,
+            sections=self._sections(groups), heat_maps=heat_maps, reloads=reloads,
         )  # fmt: skip
 
     def _write_figures(self, groups: Sequence[Group], summary: pd.DataFrame, folder: Path) -> list[Path]:
         from utils.figures import write_figures  # matplotlib takes a second to load
+        from utils.heat_map_figure import write_heat_map_figures
 
         with _writing('figures', folder, '--figures'):
-            return write_figures(
+            made = write_figures(
                 groups, summary, folder, columns=self._columns(groups), x_axis=self.x_axis, colors=self.colors
             )
+            return [*made, *write_heat_map_figures(self._heat_maps(groups), folder)]
 
     def _page_path(self) -> Path:
         """Return where the page goes: the first folder given, or the parent of a run folder."""

@@ -6,6 +6,7 @@ import datetime
 import itertools
 import json
 import logging
+import math
 import os
 import shlex
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from utils.errors import UserError
 from utils.flags import TENSOR_TYPES
 from utils.layout import CONFIG, LATEST, wrong_field
+from utils.method_config import MethodConfig, check_methods, shaped_by_length
 from utils.parser import Parser
 from utils.tensorboard import check_tensorboard
 
@@ -23,12 +25,13 @@ log = logging.getLogger('bigbatch')
 # Settings that a resumed run may change: how long it runs, where, and what is shown.
 FREE_ON_RESUME = frozenset((
     'epochs', 'device', 'strict_device', 'workers', 'save', 'results_dir', 'datasets_dir', 'download', 'resume',
-    'eval_batch_size', 'print_freq', 'save_all', 'tensorboard', 'dry_run', 'deterministic',
+    'eval_batch_size', 'print_freq', 'save_all', 'tensorboard', 'dry_run', 'deterministic', 'jobs',
+    'skip_lost_workers',
 ))
 
 USED_IN_EVALUATION = frozenset((
-    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'pixels', 'val_fraction', 'workers', 'model',
-    'model_config', 'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
+    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'pixels', 'val_fraction', 'val_seed', 'workers',
+    'model', 'model_config', 'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
 ))
 # Fields that say what was asked for, not what the run is.
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
@@ -50,6 +53,7 @@ class NetworkConfig:
     augment: bool | None  # None: as is usual for the data set
     flip: bool | None
     val_fraction: float
+    val_seed: int | None  # of the choice of those; None: seed
     workers: int | None
     eval_batch_size: int
     device: str  # auto, cpu, cuda or cuda:i
@@ -65,10 +69,11 @@ class MeasureConfig(NetworkConfig):
 
     measure_seed: int
     num_examples: int | None  # at most so many of each set, the first of an order seeded by measure_seed; None: all
+    duplicates: int  # copies of each example in a batch; above 1 all sets are augmented, not the training set alone
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(NetworkConfig):
+class RunConfig(NetworkConfig, MethodConfig):
     """Every setting of one training run, resolved from its flags."""
 
     script: str
@@ -91,7 +96,7 @@ class RunConfig(NetworkConfig):
     momentum: float | None
     weight_decay: float | None
     regime: dict | list | None
-    warmup_epochs: int
+    warmup_epochs: float
     reset_momentum: bool
     clip_grad: float
     init_from: str
@@ -108,30 +113,40 @@ class RunConfig(NetworkConfig):
         """The folder that this run writes."""
         return Path(self.results_dir) / self.save
 
+    @property
+    def num_images(self) -> int:
+        """Examples per update, every copy counted."""
+        return self.batch_size * self.duplicates
+
     def settings(self) -> dict:
         """Return all settings of the run as plain values, as config.json and checkpoints hold them."""
         return {name: value for name, value in asdict(self).items() if name not in NOT_SETTINGS}
 
 
-def parse_config(parser: Parser, argv: list[str] | None = None) -> RunConfig:
+def parse_config(parser: Parser, argv: list[str] | None = None, kind: type[RunConfig] | None = None) -> RunConfig:
     """Resolve a command line; with --resume, that of the stopped run with the new flags behind it.
+
+    Args:
+        parser: of a training script.
+        argv: None: that of this process.
+        kind: RunConfig, which None stands for, or a subclass whose further fields are flags.
 
     Raises:
         UserError: flags that contradict each other, or a setting that a resumed run may not change.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
+    given, kind = list(sys.argv[1:] if argv is None else argv), kind or RunConfig
     flags = parser.parse_args(given)
     if flags.resume:
-        return _resumed_config(parser, given, flags)
+        return _resumed_config(parser, given, flags, kind)
     if flags.evaluate:
         given = _describing_flags(run_of(flags.evaluate)) + given
         flags = parser.parse_args(given)
         _warn_unused_in_evaluation(parser, argv)
     warn_about_device(flags)
-    return _resolve(parser, flags, given)
+    return _resolve(parser, flags, given, kind)
 
 
-def _resumed_config(parser: Parser, given: list[str], flags) -> RunConfig:
+def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfig]) -> RunConfig:
     if flags.init_from or flags.start_epoch or flags.evaluate:
         raise UserError('--resume goes on from its own checkpoint: leave out --init-from, --start-epoch and --evaluate')
     run = run_of(flags.resume)
@@ -143,8 +158,9 @@ def _resumed_config(parser: Parser, given: list[str], flags) -> RunConfig:
     argv = stored['argv'] + given
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
-    config = _resolve(parser, all_flags, argv)
-    _check_same_settings(config, stored['settings'])
+    config = _resolve(parser, all_flags, argv, kind)
+    defaults = vars(parser.parse_args([]))  # which a run that is older than a flag was made by
+    _check_same_settings(config, {**defaults, **stored['settings']})
     if flags.save:
         return replace(config, results_dir=flags.results_dir, save=flags.save)
     return replace(config, results_dir=str(run.parent), save=run.name)
@@ -159,14 +175,19 @@ def _check_same_settings(config: RunConfig, stored: dict) -> None:
                 f'--resume {config.resume}: {name} was {stored[name]!r} there and would be {value!r}; leave it as it '
                 'was, or start a new run with --init-from'
             )
+    if (shaped := shaped_by_length(config)) and stored.get('epochs') != config.epochs:
+        raise UserError(
+            f'--resume {config.resume}: --epochs was {stored.get("epochs")} there, the length that {shaped} goes by: '
+            f'it cannot become {config.epochs}; start a new run with --init-from'
+        )
 
 
-def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
+def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> RunConfig:
     _check_flags(flags)
-    values = {name: value for name, value in vars(flags).items() if name in RunConfig.__dataclass_fields__}
+    values = {name: value for name, value in vars(flags).items() if name in kind.__dataclass_fields__}
     device, strict, dtype = device_and_dtype(flags)
-    ghost = flags.mini_batch_size
-    config = RunConfig(**{
+    ghost, eta = flags.mini_batch_size, flags.base_lr_per_example
+    config = kind(**{
         **values,
         'script': parser.prog,
         'command': shlex.join(['python', parser.prog, *argv]),
@@ -176,13 +197,15 @@ def _resolve(parser: Parser, flags, argv: list[str]) -> RunConfig:
         'micro_batch_size': _micro_batch_size(flags),
         'ghost_batch_size': ghost,
         'base_batch_size': flags.base_batch_size or ghost or 256,
-        'lr_scaling': (flags.lr_fix_policy or 'sqrt') if flags.lr_bb_fix else 'none',
+        'lr_scaling': _lr_scaling(flags),
+        'lr': flags.lr if eta is None else eta * flags.batch_size * flags.batch_multiplier,
         'device': device,
         'strict_device': strict,
         'dtype': dtype,
     })
     _check_sizes(config)
     _check_noise_scale(config)
+    check_methods(config)
     return config
 
 
@@ -192,10 +215,16 @@ def _name_by_time(results_dir: Path) -> str:
     return next(each for each in itertools.chain([name], others) if not (results_dir / each).exists())
 
 
+def _lr_scaling(flags) -> str:
+    scales = flags.base_lr_per_example is None if flags.lr_bb_fix is None else flags.lr_bb_fix
+    return (flags.lr_fix_policy or 'sqrt') if scales else 'none'
+
+
 def _micro_batch_size(flags) -> int | None:
-    """With --batch-multiplier each published loader batch is one pass, where ghosts make that exact."""
+    """Each published loader batch, or as many copies of images, are one pass, where ghosts make that exact."""
     ghost = flags.mini_batch_size
-    accumulates = flags.batch_multiplier > 1 and ghost is not None and flags.batch_size % ghost == 0
+    repeats = flags.batch_multiplier > 1 or flags.duplicates > 1
+    accumulates = repeats and ghost is not None and flags.batch_size % ghost == 0
     return flags.micro_batch_size or (flags.batch_size if accumulates else None)
 
 
@@ -224,10 +253,18 @@ def _check_flags(flags) -> None:
         raise UserError('WORLD_SIZE says that there are several ranks, which are not supported yet: start one process')
     if flags.tensorboard:
         check_tensorboard()
-    if flags.lr_fix_policy and not flags.lr_bb_fix:
+    if flags.lr_fix_policy and flags.lr_bb_fix is False:
         raise UserError(f'--lr_fix_policy {flags.lr_fix_policy} is a way of --lr_bb_fix, but --no-lr_bb_fix is given')
+    if flags.val_seed is not None and not flags.val_fraction:
+        raise UserError(f'--val-seed {flags.val_seed} chooses the examples of --val-fraction, which is not given')
     if flags.flip and flags.augment is False:
         raise UserError('--flip mirrors training images, but --no-augment leaves them as they are: leave out one')
+    asked = [('--lr', flags.lr), ('--lr_bb_fix', flags.lr_bb_fix or None), ('--lr_fix_policy', flags.lr_fix_policy)]
+    others = [flag for flag, value in asked if value is not None]
+    if flags.base_lr_per_example is not None and others:
+        raise UserError(
+            f'--base-lr-per-example {flags.base_lr_per_example:g} times the batch is the rate: leave out {others[0]}'
+        )
 
 
 def warn_about_device(flags) -> None:
@@ -249,13 +286,16 @@ def _warn_unused_in_evaluation(parser: Parser, argv: list[str] | None) -> None:
 
 
 def _check_sizes(config: RunConfig) -> None:
-    batch, ghost, micro = config.batch_size, config.ghost_batch_size, config.micro_batch_size
+    batch, ghost, micro = config.num_images, config.ghost_batch_size, config.micro_batch_size
     if ghost is not None and ghost > batch:
         raise UserError(f'--mini-batch-size {ghost} is larger than the batch of {batch}: at most {batch} is possible')
     if ghost is not None and batch % ghost:
-        below, above = batch // ghost * ghost, -(-batch // ghost) * ghost
+        unit = ghost // math.gcd(ghost, config.duplicates)  # batches that are a multiple of it hold whole ghosts
+        below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
+        copies = f' with {config.duplicates} copies of each example' if config.duplicates > 1 else ''
         raise UserError(
-            f'--batch-size {batch} is not a multiple of --mini-batch-size {ghost}: {below} and {above} are, '
+            f'--batch-size {config.batch_size}{copies} is not a multiple of --mini-batch-size {ghost}: '
+            f'{" and ".join(str(size) for size in (below, above) if size)} {"are" if below else "is"}, '
             f'and ghosts of {_nearest_divisor(batch, ghost)} divide {batch}'
         )
     if micro is not None and micro > batch:
@@ -270,7 +310,7 @@ def _check_sizes(config: RunConfig) -> None:
 
 def _check_noise_scale(config: RunConfig) -> None:
     """Refuse to compare the gradients of parts of a batch with its own where it has but one part."""
-    batch, part = config.batch_size, config.ghost_batch_size or config.micro_batch_size or config.batch_size
+    batch, part = config.num_images, config.ghost_batch_size or config.micro_batch_size or config.num_images
     if config.noise_scale and part == batch:
         name, other = ('ghost', '--mini-batch-size') if config.ghost_batch_size else ('piece', '--micro-batch-size')
         where = '' if config.ghost_batch_size else ' for a network without batch norm, or main_gbn.py for any'
@@ -336,6 +376,7 @@ def _describing_flags(run: Path) -> list[str]:
         raise UserError(f'{run / CONFIG}: damaged, its settings lack {", ".join(missing)}')
     flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
     flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
+    flags += ['--val-seed', str(settings['val_seed'])] if settings.get('val_seed') is not None else []
     flags += ['--seed', str(settings['seed']), '--pixels', settings.get('pixels', 'normalized')]
     flags += ['--datasets-dir', settings['datasets_dir']] if settings['datasets_dir'] else []
     return flags + (['--input_size', str(settings['input_size'])] if settings['input_size'] else [])

@@ -1,17 +1,21 @@
-"""Loss and errors of trained networks, if wanted under noise on their weights, as a table that is gone on with."""
+"""Loss and errors of trained networks, if wanted under noise on their weights, as a table that is gone on with.
+
+Outputs may be averaged over transformed copies of each image before they are scored (--avg-out of the code of Hoffer et
+al. 2019, arXiv 1901.09335).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from utils.forward import forward_loss
 from utils.layout import CONDITIONS
 from utils.meters import Scores, ScoreSums
 from utils.network import Network
@@ -21,7 +25,7 @@ from utils.rows import RowFile
 from utils.seeding import make_generator
 
 FILE = 'evaluation.csv'
-KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat')
+KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')
 COLUMNS = ('checkpoint', *KEY, 'examples', 'loss', 'error1', 'error5')
 DIGITS = {'loss': 4, 'error1': 2, 'error5': 2}
 
@@ -48,7 +52,7 @@ class Noise:
 def score(
     network: Network, loader, noise: Noise, repeat: int = 0, advance: Callable[[int], object] = lambda num: None
 ) -> Scores:
-    """Score a network on every example of a loader once.
+    """Score a network on every example of a loader once, by the mean of its outputs for the copies of the example.
 
     Args:
         repeat: tells repetitions apart, which differ in their noise.
@@ -58,11 +62,16 @@ def score(
     with noise.on('copy', network, repeat):
         for index, batch in enumerate(loader.epoch(0)):
             with noise.on('batch', network, repeat, index):
-                for inputs, targets, _ in batch:
-                    loss_sum, logits = forward_loss(network.model, network.criterion, inputs, targets)
-                    sums.add(loss_sum, logits, targets)
-            advance(batch.num_examples)
+                for logits, targets in _outputs(network.model, batch):
+                    sums.add(network.criterion(logits, targets).sum(), logits, targets)
+            advance(batch.num_examples // batch.duplicates)
     return sums.scores()
+
+
+def _outputs(model: nn.Module, batch) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (mean logits over the copies, targets) of the distinct examples of a batch."""
+    for parts in zip(*(batch.copy(number) for number in range(batch.duplicates)), strict=True):
+        yield sum(model(part.inputs) for part in parts) / len(parts), parts[0].targets
 
 
 class Evaluation:
@@ -85,7 +94,7 @@ class Evaluation:
         loader = getattr(network, self._mode)
         if self._mode == 'test' and network.test is network.val:
             log.warning('%s has one set besides the training set: test is val', network.conditions['dataset'])
-        if self._mode != 'train' and network.conditions['augment']:
+        if self._mode != 'train' and network.conditions['augment'] and network.duplicates == 1:
             log.warning('--augment has no effect on --mode %s: only training images are augmented', self._mode)
         keys = [self._key(network, loader, repeat) for repeat in range(self._times)]
         missing = sum(self._rows.get(**key) is None for key in keys)
@@ -113,7 +122,7 @@ class Evaluation:
         noise = self._noise
         return {
             'digest': network.digest, **network.conditions, 'mode': self._mode, 'repeat': repeat,
-            'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
+            'duplicates': network.duplicates, 'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
             'batch_size': loader.batch_size if noise.strength and noise.per == 'batch' else None,
         }
 
@@ -125,6 +134,7 @@ class Evaluation:
 
     def _describe(self, network: Network, row: dict) -> str:
         which = f', noise {row["repeat"] + 1} of {self._times}' if self._times > 1 else ''
+        which += f', mean outputs for {row["duplicates"]} copies' if row['duplicates'] > 1 else ''
         return (
             f'{network.label} on {row["dataset"]} ({self._mode}, {row["examples"]:,} examples{which}): '
             f'loss {row["loss"]:.4f}  error@1 {row["error1"]:.2f} %  error@5 {row["error5"]:.2f} %'

@@ -20,13 +20,15 @@ from datasets.memory import memory_limit
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
+from utils.averaging import WeightAverage
 from utils.batch_norm import has_batch_norm
-from utils.checks import check_batch_norm, check_forward, check_unchanged, smallest_piece
+from utils.checks import check_augmentation, check_batch_norm, check_forward, check_unchanged, smallest_piece
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
 from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
+from utils.methods import build_estimator, check_network, set_dropout
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.optim import RegimeOptimizer, check_regime, override_regime
 from utils.plan import Data, Experiment, describe_plan
@@ -52,10 +54,15 @@ def run(config: RunConfig) -> int:
     elif config.evaluate:
         score(experiment)
     elif experiment.is_finished:
-        log.info('%s: all %d epochs are done', config.resume, experiment.num_epochs)
+        log.info('%s: %s', config.resume, _describe_end(experiment))
     else:
         train(experiment, plan)
     return 0
+
+
+def _describe_end(experiment: Experiment) -> str:
+    rule = experiment.stop_rule()
+    return rule.message if rule.is_reached else f'all {experiment.num_epochs} epochs are done'
 
 
 def build_experiment(config: RunConfig) -> Experiment:
@@ -72,6 +79,8 @@ def build_experiment(config: RunConfig) -> Experiment:
     train_set, val_set, test_set = _load_datasets(config, device, dry_run=config.dry_run)
     model = _build_model(config, train_set)
     _convert_batch_norm(config, model)
+    if config.dropout is not None:
+        set_dropout(model, config.dropout)
     model.to(device, getattr(torch, config.dtype))
     criterion = summed_criterion(getattr(model, 'criterion', None))
     if start:
@@ -80,22 +89,26 @@ def build_experiment(config: RunConfig) -> Experiment:
         source = config.init_from or checkpoint_of(config.evaluate)
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
+    check_augmentation(config, model, train_set)
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
     check_batch_norm(config, model)
     examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples))
     check_forward(
         config, model, criterion, examples, num_classes=train_set.num_classes, training=not config.evaluate
     )
+    check_network(config, model, criterion, examples)
     regime, num_epochs = _adapt_regime(config, model)
     if stored:
         check_unchanged(config, stored, loaders.fingerprint, regime)
-    optimizer = _build_optimizer(config, model, regime, loaders.train.num_steps)
+    optimizer = _build_optimizer(config, model, regime, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
     optimizer.start_epoch(config.start_epoch)
     if start and start['epoch'] > config.start_epoch:
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
+    estimator = build_estimator(config, model, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
-        regime=regime, num_epochs=num_epochs, optimizer=optimizer, start=start, stored=stored,
+        regime=regime, num_epochs=num_epochs, optimizer=optimizer, estimator=estimator,
+        average=_build_average(config, model, num_epochs), start=start, stored=stored,
     )
 
 
@@ -127,7 +140,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     return Network(
         path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
         conditions=conditions_of(config), model=model, criterion=criterion, train=train, val=val, test=test or val,
-        device=device,
+        device=device, duplicates=config.duplicates,
     )
 
 
@@ -168,7 +181,8 @@ def _load_datasets(config: NetworkConfig, device: torch.device, *, dry_run: bool
             raise ValueError(f'{config.dataset}: the examples of train and {name} are {shapes}; expected one shape')
     if not config.val_fraction:
         return (*sets, None)[:3]
-    train, val = data.split_validation(sets[0], config.val_fraction, config.seed)
+    seed = config.seed if config.val_seed is None else config.val_seed
+    train, val = data.split_validation(sets[0], config.val_fraction, seed)
     return train, val, sets[1]
 
 
@@ -233,10 +247,11 @@ def _resolve_augmentation(config: NetworkConfig, dataset, model: nn.Module) -> N
 def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device) -> Data:
     train_set, val_set, test_set = sets
     shared = _loader_settings(config, device)
-    train_transform, val_transform = _transforms(config, model, train_set, val_set)
+    train_transform, val_transform = _transforms(config, model, train_set, val_set, cutout=config.cutout)
     train = data.build_loader(
         train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.micro_batch_size,
-        shuffle=True, drop_last=config.drop_last and not config.evaluate, **shared,
+        shuffle=True, drop_last=config.drop_last and not config.evaluate, duplicates=config.duplicates,
+        copies=config.copies, **shared,
     )
     val, test = (
         None if dataset is None else data.build_loader(
@@ -250,10 +265,12 @@ def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: tor
 def _build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: tuple, device: torch.device) -> list:
     """Build loaders of every example once, in one seeded order; of --num-examples of each set, where given."""
     sets = [None if dataset is None else _first_examples(dataset, config) for dataset in sets]
-    train_transform, val_transform = _transforms(config, model, *sets[:2])
+    augment_val = config.augment and config.duplicates > 1
+    train_transform, val_transform = _transforms(config, model, *sets[:2], augment_val=augment_val)
     shared = _loader_settings(config, device)
     # Folders are sorted by class, and statistics of a batch with a single class would be those of no training batch.
     shared.update(batch_size=config.eval_batch_size, seed=config.measure_seed, shuffle=True)
+    shared.update(duplicates=config.duplicates, micro_batch_size=config.eval_batch_size)
     loaders = [
         None if dataset is None else data.build_loader(dataset, transform, **shared)
         for dataset, transform in zip(sets, (train_transform, val_transform, val_transform), strict=True)
@@ -280,22 +297,29 @@ def _warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
         log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
 
 
-def _transforms(config: NetworkConfig, model: nn.Module, train_set, val_set) -> tuple:
+def _transforms(
+    config: NetworkConfig, model: nn.Module, train_set, val_set, *, augment_val: bool = False,
+    cutout: int | None = None,
+) -> tuple:  # fmt: skip
     """Return the transforms of training and of validation: a network's own, or those of the data set."""
     own = getattr(model, 'input_transform', None)
     if own is not None:
         log.info('%s brings its own input_transform: images are transformed one by one', config.model)
-        return own['train' if config.augment else 'eval'], own['eval']
-    return _transform(config, train_set, augment=config.augment), _transform(config, val_set, augment=False)
+        return tuple(own['train' if augment else 'eval'] for augment in (config.augment, augment_val))
+    train = _transform(config, train_set, augment=config.augment, cutout=cutout)
+    return train, _transform(config, val_set, augment=augment_val)
 
 
-def _transform(config: NetworkConfig, dataset, *, augment: bool) -> Callable | None:
+def _transform(
+    config: NetworkConfig, dataset, *, augment: bool, cutout: int | None = None
+) -> Callable | None:
     if dataset.is_float:
         return None
     flip = config.flip if augment else False
     normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
     return preprocess.get_transform(
-        dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment, flip=flip
+        dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment,
+        flip=flip, cutout=cutout,
     )
 
 
@@ -320,14 +344,32 @@ def _adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     return regime, num_epochs
 
 
-def _build_optimizer(config: RunConfig, model: nn.Module, regime: Regime, steps_per_epoch: int) -> RegimeOptimizer:
-    factor = _lr_factor(config)
-    if config.warmup_epochs and factor == 1.0:
-        log.warning('--warmup-epochs %d has no effect: the learning rate is not scaled', config.warmup_epochs)
+def _build_optimizer(
+    config: RunConfig, model: nn.Module, regime: Regime, *, steps_per_epoch: int, num_epochs: int
+) -> RegimeOptimizer:
+    start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
+    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+    if config.warmup_epochs and not warmup_steps:
+        raise ValueError(
+            f'--warmup-epochs {config.warmup_epochs:g}: less than an update; one is {1 / steps_per_epoch:.2g} epochs'
+        )
+    if config.warmup_epochs and start == 1.0:
+        log.warning(
+            '--warmup-epochs %g has no effect: it begins at the rate itself; see --warmup-start', config.warmup_epochs
+        )
     return RegimeOptimizer(
-        model.parameters(), regime, warmup_steps=config.warmup_epochs * steps_per_epoch, warmup_start=1.0 / factor,
+        model.parameters(), regime, warmup_steps=warmup_steps, warmup_start=start,
+        decay_steps=config.linear_decay * (num_epochs - config.start_epoch) * steps_per_epoch,
         reset_momentum=config.reset_momentum,
     )
+
+
+def _build_average(config: RunConfig, model: nn.Module, num_epochs: int) -> WeightAverage | None:
+    if config.swa_start is None:
+        return None
+    if config.swa_start > num_epochs:
+        raise ValueError(f'--swa-start {config.swa_start}: the run has {num_epochs} epochs, the first of them is 1')
+    return WeightAverage(model)
 
 
 def _lr_factor(config: RunConfig) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from argparse import BooleanOptionalAction
 
+from utils.method_flags import add_method_args
 from utils.parser import Parser, one_of, options_literal, real, regime_literal, whole
 
 OPTIMIZERS = ('SGD', 'ASGD', 'Adam', 'AdamW', 'Adamax', 'Adagrad', 'Adadelta', 'Rprop', 'RMSprop')
@@ -31,6 +32,7 @@ def build_parser(
     _add_batch_args(parser, batch_size)
     _add_regime_args(parser)
     _add_optimizer_args(parser)
+    add_method_args(parser)
     _add_run_args(parser)
     return parser
 
@@ -89,6 +91,10 @@ def _add_data_args(parser: Parser, datasets: list[str]) -> None:
         help='share of the training set held out for validation; the test set is then scored once, at the end',
     )
     group.add_argument(
+        '--val-seed', type=whole(0, 2**63 - 1), metavar='S',
+        help='seed that chooses the examples held out; that of --seed if not given',
+    )
+    group.add_argument(
         '--drop-last', action=BooleanOptionalAction, default=True,
         help='leave out the last incomplete batch of an epoch',
     )
@@ -129,7 +135,8 @@ def _add_batch_args(parser: Parser, batch_size: int) -> None:
     )
     group.add_argument(
         '--micro-batch-size', type=whole(1), metavar='M',
-        help='examples per forward pass, to save memory; the whole batch if not given',
+        help='examples per forward pass, to save memory; if not given the whole batch, or B of it where that is made '
+        'of whole ghosts and --batch-multiplier or --duplicates repeat it',
     )
     group.add_argument(
         '--base-batch-size', type=whole(1), metavar='B0',
@@ -143,7 +150,8 @@ def _add_batch_args(parser: Parser, batch_size: int) -> None:
 def _add_regime_args(parser: Parser) -> None:
     group = parser.add_argument_group('adaptation to the batch size B')
     group.add_argument(
-        '--lr_bb_fix', action=BooleanOptionalAction, default=True, help='multiply the learning rate by (B / B0)**0.5'
+        '--lr_bb_fix', action=BooleanOptionalAction,
+        help='multiply the learning rate by (B / B0)**0.5; on unless --base-lr-per-example is given',
     )
     group.add_argument(
         '--lr_fix_policy', choices=('sqrt', 'linear'),
@@ -158,8 +166,19 @@ def _add_regime_args(parser: Parser) -> None:
         help='one more factor on epochs and drop points',
     )
     group.add_argument(
-        '--warmup-epochs', type=whole(0), default=0, metavar='E',
-        help='raise the rate linearly, per update, from the unscaled one over so many epochs',
+        '--base-lr-per-example', type=real(0, above=True), metavar='ETA',
+        help='start the regime at the rate ETA times B, in place of --lr and --lr_bb_fix (Masters & Luschi)',
+    )
+    group.add_argument(
+        '--warmup-epochs', type=real(0), default=0.0, metavar='E',
+        help='raise the rate linearly, per update, from the unscaled one over so many epochs, which need not be whole',
+    )
+    group.add_argument(
+        '--warmup-start', type=real(0, 1), metavar='F', help='fraction of the rate that the warm-up begins at'
+    )
+    group.add_argument(
+        '--linear-decay', action='store_true',
+        help='multiply the rate by a factor that falls linearly, per update, from 1 to 0 over the run',
     )
 
 

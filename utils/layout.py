@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
+AVERAGED = 'averaged.pth.tar'  # with --swa-start
+SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
 RESULT_COLUMNS = (
     'epoch', 'step', 'lr', 'train_loss', 'val_loss', 'train_error1', 'val_error1', 'train_error5', 'val_error5',
     'grad_norm', 'weight_distance', 'epoch_seconds', 'images_per_second',
 )
 NOISE_COLUMNS = ('noise_scale', 'gradient_norm2', 'gradient_variance')  # more of results.csv, with --noise-scale
+AVERAGE_COLUMNS = ('averaged_val_loss', 'averaged_val_error1', 'averaged_val_error5')  # with --swa-start
 DISTANCE_COLUMNS = ('step', 'weight_distance', 'train_loss')
 # What besides the weights decides what is measured on them: the keys of utils.network.Network.conditions.
 CONDITIONS = (
@@ -57,4 +60,5 @@ def _is_kind(value: object, kind: type) -> bool:
 
 def result_columns(settings: Mapping[str, object]) -> tuple[str, ...]:
     """Return the columns of results.csv of a run with these settings."""
-    return RESULT_COLUMNS + (NOISE_COLUMNS if settings.get('noise_scale') else ())
+    noise = NOISE_COLUMNS if settings.get('noise_scale') else ()
+    return RESULT_COLUMNS + noise + (AVERAGE_COLUMNS if settings.get('swa_start') else ())

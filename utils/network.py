@@ -19,8 +19,8 @@ class Network:
     """A trained network on its device, in eval mode, and the data that it is measured on.
 
     train, val and test are loaders: every example once, in the order of `loader.epoch(0)`, which --seed decides, in
-    batches of --batch-size. Only train is augmented, and only with --augment. Where a set has no test split besides,
-    test is val, as published.
+    batches of --batch-size. Only train is augmented, and only with --augment; with copies of each example all are.
+    Where a set has no test split besides, test is val, as published.
     """
 
     path: Path  # the checkpoint
@@ -35,6 +35,7 @@ class Network:
     val: object
     test: object
     device: torch.device
+    duplicates: int  # copies of each example in a batch, transformed anew; by default 1
 
 
 def describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:

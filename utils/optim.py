@@ -93,24 +93,27 @@ def _with_optimizer(settings: dict, optimizer: str, *, has_rate: bool) -> dict:
 
 
 class RegimeOptimizer:
-    """Drive a torch optimizer by a regime, with an optional linear warm-up.
+    """Drive a torch optimizer by a regime, with an optional linear warm-up and linear decay on top of it.
 
     Args:
         parameters: what to optimise.
         regime: settings by epoch, already adapted to the batch size.
         warmup_steps: updates over which the rate rises linearly from lr * warmup_start to lr; 0 is off.
         warmup_start: fraction of the rate that the first update takes: 1 / (factor of --lr_bb_fix).
+        decay_steps: updates over which a factor on every rate falls linearly from 1, which update 0 takes, to 0, which
+            none takes any more; 0 is off.
         reset_momentum: empty the optimizer's state at the start of each epoch.
     """
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], regime: Regime, *,
-        warmup_steps: int = 0, warmup_start: float = 1.0, reset_momentum: bool = False,
+        warmup_steps: int = 0, warmup_start: float = 1.0, decay_steps: int = 0, reset_momentum: bool = False,
     ):
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.lr = float('nan')
         self._regime = regime
         self._warmup_steps, self._warmup_start = warmup_steps, warmup_start
+        self._decay_steps = decay_steps
         self._reset_momentum = reset_momentum
         self._name = ''
         self._settings: dict = {}
@@ -137,7 +140,7 @@ class RegimeOptimizer:
 
     def lr_at(self, step: int) -> float:
         """Return the learning rate of an update of the current epoch."""
-        return self._settings['lr'] * self._warmup_factor(step)
+        return self._settings['lr'] * self._warmup_factor(step) * self._decay_factor(step)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -163,3 +166,6 @@ class RegimeOptimizer:
         if step >= self._warmup_steps:
             return 1.0
         return self._warmup_start + (1.0 - self._warmup_start) * step / self._warmup_steps
+
+    def _decay_factor(self, step: int) -> float:
+        return 1.0 - step / self._decay_steps if self._decay_steps else 1.0

@@ -62,6 +62,32 @@ def crop(padded: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: tupl
     return gathered.as_strided((num, channels, *size), (stretch, height * width, width, 1))
 
 
+def blank(images: torch.Tensor, choices: torch.Tensor | None, side: int | None) -> torch.Tensor:
+    """Set a square of each image to 0, in place, if there is one; the number of kernels does not depend on N.
+
+    Args:
+        images: (N, C, H, W).
+        choices: (N, ...), the last two columns row and column of the centre; a square reaches `side // 2` pixels
+            above and left of it, and ends at the border of the image.
+    """
+    if choices is None or not side:
+        return images
+    inside = []
+    for centers, size in zip(choices.to(images.device)[:, -2:].unbind(1), images.shape[-2:], strict=True):
+        offsets = torch.arange(size, device=images.device) - (centers - side // 2).unsqueeze(1)
+        inside.append((offsets >= 0) & (offsets < side))
+    return images.masked_fill_((inside[0].unsqueeze(2) & inside[1].unsqueeze(1)).unsqueeze(1), 0)
+
+
+def check_cutout(side: int | None, size: tuple[int, int]) -> None:
+    """Refuse a square that can blank all of an image of that (height, width)."""
+    if side and side >= max(size):
+        raise ValueError(
+            f'cutout {side} can blank all of an image of {size[0]}x{size[1]}; expected at most {max(size) - 1}, as '
+            f'{max(1, max(size) // 2)}'
+        )
+
+
 def mirror(images: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
     """Reverse the rows of the uint8 images where `flip` (N,) is 1: a ^ ((a ^ b) & mask).
 

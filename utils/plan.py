@@ -8,9 +8,13 @@ import torch
 from torch import nn
 
 from utils import layout
+from utils.averaging import WeightAverage
 from utils.config import RunConfig, run_of
+from utils.gradients.base import Estimator
+from utils.method_config import gradient_noise_sigma
 from utils.optim import RegimeOptimizer
 from utils.regime import Regime
+from utils.stopping import StopRule
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Data:
     test: object | None  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
     dataset: object  # the training set
     fingerprint: str  # of the training set
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -35,6 +40,8 @@ class Experiment:
     regime: Regime  # adapted
     num_epochs: int  # adapted
     optimizer: RegimeOptimizer
+    estimator: Estimator
+    average: WeightAverage | None  # of the weights, with --swa-start
     start: dict | None  # the checkpoint to go on from
     stored: dict | None  # config.json of the run that it lies in
 
@@ -48,7 +55,14 @@ class Experiment:
     def is_finished(self) -> bool:
         """Whether a resumed run has nothing left to do or to write."""
         done = self.stored is not None and self.stored['status'] == 'done' and self.continues_in_place
-        return done and self.first_epoch >= self.num_epochs
+        return done and (self.first_epoch >= self.num_epochs or self.stop_rule().is_reached)
+
+    def stop_rule(self) -> StopRule:
+        """Return the rule that may end the run early; it has seen the epoch that a resumed run goes on from."""
+        rule = StopRule(self.config.stop_accuracy, self.num_epochs)
+        if self.start:
+            rule.see_before(run_of(self.config.resume), self.first_epoch)
+        return rule
 
     @property
     def steps_per_epoch(self) -> int:
@@ -70,6 +84,7 @@ def describe_plan(experiment: Experiment) -> str:
         ('batch', _describe_batch(config)),
         ('updates', _describe_updates(experiment)),
         ('learning rate', _describe_rate(config)),
+        *_describe_methods(config),
         ('device', f'{experiment.device}, {config.dtype}, seed {config.seed}'),
         ('files', _describe_files(config)),
     ]
@@ -91,7 +106,8 @@ def _describe_data(experiment: Experiment) -> str:
     streamed = data.train.num_workers is not None
     shape = 'x'.join(map(str, (data.train if streamed else data.dataset).input_shape))
     reader = f', {_describe_reader(data.train.num_workers)}' if streamed and not config.dry_run else ''
-    changes = [word for word, on in (('crop', config.augment), ('flip', config.flip)) if on]
+    blanked = f'cutout of {config.cutout} pixels'
+    changes = [word for word, on in (('crop', config.augment), ('flip', config.flip), (blanked, config.cutout)) if on]
     held_out = f', {data.test.num_examples:,} test' if data.test else ''
     return (
         f'{config.dataset}: {data.train.num_examples:,} training, {data.val.num_examples:,} validation{held_out} '
@@ -104,12 +120,14 @@ def _describe_reader(num_workers: int) -> str:
 
 
 def _describe_batch(config: RunConfig) -> str:
-    batch, ghost = config.batch_size, config.ghost_batch_size
+    batch, ghost, copies = config.num_images, config.ghost_batch_size, config.duplicates
     micro = min(config.micro_batch_size or batch, batch)
     num_micro = -(-batch // micro)
     ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
     at_most = 'at most ' if batch % micro else ''
-    return f'{batch:,} = 1 rank x {num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}; {ghosts}'
+    first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
+    pieces = f'1 rank x {num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
+    return f'{first}{batch:,} = {pieces}; {ghosts}'
 
 
 def _describe_updates(experiment: Experiment) -> str:
@@ -122,12 +140,83 @@ def _describe_updates(experiment: Experiment) -> str:
 
 
 def _describe_rate(config: RunConfig) -> str:
-    ratio = config.batch_size / config.base_batch_size
+    batch, eta = config.batch_size, config.base_lr_per_example
+    ratio = batch / config.base_batch_size
     formulas = {'none': 'as in the regime', 'sqrt': f'times ({ratio:g})**0.5', 'linear': f'times {ratio:g}'}
-    text = f'{formulas[config.lr_scaling]} (batch {config.batch_size}, base {config.base_batch_size})'
-    text += f', warm-up over {config.warmup_epochs} epochs' if config.warmup_epochs else ''
+    text = f'{formulas[config.lr_scaling]} (batch {batch}, base {config.base_batch_size})'
+    text = text if eta is None else f'{eta:g} an example x {batch} = {config.lr:g} at first'
+    text += _describe_warmup(config)
+    text += ', falling linearly to 0 over the run' if config.linear_decay else ''
     text += ', momentum emptied each epoch' if config.reset_momentum else ''
     return text + (f', gradient norm clipped at {config.clip_grad:g}' if config.clip_grad else ', no clipping')
+
+
+def _describe_warmup(config: RunConfig) -> str:
+    if not config.warmup_epochs:
+        return ''
+    start = 'the unscaled rate' if config.warmup_start is None else f'{config.warmup_start:g} of the rate'
+    return f', warm-up from {start} over {config.warmup_epochs:g} epochs'
+
+
+def _describe_methods(config: RunConfig) -> list[tuple[str, str]]:
+    """Return (label, text) for each method that is on; the label has at most 13 letters."""
+    rows = [
+        ('SmoothOut', _describe_smoothing(config)),
+        ('noise', _describe_noise(config)),
+        ('copies', _describe_copies(config)),
+        ('average', _describe_average(config)),
+        ('stop', _describe_stop(config)),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _describe_smoothing(config: RunConfig) -> str:
+    strength, ghost = config.sharpness_smoothing, config.ghost_batch_size
+    if not strength:
+        return ''
+    scale = {'none': '', 'weight': ' times each weight', 'filter': ' times the norm of each filter'}[config.adapt_type]
+    per = 'ghost' if config.noise_per == 'ghost' and ghost else 'step'
+    quiet = 'none' if config.exclude_bn else 'some'
+    shapes = {
+        'constant': '', 'anneal': f', times (1 + t)**(-{config.anneal_index:g} / 2) after t updates',
+        'tanh': f', times (1 + tanh({config.tanh_scale:g} * (t / T - 0.5))) / 2 after t of T updates',
+    }
+    left_in = '' if config.denoise else '; it stays in and adds up'
+    return (
+        f'{config.noise_type} noise of {strength:g}{scale}, fresh per {per}, {quiet} on batch norm'
+        f'{shapes[config.smoothing_type]}{left_in}'
+    )
+
+
+def _describe_noise(config: RunConfig) -> str:
+    sigma, width, dropout = gradient_noise_sigma(config), config.relu_noise, config.dropout
+    origin = ' (auto)' if config.gradient_noise == 'auto' else ''
+    texts = [
+        f'losses times N(1, {sigma:.4g}**2){origin}' if sigma else '',
+        f'outputs of ReLUs times U({1 - width:g}, {1 + width:g})' if width else '',
+        f'dropout {dropout:g}' if dropout is not None else '',
+    ]
+    return ', '.join(text for text in texts if text)
+
+
+def _describe_copies(config: RunConfig) -> str:
+    if config.duplicates == 1:
+        return ''
+    layouts = {'spread': 'no two of them in one ghost', 'together': 'all of them in one ghost'}
+    ghosts = f', {layouts[config.copies]}' if config.ghost_batch_size else ''
+    every = config.adapt_grad_norm
+    scaled = f'; gradient scaled by |g of a copy| / |g|, measured every {every} updates' if every else ''
+    return f'{config.duplicates} of each image{ghosts}{scaled}'
+
+
+def _describe_average(config: RunConfig) -> str:
+    start = config.swa_start
+    return '' if start is None else f'of the weights after epoch {start} and each later one, scored after each of them'
+
+
+def _describe_stop(config: RunConfig) -> str:
+    stop = config.stop_accuracy
+    return '' if stop is None else f'after the first epoch with an accuracy of {stop:g} % or more while training'
 
 
 def _describe_files(config: RunConfig) -> str:
@@ -135,6 +224,7 @@ def _describe_files(config: RunConfig) -> str:
         return 'none'
     names = (layout.CONFIG, layout.RESULTS, layout.DISTANCES, layout.PAGE, layout.LOG)
     names += (layout.LATEST, layout.BEST, layout.INITIAL)
+    names += (layout.AVERAGED,) if config.swa_start else ()
     return f'{config.folder}/ {", ".join(names)}'
 
 

@@ -21,7 +21,7 @@ class Progress:
     Args:
         num_steps: updates of an epoch.
         num_epochs: epochs of the run; first_epoch of them are done already.
-        batch_size: examples per update.
+        batch_size: examples per update, every copy counted.
         print_freq: updates between two lines; None: a line every 10 seconds.
         stream: where the bar goes, if it is a terminal.
     """
@@ -61,9 +61,9 @@ class Progress:
             self._last_line = now
         self._last_look, self._steps_since_look = now, 0
 
-    def on_epoch(self, report: EpochReport) -> None:
-        """Log a finished epoch: always to the log file, to the console as often as lines are due."""
-        is_last = report.epoch == self._num_epochs
+    def on_epoch(self, report: EpochReport, *, is_last: bool = False) -> None:
+        """Log a finished epoch: always to the log file, to the console as often as lines are due, and the last one."""
+        is_last = is_last or report.epoch == self._num_epochs
         now = time.perf_counter()
         due = is_last or self._print_freq is not None or now - self._last_line >= SECONDS_BETWEEN_LINES
         show_now = due or report.epoch == 1

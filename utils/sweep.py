@@ -5,13 +5,10 @@ Finished runs are skipped, interrupted and failed ones resumed; a diverged run i
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from utils.commands import name_suffix, settings_of
 from utils.errors import UserError, command
 from utils.parser import Parser, whole
 from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
-from utils.sweep_runs import Sweep
+from utils.sweep_runs import Sweep, interrupted_by_sigterm
 from utils.sweep_state import State, look_at
 
 
@@ -66,7 +63,7 @@ def _build_parser() -> Parser:
 def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool) -> int:
     sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
     try:
-        with _interrupted_by_sigterm():
+        with interrupted_by_sigterm():
             sweep.execute()
     except KeyboardInterrupt:
         print(f'{sweep.describe()}; the same command goes on from here', file=sys.stderr)
@@ -80,16 +77,6 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
     for failure in sweep.failures:
         print(f'failed: {failure.name}: {failure.line}  (all of its output: {failure.output})', file=sys.stderr)
     return 1 if failed else 0
-
-
-@contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let a sweep that is told to end take its runs with it, as with Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print_suites() -> int:
@@ -149,6 +136,7 @@ def _plan(run: PlannedRun, results_dir: Path) -> subprocess.CompletedProcess:
 def _compare(runs: list[PlannedRun], results_dir: Path) -> None:
     """Print the table of the suite and draw its page, from the files; a page of its own for other extra flags."""
     from utils import compare, plots
+    from utils.heat_maps import find_heat_maps, heat_map_sections
     from utils.point_plots import sharpness_section
 
     page = results_dir / f'comparison{name_suffix(settings_of(runs[0].script, runs[0].extra))}.html'
@@ -157,9 +145,10 @@ def _compare(runs: list[PlannedRun], results_dir: Path) -> None:
     except UserError as error:
         print(f'no table: {error}', file=sys.stderr)
         return
-    summary = compare.summarise(groups)
+    summary, heat_maps = compare.summarise(groups), find_heat_maps(groups)
     sections = [section] if (section := sharpness_section(groups)) else []
-    page = plots.write_comparison_page(groups, page, summary, sections=sections)
+    page = plots.write_comparison_page(groups, page, summary, sections=sections, heat_maps=heat_maps)
+    sections = [*heat_map_sections(groups, heat_maps), *sections]
     tables = [compare.format_table(summary), *map(compare.format_section, sections)]
     print('\n' + '\n\n'.join([*tables, f'page: {page}']))
 

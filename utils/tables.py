@@ -31,7 +31,7 @@ class Section:
     Args:
         title: of the table.
         values: a row a group, in their order; numbers, under the names that they have in CSV.
-        cells: the same as text for people, a column a heading, the first of them 'run'.
+        cells: the same as text for people, a column a heading, the first of them the names of the rows.
         explanation: of the columns, in sentences.
         runs: like cells, a row a run; None where they would say nothing more.
     """
@@ -70,7 +70,8 @@ def format_summary(
     first = [name for name in ('run', 'batch', 'ghost') if name in cells]
     cells = pd.concat([cells[first], shown, cells.drop(columns=first)], axis=1)
     write, tables = (_markdown if style == 'markdown' else _latex), [section.cells for section in sections]
-    return '\n\n'.join([write(cells, {*WORDS, *shown}), *(write(table, set(WORDS)) for table in tables)])
+    more = [write(table, {*WORDS, table.columns[0]}) for table in tables]
+    return '\n\n'.join([write(cells, {*WORDS, *shown}), *more])
 
 
 def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +84,7 @@ def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
         'val acc %': [_mean_text(row, 'val_accuracy') for row in rows],
         'gap': ['ref' if row['is_reference'] else _text(row['gap'], '{:+.2f}') for row in rows],
         'test acc %': [_mean_text(row, 'test_accuracy') for row in rows],
+        'averaged %': [_mean_text(row, 'averaged_val_accuracy') for row in rows],
         'train %': [_text(row['train_accuracy'], '{:.2f}') for row in rows],
         'best %': [_text(row['best_val_accuracy'], '{:.2f}') for row in rows],
         'updates': [_text(row['updates'], '{:,d}') for row in rows],
@@ -90,17 +92,20 @@ def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
         'images/s': [_text(row['images_per_second'], '{:,.0f}') for row in rows],
         'note': [row['note'] for row in rows],
     }
-    empty = [name for name in ('ghost', 'test acc %', 'note') if not any(text.strip('-') for text in cells[name])]
+    optional = ('ghost', 'test acc %', 'averaged %', 'note')
+    empty = [name for name in optional if not any(text.strip('-') for text in cells[name])]
     return pd.DataFrame(cells, dtype=object).drop(columns=empty)
 
 
 def explain(summary: pd.DataFrame) -> str:
     """Say in words what the columns of a summary mean."""
     reference = summary.loc[summary['is_reference'], 'label'].iloc[0]
+    has_average = summary['averaged_val_accuracy'].notna().any()
+    averaged = 'averaged %: the same of the averaged weights (--swa-start). ' if has_average else ''
     return (
         'val acc %: last epoch, mean +- sample standard deviation over seeds (runs). '
         f'gap: points from the reference row, {reference}. '
-        'best %: best epoch, chosen on the split it is scored on. updates, seconds, images/s: of one run.'
+        f'{averaged}best %: best epoch, chosen on the split it is scored on. updates, seconds, images/s: of one run.'
     )
 
 
@@ -146,15 +151,15 @@ def _settings_text(settings: pd.DataFrame) -> list[str]:
 
 
 def _aligned(cells: pd.DataFrame) -> list[str]:
-    """Lay out a heading, a rule and rows; a label that is too long goes on in the line below."""
-    widths = {name: max(len(name), *map(len, cells[name])) for name in cells}
-    room = TABLE_WIDTH - sum(width + 2 for name, width in widths.items() if name != 'run')
-    widths['run'] = min(widths['run'], max(room, NARROWEST_LABEL))
+    """Lay out a heading, a rule and rows; a label, the first cell, that is too long goes on in the line below."""
+    widths, first = {name: max(len(name), *map(len, cells[name])) for name in cells}, cells.columns[0]
+    room = TABLE_WIDTH - sum(width + 2 for name, width in widths.items() if name != first)
+    widths[first] = min(widths[first], max(room, NARROWEST_LABEL))
     lines = []
     for row in [{name: name for name in cells}, *cells.to_dict('records')]:
-        pieces = textwrap.wrap(row['run'], widths['run']) or ['']
-        rest = [row[name].rjust(widths[name]) for name in cells if name != 'run']
-        lines += ['  '.join([pieces[0].ljust(widths['run']), *rest]), *pieces[1:]]
+        pieces = textwrap.wrap(row[first], widths[first]) or ['']
+        rest = [row[name].rjust(widths[name]) for name in cells if name != first]
+        lines += ['  '.join([pieces[0].ljust(widths[first]), *rest]), *pieces[1:]]
     lines.insert(1, '-' * len(lines[0]))
     return lines
 

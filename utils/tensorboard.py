@@ -64,7 +64,7 @@ class TensorBoardExport:
         self._writer.close()
 
     def _add_scalar(self, column: str, value: object, step: object) -> None:
-        if math.isfinite(float(value)):
+        if value not in (None, '') and math.isfinite(float(value)):  # empty: not measured yet
             self._writer.add_scalar(tag_of(column), float(value), int(step))
 
 

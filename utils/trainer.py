@@ -121,7 +121,7 @@ class Trainer:
 
     def _train_step(self, batch, watch: _Watch) -> ScoreSums:
         self.optimizer.zero_grad()
-        sums = self.estimator(self.model, self.criterion, batch)
+        sums = self.estimator(self.model, self.criterion, batch, step=self.step)
         grad_norm = clip_gradient(self.optimizer.parameters, self._clip_grad)
         watch.see(self.step, sums.mean_loss(), grad_norm, self.optimizer)
         self.optimizer.step(self.step)

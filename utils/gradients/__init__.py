@@ -1,25 +1,28 @@
 """Gradient estimators: each leaves in `.grad` an estimate of the mean gradient of one batch.
 
 One training step is one estimator, then clipping, then the optimizer. A new method is a new file here and a line in the
-table; the trainer does not change. An estimator is called as `estimator(model, criterion, batch) -> ScoreSums`, finds
-the gradients empty, and sees the batch as an iterable of micro-batches (inputs, targets, indices) that may be run
-through more than once.
+table; the trainer does not change. An estimator is called as `estimator(model, criterion, batch, step=...)`, see
+utils.gradients.base, and finds the gradients empty.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 
 from utils.errors import suggest
+from utils.gradients.base import Estimator
 
 ESTIMATORS = {
     'plain': ('utils.gradients.plain', 'PlainGradient'),
     'noise_scale': ('utils.gradients.noise_scale', 'NoiseScaleGradient'),
+    'gradient_noise': ('utils.gradients.gradient_noise', 'GradientNoise'),
+    'relu_noise': ('utils.gradients.relu_noise', 'ReluNoise'),
+    'smoothout': ('utils.gradients.smoothout', 'SmoothOut'),
+    'adapt_grad_norm': ('utils.gradients.copies', 'AdaptGradNorm'),
 }
 
 
-def create_estimator(name: str, **settings) -> Callable:
+def create_estimator(name: str, **settings) -> Estimator:
     """Create a gradient estimator by name.
 
     Raises:

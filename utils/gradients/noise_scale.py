@@ -11,14 +11,14 @@ of the running statistics and of the random state: training is the same to the l
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
 from utils.forward import forward_loss
+from utils.gradients.base import Estimator
+from utils.gradients.passes import untouched
 from utils.gradients.plain import PlainGradient
 from utils.meters import ScoreSums
 
@@ -42,7 +42,7 @@ def noise_scale(gradient_norm2: float, gradient_variance: float) -> float:
     return gradient_variance / gradient_norm2 if gradient_norm2 > 0 else math.nan
 
 
-class NoiseScaleGradient:
+class NoiseScaleGradient(Estimator):
     """Compute what PlainGradient does, and on some updates the gradients of the ghosts as well.
 
     Args:
@@ -51,14 +51,15 @@ class NoiseScaleGradient:
     """
 
     def __init__(self, ghost_size: int, num_steps: int):
+        super().__init__()
         self._ghost_size = ghost_size
         self._every = -(-num_steps // MOST_MEASURED)
         self._plain = PlainGradient()
         self._index = 0  # of the update in its epoch
         self._measured: list[Tensor] = []  # (|G|**2, tr Sigma) of an update, on the device
 
-    def __call__(self, model: nn.Module, criterion: nn.Module, batch) -> ScoreSums:
-        sums = self._plain(model, criterion, batch)
+    def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
+        sums = self._plain(model, criterion, batch, step=step)
         if self._index % self._every == 0 and batch.num_examples > self._ghost_size:
             self._measure(model, criterion, batch)
         self._index += 1
@@ -78,7 +79,7 @@ class NoiseScaleGradient:
     def _measure(self, model: nn.Module, criterion: nn.Module, batch) -> None:
         parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
         big_norm2 = _norm2([parameter.grad for parameter in parameters])
-        with _untouched(model):
+        with untouched(model):
             norms = [
                 _norm2(_gradient(model, criterion, piece, parameters))
                 for inputs, targets, _ in batch
@@ -100,16 +101,3 @@ def _gradient(model: nn.Module, criterion: nn.Module, piece: tuple, parameters: 
 
 def _norm2(gradients: list[Tensor]) -> Tensor:
     return torch.stack([torch.linalg.vector_norm(each, dtype=torch.float64) for each in gradients]).square().sum()
-
-
-@contextlib.contextmanager
-def _untouched(model: nn.Module) -> Iterator[None]:
-    """Leave running statistics and random generators as they were."""
-    saved = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    device = next(model.parameters()).device
-    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
-        try:
-            yield
-        finally:
-            for buffer, value in saved:
-                buffer.copy_(value)

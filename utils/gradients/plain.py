@@ -9,13 +9,14 @@ from __future__ import annotations
 from torch import nn
 
 from utils.forward import forward_loss
+from utils.gradients.base import Estimator
 from utils.meters import ScoreSums
 
 
-class PlainGradient:
+class PlainGradient(Estimator):
     """Accumulate the gradient of sum(loss) / num_examples over the micro-batches of a batch."""
 
-    def __call__(self, model: nn.Module, criterion: nn.Module, batch) -> ScoreSums:
+    def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         sums = ScoreSums(next(model.parameters()).device)
         for inputs, targets, _ in batch:
             loss_sum, logits = forward_loss(model, criterion, inputs, targets)

@@ -17,10 +17,12 @@ from bokeh.core.enums import NamedColor
 
 from utils.compare import Group, explain, summary_cells
 from utils.errors import UserError, suggest
+from utils.heat_maps import HeatMap
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances
+from utils.pages.heat_map import heat_map_html
 from utils.pages.html import table, text, write_page
 from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
@@ -33,6 +35,7 @@ READING = (
     'Each line is the mean over the seeds of a row{bands}. Diverged runs stay out of the mean and are drawn thin, '
     'ending in a cross. Click a name to hide or show its lines in every chart; point at a line to read its values.'
 )
+AVERAGED, READING_AVERAGED = 'dotdash', ' Dash-dotted lines are those of the averaged weights (--swa-start).'
 BANDS = ', with a band of one sample standard deviation to either side where there is more than one seed'
 NO_BANDS = f', without bands, because there are more than {MANY_LINES} lines'
 
@@ -54,6 +57,7 @@ def write_comparison_page(
     columns: Sequence[str] = COLUMNS,
     colors: Sequence[str] = (),
     sections: Sequence[Section] = (),
+    heat_maps: Sequence[HeatMap] = (),
     reloads: bool = False,
 ) -> Path:
     """Write one page that compares groups of runs.
@@ -67,6 +71,7 @@ def write_comparison_page(
         columns: of results.csv, a chart each.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
         sections: more tables, for the same groups.
+        heat_maps: of the same groups; they come first.
         reloads: whether the page loads itself again while it is open.
 
     Raises:
@@ -85,15 +90,22 @@ def write_comparison_page(
     runs = [run for group in groups for run in group.runs]
     body = [
         f'<h1>Comparison of {_count(groups, "row")}, {_count(runs, "run")}</h1>',
+        *(['<h2>Heat maps</h2>', *map(heat_map_html, heat_maps)] if heat_maps else []),
         '<h2>Settings that differ</h2>', settings_that_differ(groups),
         '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
         f'<p class="soft">{text(explain(summary))}</p>',
         *(['<h2>Rows against each other</h2>', grid(blocks[: len(plots)])] if plots else []),
-        '<h2>Curves</h2>', f'<p>{READING.format(bands=BANDS if len(curves) <= MANY_LINES else NO_BANDS)}</p>',
+        '<h2>Curves</h2>', f'<p>{text(_reading(curves))}</p>',
         key(_labels(groups, looks), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
         '<h2>Runs</h2>', run_table(groups, path.parent),
     ]  # fmt: skip
     return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)
+
+
+def _reading(curves: Sequence[Curve]) -> str:
+    averaged = any('averaged_val_error1' in run.results for curve in curves for run in curve.runs)
+    bands = BANDS if len(curves) <= MANY_LINES else NO_BANDS
+    return READING.format(bands=bands) + (READING_AVERAGED if averaged else '')
 
 
 def check_colors(colors: Sequence[str]) -> Sequence[str]:
@@ -155,16 +167,21 @@ def _chart(column: str, curves: Sequence[Curve], averages: Averages, x_axis: str
     """Return the chart of one column, or None where no run has values in it."""
     title, y_label = TITLES.get(column, (column.replace('_', ' '), column))
     points = averages.points(column)
+    looks = [curve.look for curve in curves]
+    averaged = averages.points(f'averaged_{column}')
+    if len(averaged):
+        points = pd.concat([points, averaged.assign(curve=averaged['curve'] + len(looks))], ignore_index=True)
+        looks += [replace(look, dash=AVERAGED) for look in looks]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
     is_distance = column == 'weight_distance'
     return line_chart(
-        title, [curve.look for curve in curves], points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
-        log_x=is_distance or _lengths_are_far_apart(points, curves, x_axis),
+        title, looks, points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
+        log_x=is_distance or _lengths_are_far_apart(points, looks, x_axis),
         y_scales=('linear', 'log') if is_distance else None,
         parts=('bands',) if len(curves) <= MANY_LINES else (),
     )  # fmt: skip
 
 
-def _lengths_are_far_apart(points: pd.DataFrame, curves: Sequence[Curve], x_axis: str) -> bool:
+def _lengths_are_far_apart(points: pd.DataFrame, looks: Sequence[Look], x_axis: str) -> bool:
     last = points.groupby('curve')[x_axis].max()
-    return are_far_apart(last[[not curves[int(index)].look.diverged for index in last.index]])
+    return are_far_apart(last[[not looks[int(index)].diverged for index in last.index]])

@@ -39,12 +39,15 @@ class Panel:
 
 
 # By the first word of a column; others are alone in their chart.
-LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
+LOOKS = {
+    'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed'),
+    'averaged': Look('average of the weights', COLORS[2], 'dotdash'),
+}  # fmt: skip
 ONLY = Look('', COLORS[0])
 PANELS = (
-    Panel('Loss', ('train_loss', 'val_loss'), 'loss per example'),
-    Panel('Error@1', ('train_error1', 'val_error1'), 'error@1 (%)'),
-    Panel('Error@5', ('train_error5', 'val_error5'), 'error@5 (%)'),
+    Panel('Loss', ('train_loss', 'val_loss', 'averaged_val_loss'), 'loss per example'),
+    Panel('Error@1', ('train_error1', 'val_error1', 'averaged_val_error1'), 'error@1 (%)'),
+    Panel('Error@5', ('train_error5', 'val_error5', 'averaged_val_error5'), 'error@5 (%)'),
     Panel('Learning rate', ('lr',), 'learning rate per update'),
     Panel('Distance from the initial weights', ('weight_distance',), 'L2 distance', over_updates=True),
     Panel('Gradient norm', ('grad_norm',), 'L2 norm, mean of the epoch'),
@@ -66,7 +69,7 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     title = readable_name(run.name)
     body = '\n'.join([
         f'<h1>{text(title)}</h1><p class="soft">{text(run.name)}, page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        _status(run), _headline(run), *(_curves(charts) if charts else []), *_measured(run),
+        _status(run), _headline(run), *(_curves(charts, results) if charts else []), *_measured(run),
         '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
     return write_page(run.folder / 'results.html', title=title, body=body, head=head, reloads=_is_running(run))
@@ -130,6 +133,7 @@ def _headline(run: Run) -> str:
     figures = cards([
         ('validation error@1', percent(last['val_error1'])),
         ('train error@1', percent(last['train_error1'])),
+        *_averaged(last),
         ('validation loss', number(last['val_loss'])),
         ('train loss', number(last['train_loss'])),
         ('updates', number(last['step'])),
@@ -150,11 +154,20 @@ def _headline(run: Run) -> str:
             f'<p>Test set, scored once at the end: error@1 {percent(test.get("error1"))}, '
             f'error@5 {percent(test.get("error5"))}, loss {number(test.get("loss"))}.</p>'
         )
+    averaged = run.config.get('averaged_test') or {}
+    if averaged:
+        extra += f'<p>The averaged weights there: error@1 {percent(averaged.get("error1"))}.</p>'
     return f'<h2>Last epoch ({number(last["epoch"])})</h2>{figures}{extra}'
 
 
-def _curves(charts: Sequence[str]) -> list[str]:
-    entries = [(look, f'{look.name} ({look.dash})') for look in LOOKS.values()]
+def _averaged(last: pd.Series) -> list[tuple[str, str]]:
+    error = last.get('averaged_val_error1')
+    return [] if pd.isna(error) else [('validation error@1, averaged weights', percent(error))]
+
+
+def _curves(charts: Sequence[str], results: Averages) -> list[str]:
+    looks = [LOOKS['val'], LOOKS['train'], *([LOOKS['averaged']] if len(results.points('averaged_val_error1')) else [])]
+    entries = [(look, f'{look.name} ({look.dash.replace("dotdash", "dash-dotted")})') for look in looks]
     return ['<h2>Curves</h2>', key(entries, X_LABELS), grid(charts)]
 
 
@@ -213,10 +226,11 @@ def _cell(value: object) -> str:
 def _draw(panel: Panel, results: Averages, distances: Averages) -> Chart | None:
     """Return the chart of a panel, or None where there is nothing to draw."""
     averages = distances if panel.over_updates else results
-    points = [averages.points(column).assign(curve=index) for index, column in enumerate(panel.columns)]
+    columns = [name for name in panel.columns if not name.startswith('averaged_') or len(averages.points(name))]
+    points = [averages.points(column).assign(curve=index) for index, column in enumerate(columns)]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
     return line_chart(
-        panel.title, [LOOKS.get(column.split('_')[0], ONLY) for column in panel.columns], pd.concat(points),
+        panel.title, [LOOKS.get(column.split('_')[0], ONLY) for column in columns], pd.concat(points),
         x_labels=X_LABELS, x='step' if panel.over_updates else 'epoch', y_label=panel.y_label, log_x=panel.over_updates,
         y_scales=('linear', 'log') if panel.over_updates else None, parts=('marks',),
     )  # fmt: skip

@@ -1,0 +1,38 @@
+"""Train with a large batch, then workers of their own from there, and average their weights: SWAP (arXiv 2001.02312).
+
+    python main_swap.py --dataset digits --model mnist_f1 --epochs 9 --b 640 --swap-workers 3 --swap-batch-size 32
+    python main_swap.py --epochs 150 --b 4096 --stop-accuracy 98 --swap-batch-size 512 --swap-epochs 30 --swap-lr 0.12
+"""
+
+import sys
+
+from data import list_datasets
+from models import list_models
+from utils.config import parse_config
+from utils.errors import command
+from utils.flags import add_ghost_args, build_parser
+from utils.swap_config import SwapConfig, check_swap
+from utils.swap_flags import add_swap_args
+
+
+def build_phase_parser(prog, *, doc=None):
+    """Return the parser of a script that makes phases, or that of this one without its own flags."""
+    parser = build_parser(doc, list_models(), list_datasets(), prog=prog, batch_size=4096)
+    if prog != 'main_normal.py':
+        add_ghost_args(parser, default=None)
+    return parser
+
+
+@command
+def main(argv=None):
+    parser = build_phase_parser('main_swap.py', doc=__doc__)
+    add_swap_args(parser)
+    config = parse_config(parser, argv, SwapConfig)
+    check_swap(config)
+    from utils.swap import run_swap  # after parsing, so that --help does not wait for torch
+
+    return run_swap(config, lambda script, words: parse_config(build_phase_parser(script), words))
+
+
+if __name__ == '__main__':
+    sys.exit(main())

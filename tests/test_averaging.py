@@ -1,0 +1,203 @@
+"""Averages of weights over the epochs of a run, and runs that end at an accuracy."""
+
+import copy
+import csv
+import json
+
+import pytest
+import torch
+from torch import nn
+
+import evaluate
+from tests.conftest import TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
+from utils.averaging import WeightAverage, settle
+from utils.batch_norm import batch_norms
+from utils.stopping import StopRule
+
+AVERAGED = ('averaged_val_loss', 'averaged_val_error1', 'averaged_val_error5')
+SWA = ('--swa-start', '2', '--save_all')
+
+
+@pytest.fixture(autouse=True)
+def no_pages(monkeypatch):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+
+def state_of(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def mean_of(states):
+    """Return the mean of the parameters of state dicts in float64; buffers are left out."""
+    names = [name for name in states[0] if 'running' not in name and 'num_batches' not in name]
+    return {name: torch.stack([state[name].double() for state in states]).mean(0) for name in names}
+
+
+def assert_is_mean(state, states):
+    for name, value in mean_of(states).items():
+        torch.testing.assert_close(state[name].double(), value, rtol=3e-7, atol=1e-8)
+
+
+def test_the_average_is_the_mean_of_the_epochs_from_the_start_on(train):
+    run = train(*TINY_GBN, *SWA)
+    epochs = [state_of(run / f'checkpoint_epoch_{epoch}.pth.tar') for epoch in (2, 3)]
+    averaged = torch.load(run / 'averaged.pth.tar', weights_only=True)
+    assert averaged['num_averaged'] == 2
+    assert_is_mean(averaged['state_dict'], epochs)
+    rows = read_rows(run / 'results.csv')
+    assert [rows[0][name] for name in AVERAGED] == ['', '', '']
+    assert all(float(row[name]) >= 0 for row in rows[1:] for name in AVERAGED)
+    # One network is its own average, but for the statistics.
+    assert float(rows[1]['averaged_val_loss']) != float(rows[2]['averaged_val_loss'])
+
+
+def test_the_average_is_scored_as_evaluate_scores_its_file(train, tmp_path, capsys):
+    run = train(*TINY_GBN, *SWA)
+    flags = ['--evaluate', str(run / 'averaged.pth.tar'), '--results_dir', str(tmp_path), '--device', 'cpu']
+    assert evaluate.main(flags) == 0
+    last, found = read_rows(run / 'results.csv')[-1], read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
+    for ours, theirs in zip(AVERAGED, ('loss', 'error1', 'error5'), strict=True):
+        assert float(last[ours]) == pytest.approx(float(found[theirs]), rel=1e-6)
+
+
+@pytest.mark.parametrize(('flags', 'script'), [(TINY_GBN, main_gbn), (TINY_NORMAL, main_normal)])
+def test_averaging_changes_nothing_else_and_resumes_bit_for_bit(train, flags, script):
+    plain = train(*flags, script=script, save='plain')
+    whole = train(*flags, *SWA, script=script, save='whole')
+    rows = stable_rows(whole)
+    assert [{name: row[name] for name in row if name not in AVERAGED} for row in rows] == stable_rows(plain)
+    for kept in (1, 2):
+        forked = f'{whole}/checkpoint_epoch_{kept}.pth.tar'
+        run = train('--resume', forked, script=script, save=f'from{kept}')
+        assert stable_rows(run) == rows
+        again, first = state_of(run / 'averaged.pth.tar'), state_of(whole / 'averaged.pth.tar')
+        assert all(value.equal(again[name]) for name, value in first.items())
+
+
+def test_a_run_older_than_the_flag_has_no_average_to_go_on_with(train, refused):
+    run = train(*TINY_GBN)
+    config = read_json(run / 'config.json')
+    del config['settings']['swa_start']
+    (run / 'config.json').write_text(json.dumps(config))
+    checkpoint = torch.load(run / 'checkpoint.pth.tar', weights_only=True)
+    del checkpoint['average'], checkpoint['estimator']
+    torch.save(checkpoint, run / 'checkpoint.pth.tar')
+    refused('--resume', str(run), '--epochs', '4', '--swa-start', '4', words=('swa_start was None',))
+    assert train('--resume', str(run), '--epochs', '4') == run
+
+
+def test_a_test_set_is_scored_for_the_average_too(train):
+    run = train(*TINY_GBN, *SWA, '--val-fraction', '0.25')
+    config = read_json(run / 'config.json')
+    assert set(config['averaged_test']) == set(config['test']) == {'loss', 'error1', 'error5'}
+    assert config['averaged_test'] != config['test']
+
+
+class Loader:
+    """The batches of a data set, as loaders of the project have them."""
+
+    def __init__(self, *batches):
+        self._batches = batches
+
+    def epoch(self, epoch):
+        return [[(inputs, torch.zeros(len(inputs), dtype=torch.long), None)] for inputs in self._batches]
+
+
+def test_statistics_of_an_average_are_moments_of_the_data():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2), nn.BatchNorm1d(2)).double()
+    other, average = copy.deepcopy(model), WeightAverage(model)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    average.add(model)
+    average.add(other)
+    batches = [torch.randn(6, 3, dtype=torch.float64) for _ in range(3)]
+    averaged = average.model
+    settle(averaged, nn.CrossEntropyLoss(reduction='sum'), Loader(*batches), Loader(*batches))
+    means = mean_of([model.state_dict(), other.state_dict()])
+    assert average.count == 2
+    assert all(torch.allclose(value, averaged.state_dict()[name]) for name, value in means.items())
+    seen, found = [], []
+    for batch in batches:
+        hidden = batch @ means['0.weight'].T + means['0.bias']
+        scale = (hidden.var(0, correction=0) + 1e-5).sqrt()
+        normal = (hidden - hidden.mean(0)) / scale * means['1.weight'] + means['1.bias']
+        seen.append((hidden.mean(0), hidden.var(0)))
+        outputs = normal.relu() @ means['3.weight'].T + means['3.bias']
+        found.append((outputs.mean(0), outputs.var(0)))
+    for norm, moments in zip(batch_norms(averaged), (seen, found), strict=True):
+        torch.testing.assert_close(norm.running_mean, torch.stack([mean for mean, _ in moments]).mean(0))
+        torch.testing.assert_close(norm.running_var, torch.stack([var for _, var in moments]).mean(0))
+
+
+def test_a_network_without_batch_norm_needs_no_data():
+    model = nn.Linear(3, 2)
+
+    settle(model, nn.CrossEntropyLoss(reduction='sum'), None, Loader(torch.zeros(4, 3)))
+
+
+@pytest.mark.parametrize(('accuracy', 'errors', 'ends', 'word'), [
+    (None, (90.0, 0.0, 0.0), 3, ''),
+    (98.0, (50.0, 2.0, 0.0), 2, 'is reached'),
+    (98.0, (50.0, 2.0 + 1e-12, 0.0), 2, 'is reached'),
+    (98.0, (50.0, 2.1, 2.1), 3, 'was not reached'),
+    (100.0, (0.0,), 1, 'is reached'),
+])  # fmt: skip
+def test_the_rule_ends_a_run_at_its_accuracy(accuracy, errors, ends, word):
+    rule = StopRule(accuracy, 3)
+    seen = [rule.see(epoch, error) for epoch, error in enumerate(errors, 1)]
+    assert seen.index(True) + 1 == ends
+    assert word in rule.message
+    assert bool(rule.message) == bool(word)
+
+
+def test_a_run_stops_at_its_accuracy_and_is_finished(train, capsys):
+    whole = train(*TINY_NORMAL, script=main_normal, save='whole')
+    errors = [float(row['train_error1']) for row in read_rows(whole / 'results.csv')]
+    wanted = 100 - errors[1]
+    assert errors[1] < errors[0]
+    run = train(*TINY_NORMAL, '--stop-accuracy', str(wanted), script=main_normal)
+    assert stable_rows(run) == stable_rows(whole)[:2]
+    config = read_json(run / 'config.json')
+    assert config['status'] == 'done'
+    assert 'after epoch 2 of 3' in config['message']
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    assert main_normal.main(['--resume', str(run)]) == 0
+    assert 'is reached' in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_a_run_killed_after_it_reached_its_accuracy_only_ends(train):
+    run = train(*TINY_NORMAL, '--stop-accuracy', '1', script=main_normal)
+    assert len(read_rows(run / 'results.csv')) == 1
+    path = run / 'config.json'
+    path.write_text(path.read_text().replace('"status": "done"', '"status": "running"'))
+    assert main_normal.main(['--resume', str(run)]) == 0
+    assert len(read_rows(run / 'results.csv')) == 1
+    assert read_json(path)['status'] == 'done'
+
+
+def test_an_accuracy_that_is_never_reached_is_said(train):
+    run = train(*TINY_NORMAL, '--epochs', '1', '--stop-accuracy', '100', '--swa-start', '1', script=main_normal)
+    assert '--stop-accuracy 100 was not reached' in read_json(run / 'config.json')['message']
+
+
+def test_a_run_that_stops_before_it_averages_says_so(train, capsys):
+    run = train(*TINY_NORMAL, '--stop-accuracy', '1', '--swa-start', '3', script=main_normal)
+    assert 'no average' in capsys.readouterr().err
+    assert not (run / 'averaged.pth.tar').exists()
+    with open(run / 'results.csv') as file:
+        assert next(csv.DictReader(file))['averaged_val_loss'] == ''
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--swa-start', '4'), ('--swa-start 4', '3 epochs')),
+    (('--swa-start', '0'), ("'0'", 'from 1')),
+    (('--stop-accuracy', '0'), ("'0'", 'above 0')),
+    (('--stop-accuracy', '101'), ("'101'", 'up to 100')),
+    (('--val-seed', '3'), ('--val-seed 3', '--val-fraction')),
+])  # fmt: skip
+def test_bad_input_is_one_line(refused, flags, words):
+    refused(*TINY_GBN, *flags, words=words)

@@ -1,0 +1,287 @@
+"""Heat maps of error: what is in a cell, what is usable and best, where rows are a grid; pages, tables and figures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import re
+
+import numpy as np
+import pytest
+
+import compare_experiments
+from tests.browser import Browser, require_browser
+from tests.fake_runs import groups_of, write_run
+from utils.errors import UserError
+from utils.heat_map_figure import write_heat_map_figures
+from utils.heat_maps import find_heat_maps, short_text, usable_ranges, write_value
+from utils.pages.heat_map import color_of, heat_map_html
+
+# final errors by batch (columns: 2, 8, 32) and rate (2^-3, 2^-5, 2^-7); None: not run, 'D': diverged
+ERRORS = {
+    2**-3: (4.0, 9.0, 'D'),
+    2**-5: (4.9, 3.0, 30.0),
+    2**-7: (20.0, None, 6.0),
+}
+BATCHES = (2, 8, 32)
+
+
+def run_settings(batch: int, rate: float, error, seed: int = 0) -> dict:
+    settings = {'base_lr_per_example': rate, 'lr': rate * batch, 'base_batch_size': 2}
+    errors, status = ([90.0], 'diverged') if error == 'D' else ([90.0, error + 0.1 * seed], 'done')
+    # what follows from the batch and the rate, as in a real run
+    return {
+        'batch_size': batch, 'seed': seed, 'errors': errors, 'status': status, 'started': f'10:00:{seed:02d}',
+        'settings': {**settings, 'num_epochs': 2}, 'config': {'regime': [{'epoch': 0, 'lr': rate * batch}]},
+    }  # fmt: skip
+
+
+def grid_runs(seeds: int = 1) -> dict[str, dict]:
+    return {
+        f'bs{batch}_{write_value(rate)}_seed{seed}': run_settings(batch, rate, error, seed)
+        for rate, row in ERRORS.items() for batch, error in zip(BATCHES, row, strict=True) if error is not None
+        for seed in range(seeds)
+    }  # fmt: skip
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """The groups of the grid of ERRORS, one seed each."""
+    return groups_of(tmp_path / 'runs', **grid_runs())
+
+
+def the_map(groups, **settings):
+    [heat_map] = find_heat_maps(groups, **settings)
+    return heat_map
+
+
+def marks(heat_map, column: str) -> set[tuple[float, float]]:
+    found = heat_map.cells[heat_map.cells[column]]
+    return set(zip(found['x'], found['y'], strict=True))
+
+
+# What a cell holds
+
+
+def test_every_place_holds_its_error(grid):
+    heat_map = the_map(grid)
+    assert (heat_map.x, heat_map.y, heat_map.family) == ('batch_size', 'base_lr_per_example', '')
+    for rate, row in ERRORS.items():
+        for batch, error in zip(BATCHES, row, strict=True):
+            cell = heat_map.at(batch, rate)
+            expected = '' if error is None else 'div.' if error == 'D' else f'{(90 + error) / 2:.2f}'
+            assert short_text(cell) == expected, (batch, rate)  # of two epochs the median is the mean
+
+
+def test_the_error_is_the_median_of_the_last_five_epochs_and_the_mean_over_seeds(tmp_path):
+    curves = {0: [90, 80, 1.0, 5.0, 2.0, 9.0, 3.0], 1: [90, 80, 4.0, 4.5, 60.0, 4.2, 4.1]}
+    runs = grid_runs(2)
+    for seed, curve in curves.items():
+        runs[f'bs2_2^-3_seed{seed}']['errors'] = curve
+    cell = the_map(groups_of(tmp_path, **runs)).at(2, 2**-3)
+    medians = [3.0, 4.2]  # by hand, of the last five
+    assert cell['error'] == pytest.approx(np.mean(medians))
+    assert cell['std'] == pytest.approx(np.std(medians, ddof=1))
+    assert (cell['n'], cell['num_runs'], cell['num_diverged']) == (2, 2, 0)
+
+
+def test_a_place_where_some_runs_diverged_says_so_and_is_not_usable(tmp_path):
+    runs = grid_runs(3)
+    lost = runs['bs8_2^-5_seed1']
+    lost.update(errors=[90.0], status='diverged')
+    lost['settings']['num_epochs'] = 2
+    heat_map = the_map(groups_of(tmp_path, **runs))
+    cell = heat_map.at(8, 2**-5)
+    assert short_text(cell).endswith('!')
+    assert (cell['n'], cell['num_diverged'], cell['is_usable'], cell['is_best']) == (2, 1, False, False)
+    assert (8.0, 2**-3) in marks(heat_map, 'is_best')
+
+
+# What is marked
+
+
+def test_the_best_rate_of_each_batch_and_the_usable_ones_next_to_it(grid):
+    # errors are medians of two epochs, so that half of each difference is left: 4.0 and 4.9 are 0.45 apart
+    heat_map = the_map(grid)
+    assert marks(heat_map, 'is_best') == {(2, 2**-3), (8, 2**-5), (32, 2**-7)}
+    assert marks(heat_map, 'is_usable') == {(2, 2**-3), (2, 2**-5), (8, 2**-5), (32, 2**-7)}
+    assert heat_map.best_x == 8
+    strict = the_map(grid, margin=0.1)
+    assert marks(strict, 'is_usable') == marks(strict, 'is_best')
+    wide = the_map(grid, margin=50.0)
+    assert marks(wide, 'is_usable') == {(cell.x, cell.y) for cell in wide.cells.itertuples() if cell.n}
+
+
+def test_a_gap_ends_what_is_usable(tmp_path):
+    errors = {2**-k: error for k, error in zip(range(1, 7), (3.1, 60.0, 3.0, 3.2, 'D', 3.1), strict=True)}
+    runs = {
+        f'bs{batch}_{write_value(rate)}': run_settings(batch, rate, error) for batch in (4, 16)
+        for rate, error in errors.items()
+    }  # fmt: skip
+    heat_map = the_map(groups_of(tmp_path, **runs))
+    assert {y for x, y in marks(heat_map, 'is_usable') if x == 4} == {2**-3, 2**-4}
+    row = usable_ranges(heat_map).iloc[0].to_dict()
+    assert row['best base rate per example'] == '2^-3'
+    assert (row['usable from'], row['to'], row['usable'], row['diverged']) == ('2^-4', '2^-3', '2 of 6', '1 of 6')
+
+
+def test_shades_grow_with_the_error_and_texts_on_them_can_be_read(grid):
+    heat_map = the_map(grid)
+    errors = sorted(heat_map.cells['error'].dropna())
+    shades = [heat_map.shade(error) for error in errors]
+    assert shades == sorted(shades)
+    assert (shades[0], shades[-1]) == (0.0, 1.0)
+    for shade in np.linspace(0, 1, 33):
+        light, dark = sorted((luminance(color) for color in color_of(shade)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5  # WCAG 2.1, contrast of text
+
+
+def luminance(color: str) -> float:
+    """Relative luminance of #rrggbb, as WCAG 2.1 defines it."""
+    values = [int(color[place:place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in values]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+# Where there is a map
+
+
+def test_rows_that_are_no_grid_make_no_map(tmp_path):
+    line = {f'bs{batch}': run_settings(batch, 2**-5, 5.0) for batch in (2, 8, 32)}
+    assert find_heat_maps(groups_of(tmp_path / 'line', **line)) == []
+    diagonal = {f'bs{batch}': run_settings(batch, 1 / batch, 5.0) for batch in (2, 8, 32)}
+    assert find_heat_maps(groups_of(tmp_path / 'diagonal', **diagonal)) == []
+    plain = {f'bs{batch}': {'batch_size': batch} for batch in (2, 8, 32)}
+    assert find_heat_maps(groups_of(tmp_path / 'plain', **plain)) == []
+
+
+def test_other_settings_make_maps_of_their_own(tmp_path):
+    runs = grid_runs()
+    for name, run in grid_runs().items():
+        runs[f'{name}_warm'] = {**run, 'settings': {**run['settings'], 'warmup_epochs': 4.1}}
+    maps = find_heat_maps(groups_of(tmp_path, **runs))
+    assert [each.family for each in maps] == ['no warmup epochs', 'warmup epochs 4.1']
+    assert [len(each.cells) for each in maps] == [8, 8]
+
+
+def test_ghosts_and_batches_make_a_map_at_the_best_rate_of_each_place(tmp_path):
+    def run(batch: int, ghost: int, rate: float, error: float) -> dict:
+        made = run_settings(batch, rate, error)
+        made['settings']['ghost_batch_size'] = ghost
+        return made
+
+    runs = {
+        f'g{ghost}_bs{batch}_{rate}': run(batch, ghost, rate, error)
+        for batch, ghost, rate, error in (
+            (32, 2, 0.5, 9.0), (32, 8, 0.5, 5.0), (128, 2, 0.25, 8.0), (128, 8, 0.25, 6.0), (128, 8, 0.125, 4.0),
+        )
+    }  # fmt: skip
+    heat_map = the_map(groups_of(tmp_path, **runs))
+    assert (heat_map.x, heat_map.y) == ('batch_size', 'ghost_batch_size')
+    assert heat_map.at(128, 8)['error'] == (90 + 4.0) / 2
+    assert heat_map.best_x == 128
+    assert 'share a place' in heat_map_html(heat_map)
+
+
+def test_a_map_over_any_two_settings(tmp_path):
+    runs = {
+        f'm{momentum}_w{decay}': {'settings': {'momentum': momentum, 'weight_decay': decay}}
+        for momentum in (0.0, 0.9) for decay in (0.0, 1e-4, 1e-3)
+    }  # fmt: skip
+    groups = groups_of(tmp_path, **runs)
+    assert find_heat_maps(groups) == []
+    heat_map = the_map(groups, axes=('momentum', 'weight_decay'))
+    assert (heat_map.values('x'), heat_map.values('y')) == ([0.0, 0.9], [0.0, 1e-4, 1e-3])
+    for axes, words in (
+        (('momentun', 'weight_decay'), "--heat-map momentun: no run has such a setting: did you mean momentum"),
+        (('model', 'weight_decay'), '--heat-map model: no row has one number for it'),
+        (('momentum', 'momentum'), 'two settings'),
+        (('batch_size', 'seed'), 'no two rows differ in these alone'),
+    ):
+        with pytest.raises(UserError) as caught:
+            find_heat_maps(groups, axes)
+        assert words in str(caught.value)
+        assert '\n' not in str(caught.value)
+
+
+# Where it is shown
+
+
+def test_the_page_the_tables_and_the_figure_hold_it(tmp_path, capsys):
+    groups_of(tmp_path / 'runs', **grid_runs(2))
+    figures = tmp_path / 'figures'
+    assert compare_experiments.main([str(tmp_path / 'runs'), '--figures', str(figures)]) == 0
+    shown = capsys.readouterr().out
+    tables = shown.split('\npage: ')[0]
+    assert max(map(len, tables.splitlines())) <= 120
+    assert re.search(r'2\^-3 +47\.0\d\* +49\.5\d +div\.', shown), shown
+    assert '8 (best)' in shown
+    assert (figures / 'heat_map_batch_size_base_lr_per_example.pdf').read_bytes().startswith(b'%PDF')
+    page = (tmp_path / 'runs' / 'comparison.html').read_text()
+    assert page.count('<figure class="heat">') == 1
+    assert page.count('class="diverged"') == 1
+    assert page.count('class="blank"') == 1
+    assert compare_experiments.main([str(tmp_path / 'runs'), '--format', 'csv']) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    row = next(row for row in rows if row['label'] == 'bs8_2^-5')
+    assert float(row['median5_val_error1']) == pytest.approx(np.mean([46.5, 46.55]))
+    assert row['usable base_lr_per_example'] == 'yes'
+    for style in ('markdown', 'latex'):
+        assert compare_experiments.main([str(tmp_path / 'runs'), '--format', style]) == 0
+        assert 'div.' in capsys.readouterr().out
+
+
+def test_flags_of_the_map_reach_it(tmp_path, capsys, caplog):
+    groups_of(tmp_path / 'runs', **grid_runs())
+    main = compare_experiments.main
+    assert main([str(tmp_path / 'runs'), '--heat-map', 'batch_size', 'lr', '--margin', '25']) == 0
+    shown = capsys.readouterr().out
+    assert 'Error over batch size and learning rate' in shown
+    assert 'at most 25 higher' in ' '.join(shown.split())
+    assert main([str(tmp_path / 'runs'), '--heat-map', 'batch_size', 'colour']) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert main([str(tmp_path / 'runs'), '--margin', '-1']) == 2
+    write_run(tmp_path / 'one' / 'run')
+    caplog.set_level(logging.WARNING, logger='bigbatch')
+    assert main([str(tmp_path / 'one'), '--margin', '2']) == 0
+    assert '--margin 2 has no effect' in caplog.text + capsys.readouterr().err
+
+
+def test_equal_maps_give_equal_figures(grid, tmp_path):
+    maps = find_heat_maps(grid)
+    first = [path.read_bytes() for path in write_heat_map_figures(maps, tmp_path)]
+    assert [path.read_bytes() for path in write_heat_map_figures(maps, tmp_path)] == first
+
+
+def test_a_map_of_runs_that_all_diverged_has_no_best(tmp_path):
+    runs = {f'bs{b}_{k}': run_settings(b, 2.0**-k, 'D') for b in (2, 8) for k in (1, 2)}
+    heat_map = the_map(groups_of(tmp_path, **runs))
+    assert heat_map.best_x is None
+    assert heat_map_html(heat_map).count('>diverged</td>') == 4
+    assert set(usable_ranges(heat_map)['error %']) == {'-'}
+    assert write_heat_map_figures([heat_map], tmp_path)[0].is_file()
+
+
+@pytest.mark.parametrize(('value', 'text'), [(2**-9, '2^-9'), (0.5, '2^-1'), (1.0, '1'), (32.0, '32'), (0.3, '0.3')])
+def test_powers_of_two_below_one_are_written_as_such(value, text):
+    assert write_value(value) == text
+
+
+@pytest.mark.slow
+def test_a_browser_shows_it_on_a_desk_and_on_a_phone(grid, tmp_path):
+    require_browser()
+    from utils import compare, plots
+
+    page = plots.write_comparison_page(
+        grid, tmp_path / 'page.html', compare.summarise(grid), heat_maps=find_heat_maps(grid)
+    )
+    browser = Browser(tmp_path)
+    try:
+        for width in (1280, 390):
+            browser.open(page, width=width)
+            assert browser.complaints() == []
+            assert browser.run('return document.documentElement.scrollWidth') <= width
+            assert browser.count_colors('.heat td.best', '#D55E00')[0] > 50  # its frame
+    finally:
+        browser.close()

@@ -1,0 +1,147 @@
+"""The flags of the learning rate besides the regime: a rate per example, warm-up of any length, decay over the run."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from data import list_datasets
+from models import list_models
+from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
+from utils.config import parse_config
+from utils.experiment import build_experiment
+from utils.flags import build_parser
+from utils.optim import RegimeOptimizer
+from utils.plan import describe_plan
+from utils.regime import Regime
+
+# 64 examples in batches of 16: 4 updates an epoch; 0.05 for two epochs, then 0.005
+RATE = (*TINY, '--epochs', '3')
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+
+def build(*flags):
+    parser = build_parser('', list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
+    return build_experiment(parse_config(parser, [*RATE, '--save', 'x', *flags]))
+
+
+def rates(*flags, steps_per_epoch: int = 4) -> list[float]:
+    """Return the rate of every update of a run."""
+    experiment = build(*flags)
+    first, found = experiment.config.start_epoch, []
+    for epoch in range(first, experiment.num_epochs):
+        experiment.optimizer.start_epoch(epoch)
+        steps = range((epoch - first) * steps_per_epoch, (epoch - first + 1) * steps_per_epoch)
+        found += [experiment.optimizer.lr_at(step) for step in steps]
+    return found
+
+
+def test_linear_decay_multiplies_the_regime_and_never_reaches_zero():
+    base = [0.05] * 8 + [0.005] * 4
+    expected = [rate * (12 - step) / 12 for step, rate in enumerate(base)]
+    assert rates('--linear-decay') == pytest.approx(expected, rel=1e-12)
+    assert rates('--linear-decay')[-1] > 0
+    assert rates() == base  # exactly: without it nothing is multiplied
+
+
+def test_linear_decay_begins_where_the_run_does_and_follows_its_stretched_length():
+    late = [0.05 * (8 - step) / 8 for step in range(4)] + [0.005 * (8 - step) / 8 for step in range(4, 8)]
+    assert rates('--linear-decay', '--start-epoch', '1') == pytest.approx(late, rel=1e-12)
+    stretched = rates('--linear-decay', '--regime_bb_multi', '2')
+    assert stretched[-1] == pytest.approx(0.005 / 24, rel=1e-12)
+
+
+def test_the_weights_under_linear_decay_are_those_of_sgd_by_hand():
+    parameter = torch.nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+    optimizer = RegimeOptimizer([parameter], Regime({0: {'lr': 0.1}}), decay_steps=5)
+    optimizer.start_epoch(0)
+    expected = parameter.detach().clone()
+    for step in range(5):
+        parameter.grad = torch.full_like(parameter, step + 1.0)
+        optimizer.step(step)
+        expected -= 0.1 * (1 - step / 5) * (step + 1)
+    torch.testing.assert_close(parameter.detach(), expected, rtol=1e-14, atol=0)
+
+
+def test_a_run_under_linear_decay_and_warm_up_goes_on_bit_for_bit(train):
+    flags = (*RATE, '--linear-decay', '--warmup-epochs', '1.5', '--warmup-start', '0.1', '--save_all')
+    whole = train(*flags, script=main_normal, save='whole')
+    fork = train('--resume', str(whole / 'checkpoint_epoch_1.pth.tar'), script=main_normal, save='fork')
+    assert stable_rows(fork) == stable_rows(whole)
+    assert [float(row['lr']) for row in read_rows(whole / 'results.csv')] == pytest.approx(
+        [0.05 * (0.1 + 0.9 * 3 / 6) * 9 / 12, 0.05 * 5 / 12, 0.005 / 12], rel=1e-6
+    )
+
+
+def test_another_length_is_refused_on_resume_under_linear_decay(train, refused):
+    run = train(*RATE, '--linear-decay', script=main_normal)
+    words = ('--epochs was 3', '--linear-decay', '5', '--init-from')
+    refused('--resume', str(run), '--epochs', '5', words=words, script=main_normal)
+
+
+def test_linear_decay_cannot_begin_on_resume(train, refused):
+    run = train(*RATE, script=main_normal)
+    words = ('linear_decay was False', 'True')
+    refused('--resume', str(run), '--epochs', '5', '--linear-decay', words=words, script=main_normal)
+
+
+def test_warm_up_counts_updates_and_need_not_last_whole_epochs():
+    # 1.4 epochs of 4 updates: 5.6, so 6 updates; from 1/32 of the rate
+    expected = [0.05 * (1 / 32 + 31 / 32 * step / 6) for step in range(6)] + [0.05] * 2 + [0.005] * 4
+    assert rates('--warmup-epochs', '1.4', '--warmup-start', '0.03125') == pytest.approx(expected, rel=1e-12)
+    scaled = rates('--warmup-epochs', '0.5', '--base-batch-size', '4')  # without a start: from the unscaled rate
+    assert scaled[:3] == pytest.approx([0.05, 0.075, 0.1], rel=1e-12)
+
+
+@pytest.mark.parametrize('batch', [2, 16, 64])
+def test_the_rate_is_that_of_an_example_times_the_batch(batch):
+    found = rates('--b', str(batch), '--base-lr-per-example', '0.001', steps_per_epoch=64 // batch)
+    assert found[0] == pytest.approx(0.001 * batch, rel=1e-12)
+    assert found[-1] == pytest.approx(0.0001 * batch, rel=1e-12)  # the drops of the regime stay
+    same = rates('--b', str(batch), '--lr', str(0.001 * batch), '--no-lr_bb_fix', steps_per_epoch=64 // batch)
+    assert found == same
+
+
+def test_the_multiplier_counts_in_the_rate_of_an_example():
+    assert build('--base-lr-per-example', '0.001', '-bm', '2', '--b', '8').regime.at(0)['lr'] == pytest.approx(0.016)
+
+
+def test_the_plan_says_what_the_rate_does():
+    plan = describe_plan(build(
+        '--base-lr-per-example', '0.001', '--warmup-epochs', '0.5', '--warmup-start', '0.03125', '--linear-decay'
+    ))  # fmt: skip
+    for words in ('0.001 an example x 16 = 0.016', 'from 0.03125 of the rate over 0.5 epochs', 'linearly to 0'):
+        assert words in plan
+
+
+def test_settings_say_how_the_rate_came_about(train):
+    settings = read_json(train(*RATE, '--base-lr-per-example', '0.001', script=main_normal) / 'config.json')['settings']
+    assert (settings['base_lr_per_example'], settings['lr'], settings['lr_scaling']) == (0.001, 0.016, 'none')
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--base-lr-per-example', '0.01', '--lr', '0.1'), ('0.01', 'leave out --lr')),
+    (('--base-lr-per-example', '0.01', '--lr_bb_fix'), ('0.01', 'leave out --lr_bb_fix')),
+    (('--base-lr-per-example', '0.01', '--lr_fix_policy', 'linear'), ('leave out --lr_fix_policy',)),
+    (('--base-lr-per-example', '0'), ("'0'", 'above 0')),
+    (('--base-lr-per-example', 'much'), ("'much'",)),
+    (('--base-lr-per-example', 'inf'), ("'inf'",)),
+    (('--warmup-start', '0.1'), ('0.1', '--warmup-epochs')),
+    (('--warmup-start', '2', '--warmup-epochs', '1'), ("'2'", 'up to 1')),
+    (('--warmup-epochs', '0.01'), ('0.01', 'less than an update', '0.25 epochs')),
+    (('--warmup-epochs', '3.5'), ('3.5', 'longer than the run of 3 epochs')),
+], ids=' '.join)  # fmt: skip
+def test_bad_flags_of_the_rate(refused, flags, words):
+    refused(*RATE, *flags, words=words, script=main_normal)
+
+
+def test_a_warm_up_that_changes_nothing_is_said_to(capsys):
+    flags = [*RATE, '--dry-run', '--warmup-epochs', '1']
+    assert main_normal.main([*flags, '--base-lr-per-example', '0.001']) == 0
+    assert '--warmup-epochs 1 has no effect' in capsys.readouterr().err
+    assert main_normal.main([*flags, '--base-lr-per-example', '0.001', '--warmup-start', '0.5']) == 0
+    assert capsys.readouterr().err == ''

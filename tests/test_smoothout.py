@@ -1,0 +1,256 @@
+"""SmoothOut: noise of the size that it says, gradients at noisy weights, clean weights for the update."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import models
+from datasets.loader import Batch, MicroBatch
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
+from utils.checkpoint import load_file
+from utils.gradients import create_estimator
+from utils.gradients.smoothout import strength_factor
+from utils.perturbation import add_noise, perturbed, quiet_names
+from utils.seeding import make_generator
+
+GHOST, COPIES = 4, 500
+SCALES = ('none', 'weight', 'filter')
+SUM = nn.CrossEntropyLoss(reduction='sum')
+
+
+class Quartic(nn.Module):
+    """f = sum w**4 for every example, whose gradient under noise d of variance v has the mean 4 w**3 + 12 w v.
+
+    The weights are two filters of three, COPIES times, so that a draw of the noise is that many for each of the six.
+    """
+
+    def __init__(self):
+        super().__init__()
+        weight = torch.tensor([[0.5, -1.0, 1.5], [0.0, 1.0, -2.0]], dtype=torch.float64)
+        self.weight = nn.Parameter(weight.repeat(COPIES, 1))
+
+    def forward(self, inputs):
+        return self.weight.pow(4).sum().expand(len(inputs), 2)
+
+
+class First(nn.Module):
+    def forward(self, logits, _):
+        return logits[:, 0]
+
+
+def tiny_network() -> nn.Module:
+    torch.manual_seed(0)
+    network = models.create_model('mnist_f1', width=8, depth=2, num_classes=4, input_shape=(1, 4, 4)).double()
+    return convert_ghost_batch_norm(network, GHOST)
+
+
+def batch_of(num: int, micro: int | None = None, shape: tuple[int, ...] = (1, 4, 4)) -> Batch:
+    generator = make_generator(3)
+    inputs = torch.randn(num, *shape, generator=generator, dtype=torch.float64)
+    targets = torch.randint(4, (num,), generator=generator)
+
+    def gather(start, stop):
+        return MicroBatch(inputs[start:stop], targets[start:stop], torch.arange(start, stop))
+
+    return Batch(torch.arange(num), micro or num, gather)
+
+
+def smoothout(strength=0.1, *, inner=None, ghost_size=GHOST, seed=5, **settings):
+    given = strength if callable(strength) else lambda step: strength
+    inner = inner or create_estimator('plain')
+    return create_estimator('smoothout', inner=inner, strength=given, ghost_size=ghost_size, seed=seed, **settings)
+
+
+def gradient(estimator, model, batch, *, step=0) -> torch.Tensor:
+    model.train().zero_grad()
+    estimator(model, SUM, batch, step=step)
+    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+# The noise
+
+
+@pytest.mark.parametrize('noise_type', ['uniform', 'normal'])
+@pytest.mark.parametrize('adapt_type', SCALES)
+def test_the_mean_gradient_is_that_of_the_smoothed_loss(adapt_type, noise_type):
+    model, strength, num_ghosts = Quartic(), 0.5, 10
+    smoothout(strength, ghost_size=1, adapt_type=adapt_type, noise_type=noise_type)(
+        model, First(), batch_of(num_ghosts, shape=(1,)), step=0
+    )
+    num, w = num_ghosts * COPIES, model.weight.detach()[:2]
+    unit = {'none': torch.ones_like(w), 'weight': w**2, 'filter': w.square().sum(1, keepdim=True).expand_as(w) / 3}
+    of_type = 1 if noise_type == 'normal' or adapt_type == 'filter' else 1 / 3
+    variance = strength**2 * of_type * unit[adapt_type]
+    excess = model.weight.grad.view(COPIES, 2, 3).mean(0) - 4 * w**3
+    # the gradient's deviation is that of 12 w**2 d + 12 w d**2 + 4 d**3; for d normal, of variance v, at most
+    deviation = (144 * w**4 * variance + (288 + 96 * 3) * w**2 * variance**2 + 240 * variance**3).sqrt()
+    assert ((excess - 12 * w * variance).abs() <= 5 * deviation / math.sqrt(num)).all()
+    assert ((12 * w * variance).abs() > 10 * deviation / math.sqrt(num)).sum() >= 4  # so that this can fail
+
+
+@pytest.mark.parametrize('noise_type', ['uniform', 'normal'])
+@pytest.mark.parametrize('shape', [(6, 3, 2, 2), (5, 7), (4,), ()])
+def test_noise_of_a_filter_has_the_norm_of_the_filter_times_the_strength(shape, noise_type):
+    weight = torch.randn(shape, generator=make_generator(1), dtype=torch.float64)
+    if shape:
+        weight[0] = 0
+    noisy = weight.clone()
+    add_noise([noisy], 0.3, make_generator(2), adapt_type='filter', noise_type=noise_type)
+    filters = weight.reshape(shape[0] if shape else 1, -1)
+    norms = (noisy - weight).reshape_as(filters).norm(dim=1)
+    torch.testing.assert_close(norms, 0.3 * filters.norm(dim=1), rtol=1e-14, atol=1e-16)
+
+
+def test_noise_of_a_weight_is_uniform_within_the_weight_times_the_strength():
+    weight = torch.randn(20_000, generator=make_generator(1), dtype=torch.float64)
+    noisy = weight.clone()
+    add_noise([noisy], 0.2, make_generator(2), adapt_type='weight')
+    ratio = (noisy - weight) / weight.abs()
+    assert ratio.abs().max() <= 0.2 + 1e-9
+    assert ratio.square().mean().item() == pytest.approx(0.2**2 / 3, rel=0.03)
+
+
+def test_strength_schedules():
+    steps = (0, 1, 50, 99, 100)
+    assert [strength_factor('constant', step, 100) for step in steps] == [1] * 5
+    annealed = [1, 2**-0.275, 51**-0.275, 100**-0.275, 101**-0.275]
+    assert [strength_factor('anneal', step, 100) for step in steps] == pytest.approx(annealed)
+    assert strength_factor('anneal', 3, 100, anneal_index=2) == 0.25
+    # (1 + tanh(x)) / 2 = 1 / (1 + exp(-2 x))
+    logistic = [1 / (1 + math.exp(-20 * (step / 100 - 0.5))) for step in steps]
+    assert [strength_factor('tanh', step, 100) for step in steps] == pytest.approx(logistic)
+    assert strength_factor('tanh', 75, 100, tanh_scale=4) == pytest.approx(1 / (1 + math.exp(-2)))
+
+
+# The estimator
+
+
+@pytest.mark.parametrize('adapt_type', SCALES)
+def test_each_ghost_meets_its_own_noise(adapt_type):
+    model, batch, step = tiny_network(), batch_of(12), 7
+    found = gradient(smoothout(adapt_type=adapt_type), model, batch, step=step)
+    (inputs, targets, _), model = next(iter(batch)), tiny_network().train()
+    clean = [parameter.detach().clone() for parameter in model.parameters()]
+    expected = 0
+    for ghost in range(3):
+        generator, part = make_generator(5, 'smoothout', step, ghost), slice(ghost * GHOST, (ghost + 1) * GHOST)
+        with perturbed(model, 0.1, generator, adapt_type=adapt_type):
+            loss = F.cross_entropy(model(inputs[part]), targets[part]) / 3
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+        expected = expected + torch.cat([each.flatten() for each in gradients])
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    assert all(torch.equal(now, then) for now, then in zip(model.parameters(), clean, strict=True))
+
+
+def test_weights_are_clean_again_and_running_statistics_moved():
+    model = tiny_network()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    gradient(smoothout(), model, batch_of(12))
+    trained = dict(model.named_parameters())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]) == (name in trained), name
+
+
+def test_without_strength_it_is_the_plain_gradient():
+    plain, smooth = ((tiny_network(), batch_of(12, 8)) for _ in range(2))
+    assert torch.equal(gradient(create_estimator('plain'), *plain), gradient(smoothout(0.0), *smooth))
+    for name, value in plain[0].state_dict().items():
+        assert torch.equal(value, smooth[0].state_dict()[name])
+
+
+@pytest.mark.parametrize('per', ['ghost', 'step'])
+@pytest.mark.parametrize('inner', [{'name': 'plain'}, {'name': 'gradient_noise', 'sigma': 2.0, 'seed': 5}])
+@pytest.mark.parametrize('num', [24, 27, 25])  # the last ghost has 4, 3 or, with the odd example, 5
+def test_micro_batches_change_nothing(num, inner, per):
+    estimator = smoothout(inner=create_estimator(**inner), ghost_size=GHOST if per == 'ghost' else None)
+    found = [gradient(estimator, tiny_network(), batch_of(num, micro)) for micro in (None, 4, 8, 12)]
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-12, atol=1e-14)
+    assert (found[0] - gradient(create_estimator(**inner), tiny_network(), batch_of(num))).abs().max() > 1e-3
+
+
+def test_a_batch_of_one_ghost_meets_the_noise_of_the_step():
+    found = [gradient(smoothout(ghost_size=size), tiny_network(), batch_of(GHOST)) for size in (GHOST, None)]
+    assert torch.equal(*found)
+    others = [gradient(smoothout(seed=seed), tiny_network(), batch_of(4), step=step) for seed, step in ((5, 1), (6, 0))]
+    assert not any(torch.equal(found[0], other) for other in others)
+
+
+def test_noise_that_is_left_in_adds_up():
+    model, expected = tiny_network(), tiny_network()
+    gradient(smoothout(denoise=False), model, batch_of(12), step=2)
+    for ghost in range(3):
+        add_noise(expected.parameters(), 0.1, make_generator(5, 'smoothout', 2, ghost))
+    assert all(torch.equal(*pair) for pair in zip(model.parameters(), expected.parameters(), strict=True))
+
+
+def test_some_parameters_are_spared():
+    model = tiny_network()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    of_norms = {name for name, value in before.items() if torch.equal(value, torch.ones_like(value))}
+    of_norms |= {name.replace('weight', 'bias') for name in of_norms}
+    assert len(of_norms) == 4  # two layers
+    assert quiet_names(model, exclude_bn=False) == frozenset()
+    assert quiet_names(model, exclude_bn=True) == of_norms
+    first = next(iter(before))
+    model.quiet_parameters = [first]
+    assert quiet_names(model, exclude_bn=False) == {first}
+    with perturbed(model, 0.1, make_generator(1), exclude=quiet_names(model, exclude_bn=True)):
+        moved = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == before.keys() - of_norms - {first}
+    model.quiet_parameters = ['weight']
+    with pytest.raises(ValueError, match="quiet_parameters names 'weight'"):
+        quiet_names(model, exclude_bn=True)
+
+
+# The run
+
+
+@pytest.mark.parametrize('flags', [
+    ('--smoothing-type', 'anneal', '--adapt-type', 'filter'), ('--no-denoise', '--gradient-noise', '0.5'),
+    ('--relu_noise', '0.3', '--noise-per', 'step'),
+])  # fmt: skip
+def test_a_resumed_run_is_the_same_bit_for_bit(train, monkeypatch, flags):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    flags = (*TINY_GBN, '--ss', '0.02', *flags)
+    whole = train(*flags, save='whole')
+    train(*flags, '--epochs', '1', save='part')
+    part = whole.parent / 'part'
+    assert main_gbn.main(['--resume', str(part), '--epochs', '3']) == 0
+    assert stable_rows(part) == stable_rows(whole)
+    first, second = (load_file(run / 'checkpoint.pth.tar')['state_dict'] for run in (part, whole))
+    assert all(torch.equal(first[name], second[name]) for name in second)
+
+
+def test_a_strength_that_goes_by_the_length_of_the_run_keeps_it(train, refused, monkeypatch):
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    run = train(*TINY_GBN, '--ss', '0.02', '--smoothing-type', 'tanh')
+    assert '--smoothing-type tanh' in refused('--resume', str(run), '--epochs', '5', words=('--epochs was 3', '5'))
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--ss', '-1'), ("'-1'", 'from 0')),
+    (('--ss', '1e308'), ("'1e308'", 'up to 1e+06')),
+    (('--ss', '0.1', '--adapt-type', 'channel'), ('channel', 'filter')),
+    (('--adapt-type', 'filter'), ('--adapt-type filter', '--ss 0.01')),
+    (('--no-denoise',), ('--no-denoise', '--ss')),
+    (('--ss', '0.1', '--tanh-scale', '3'), ('--tanh-scale 3', 'tanh', 'constant')),
+    (('--ss', '0.1', '--smoothing-type', 'tanh', '--ai', '3'), ('--anneal-index 3', 'anneal')),
+    (('--ss', '0.1', '--noise-scale'), ('--sharpness-smoothing 0.1', '--noise-scale')),
+])  # fmt: skip
+def test_what_has_no_meaning_is_refused(refused, flags, words):
+    refused(*TINY, '-mb', '4', *flags, words=words)
+
+
+def test_the_plan_says_it(train, capsys):
+    flags = ('--ss', '0.01', '--adapt-type', 'filter', '--noise-type', 'normal', '--smoothing-type', 'anneal')
+    train(*TINY_GBN, *flags, '--dry-run')
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith('SmoothOut'))
+    for words in ('normal noise of 0.01', 'norm of each filter', 'per ghost', '(1 + t)**(-0.55 / 2)'):
+        assert words in line

@@ -1,0 +1,136 @@
+"""The page of SWAP: each worker, their mean and their average, the curves of the phases, from the files alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from utils.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
+from utils.looks import COLORS, TITLES
+from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, use_ticks
+from utils.pages.html import cards, duration, fact_table, number, percent, table, text, write_page
+from utils.run_files import Run, load_run
+
+PHASE1 = Look('phase 1', COLORS[0])
+WORKERS = Look('workers', COLORS[4])
+AVERAGE = Look('average of the weights', COLORS[2], 'dashed')
+MEAN = Look('mean of the workers', COLORS[1], 'dotted')
+X_LABELS = {'epoch': 'epochs', 'step': 'updates of a worker'}
+COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'lr')  # a chart each
+SHOWN = ('dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'swap_batch_size', 'base_batch_size',
+         'stop_accuracy', 'swap_workers', 'swap_epochs', 'swap_lr', 'seed')  # fmt: skip
+
+
+def write_swap_page(folder: Path) -> Path:
+    """Write swap.html into the folder of a finished SWAP and return its path."""
+    run, rows = load_run(folder), pd.read_csv(folder / SWAP_TABLE)
+    names = [name for name in rows['name'] if name.startswith('worker')]
+    phases = [load_run(folder / name) for name in ('phase1', *names)]
+    charts = [_ends(rows), *(_curves(column, phases, rows) for column in COLUMNS)]
+    head, blocks = embed([chart for chart in charts if chart is not None])
+    title = f'SWAP: {run.name}'
+    body = '\n'.join([
+        f'<h1>{text(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
+        f'<p>{text(_explain(run, names))}</p>', _headline(rows, run), '<h2>Curves</h2>',
+        key([(look, look.name) for look in (PHASE1, WORKERS, AVERAGE)], X_LABELS), grid(blocks),
+        '<h2>Workers</h2>', _table(rows, folder), '<h2>Settings</h2>', _settings(run),
+    ])  # fmt: skip
+    return write_page(folder / SWAP_PAGE, title=title, body=body, head=head)
+
+
+def _explain(run: Run, names: Sequence[str]) -> str:
+    wanted = run.settings.get('swap_workers', len(names))
+    left_out = f' ({wanted - len(names)} of {wanted} were lost and are left out)' if wanted > len(names) else ''
+    return (
+        f'One run with a large batch, then {len(names)} workers{left_out}, each on its own from there, then the '
+        'average of their weights with batch-norm statistics computed anew over the training set.'
+    )
+
+
+def _headline(rows: pd.DataFrame, run: Run) -> str:
+    rows = rows.set_index('name')
+    last, mean = rows.loc['average'], rows.loc['mean']
+    test = run.config.get('test') or {}
+    return cards([
+        ('validation error@1, average', percent(last['val_error1'])),
+        ('mean of the workers', percent(mean['val_error1'])),
+        ('end of phase 1', percent(rows.loc['phase1', 'val_error1'])),
+        *([('test error@1, average', percent(test.get('error1')))] if test else []),
+        ('validation loss, average', number(last['val_loss'])),
+        ('training time in turn', duration(last['seconds_in_turn'])),
+        ('as if side by side', duration(last['seconds_side_by_side'])),
+    ])  # fmt: skip
+
+
+def _ends(rows: pd.DataFrame) -> Chart | None:
+    """Return the chart of final accuracies: a mark a worker, their mean and the average as lines."""
+    ends = rows.set_index('name')['val_error1']
+    names = [name for name in ends.index if name.startswith('worker')]
+    places = [int(name.removeprefix('worker')) for name in names]
+    span = (min(places) - 0.5, max(places) + 0.5)
+    lines = [(MEAN, 'mean'), (AVERAGE, 'average')]
+    points = [(place, 100 - ends[name], curve) for curve, (place, name) in enumerate(zip(places, names, strict=True))]
+    points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
+    table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
+    looks = [WORKERS] * len(names) + [look for look, _ in lines]
+    chart = line_chart(
+        'Final accuracy', looks, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
+        y_scales=('linear',), parts=('marks',), legend=legend([WORKERS, MEAN, AVERAGE]),
+    )  # fmt: skip
+    if chart is not None and len(places) <= 20:
+        use_ticks(chart, places)
+    return chart
+
+
+def _curves(column: str, phases: Sequence[Run], rows: pd.DataFrame) -> Chart | None:
+    """Return a chart of the phases; the average, which is known at the end alone, as a line over the second one."""
+    start = phases[0].results[['epoch', 'step']].iloc[-1]
+    looks, parts = [PHASE1, *[WORKERS] * (len(phases) - 1)], []
+    for place, run in enumerate(phases):
+        points = run.results[['epoch', 'step', column]].rename(columns={column: 'mean'})
+        points[['epoch', 'step']] += start if place else 0
+        parts.append(points.assign(curve=place))
+    if column.startswith('val_'):
+        end = rows.set_index('name').loc['average']
+        looks.append(AVERAGE)
+        ends = [{'epoch': at['epoch'], 'step': at['step'], 'mean': end[column]} for at in (start, end)]
+        parts.append(pd.DataFrame(ends).assign(curve=len(phases)))
+    title, y_label = TITLES[column]
+    return line_chart(
+        title, looks, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS, x='epoch',
+        y_label=y_label, parts=('marks',) if len(phases) <= 5 else (),
+    )  # fmt: skip
+
+
+def _table(rows: pd.DataFrame, folder: Path) -> str:
+    headings = [
+        'run', 'epochs', 'updates', 'val error@1', 'val error@5', 'val loss', 'train error@1', 'train loss', 'seconds',
+        'after, in turn', 'after, side by side',
+    ]  # fmt: skip
+    cells, links = [], []
+    for row in rows.to_dict('records'):
+        cells.append([
+            row['name'], number(row['epoch']), number(row['step']), percent(row['val_error1']),
+            percent(row['val_error5']), number(row['val_loss']), percent(row['train_error1']),
+            number(row['train_loss']), *(f'{row[name]:,.1f}' for name in rows if name.startswith('seconds')),
+        ])  # fmt: skip
+        page = Path(row['name']) / PAGE
+        links.append(page.as_posix() if (folder / page).is_file() else None)
+    note = (
+        'Scores are those of the last epoch. seconds: of the row alone; after: since the start, with the workers one '
+        'after the other and as if they had run side by side. Training scores of the average are the mean of the '
+        'workers while training.'
+    )
+    return f'{table(headings, cells, left=("run",), links=links)}<p class="soft">{text(note)}</p>'
+
+
+def _settings(run: Run) -> str:
+    facts = [
+        (name.replace('_', ' '), str(run.settings[name])) for name in SHOWN if run.settings.get(name) not in (None, {})
+    ]
+    command = text(run.config.get('command') or 'not recorded')
+    return f'{fact_table(facts)}<h3>Command</h3><pre>{command}</pre><p class="soft">All settings: {CONFIG}</p>'

@@ -1,0 +1,309 @@
+"""SWAP: one run with a large batch, workers that go on from it each on its own, and the average of their weights.
+
+Source: Gupta, Serrano, DeCoste 2020, "Stochastic weight averaging in parallel: large-batch training that generalizes
+well" (arXiv 2001.02312). Where we differ: the workers share one machine, one after the other or several at a time; all
+that they share is the weights they start from, so times are given in turn and as if side by side. The phases are
+ordinary runs of the training scripts, each resumed on its own; statistics of batch norm: see utils.averaging.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from utils import checkpoint as checkpoints
+from utils import layout, manifest, run_folder
+from utils.averaging import WeightAverage, settle
+from utils.config import read_config_json
+from utils.errors import EXIT_DIVERGED, UserError, user_errors
+from utils.experiment import build_experiment
+from utils.logs import log_to_file
+from utils.plan import Experiment, describe_plan
+from utils.plots import write_run_page
+from utils.regime import lr_factor
+from utils.run_files import Run, load_run
+from utils.runner import new_manifest, snapshot
+from utils.suite import PlannedRun
+from utils.swap_config import PHASE1, SwapConfig, plan_phase1, plan_worker
+from utils.swap_files import SCORES, Average, phase_seconds, write_tables
+from utils.sweep_runs import Sweep, interrupted_by_sigterm
+from utils.sweep_state import look_at
+from utils.trainer import evaluate
+from utils.weights import weight_distance
+
+log = logging.getLogger('bigbatch')
+
+
+class _Phase1DivergedError(RuntimeError):
+    """There is nothing to go on from."""
+
+
+def run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object]) -> int:
+    """Train, average and write the files of SWAP, or print the plan, and return the exit status.
+
+    Args:
+        config: checked by check_swap.
+        parse: resolves the command line of a training script to its settings.
+    """
+    with user_errors():
+        if not config.resume:
+            run_folder.check_new_folder(config.folder)
+        phase1 = build_experiment(_phase1_config(config))
+        workers = _plan_workers(config, phase1)
+        worker = _build_worker(parse, workers[0], config)
+    plan = _describe(config, phase1, worker)
+    if config.dry_run:
+        print(plan)
+        return 0
+    if config.resume and _is_finished(config, workers):
+        log.info('%s: all phases are done', config.resume)
+        return 0
+    content = _open_folder(config, phase1)
+    log_to_file(config.folder / layout.LOG)
+    log.info('%s\n%s', config.command, plan)
+    del phase1, worker  # their data, while other processes train
+    return _run_phases(config, workers, content, lambda: _build_worker(parse, workers[0], config, trained=True))
+
+
+def _phase1_config(config: SwapConfig) -> SwapConfig:
+    return replace(config, resume='', results_dir=str(config.folder), save=PHASE1)
+
+
+def _plan_workers(config: SwapConfig, phase1: Experiment) -> list[PlannedRun]:
+    """Plan the workers: the optimizer of the regime's first epoch, at a rate of their own."""
+    settings = phase1.regime.at(0)
+    factor = lr_factor(config.batch_size, config.base_batch_size, config.lr_scaling)
+    rate = settings['lr'] / factor
+    if config.base_lr_per_example is not None:
+        rate = config.base_lr_per_example * config.worker_batch_size
+    settings['lr'] = rate if config.swap_lr is None else config.swap_lr
+    return [plan_worker(config, number, settings) for number in range(config.swap_workers)]
+
+
+def _build_worker(parse: Callable, run: PlannedRun, config: SwapConfig, *, trained: bool = False) -> Experiment:
+    """Build a worker in this process, to check it or for its data; the weights that it starts from may not be there."""
+    try:
+        settings = parse(run.script, [*run.argv, '--results_dir', str(config.folder)])
+        start = settings.init_from if trained else ''
+        return build_experiment(replace(settings, init_from=start, dry_run=config.dry_run))
+    except ValueError as error:
+        raise UserError(f'a worker of phase 2: {error}') from error
+
+
+def _describe(config: SwapConfig, phase1: Experiment, worker: Experiment) -> str:
+    seed = worker.config.seed
+    seeds = f'seeds {seed} to {seed + config.swap_workers - 1}'
+    return '\n'.join([
+        'phase 1, a large batch', describe_plan(phase1), '',
+        f'phase 2, {config.swap_workers} workers, {config.jobs} at a time, {seeds}; the first one:',
+        describe_plan(worker), '',
+        f'phase 3, the average: {config.folder}/ {layout.CONFIG}, {layout.RESULTS}, {layout.SWAP_TABLE}, '
+        f'{layout.SWAP_PAGE}, {layout.PAGE}, {layout.LATEST}',
+    ])  # fmt: skip
+
+
+def _is_finished(config: SwapConfig, workers: Sequence[PlannedRun]) -> bool:
+    stored = read_config_json(config.folder)
+    states = [look_at(run, config.folder) for run in (plan_phase1(config), *workers)]
+    left = any(state.status in ('new', 'begun') for state in states)
+    is_whole = config.skip_lost_workers or len(stored.get('workers') or ()) == len(workers)
+    return stored['status'] == 'done' and is_whole and not left
+
+
+def _open_folder(config: SwapConfig, phase1: Experiment) -> dict:
+    """Create the folder, or go on in it; return the content of its config.json."""
+    content = new_manifest(phase1)
+    epochs = phase1.num_epochs + config.swap_epochs
+    content['settings'].update(save=config.save, results_dir=config.results_dir, num_epochs=epochs)
+    content.update(num_epochs=epochs, workers=[], phases={})
+    if config.resume:
+        content['started'] = read_config_json(config.folder)['started']
+        run_folder.write_manifest(config.folder, content)
+        return content
+    first = snapshot(phase1, phase1.first_epoch, 0, None)
+    initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
+    run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
+    return content
+
+
+def _run_phases(
+    config: SwapConfig, workers: Sequence[PlannedRun], content: dict, build_worker: Callable[[], Experiment]
+) -> int:
+    try:
+        with _ending(config.folder, content), interrupted_by_sigterm():
+            phase1 = _train_phase1(config)
+            names = _train_workers(config, workers)
+            with user_errors():
+                _average(config, content, phase1, names, build_worker())
+    except _Phase1DivergedError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return EXIT_DIVERGED
+    return 0
+
+
+@contextmanager
+def _ending(folder: Path, content: dict) -> Iterator[None]:
+    """Write how it ended into config.json, where that is not well."""
+    def write(status: str, message: str) -> None:
+        run_folder.write_manifest(folder, {**content, 'status': status, 'message': message})
+
+    try:
+        yield
+    except _Phase1DivergedError as error:
+        write('diverged', str(error))
+        raise
+    except KeyboardInterrupt:
+        write('failed', f'interrupted: --resume {folder} goes on')
+        raise
+    except Exception as error:
+        log.debug('failed', exc_info=True)
+        write('failed', str(error))
+        raise
+
+
+def _train_phase1(config: SwapConfig) -> Run:
+    sweep = Sweep([plan_phase1(config)], config.folder, jobs=1, fail_fast=True)
+    sweep.execute()
+    for failure in sweep.failures:
+        raise UserError(
+            f'phase 1 failed: {failure.line} (all of its output: {failure.output}); --resume {config.folder} goes on'
+        )
+    run = load_run(config.folder / PHASE1)
+    message = run.config.get('message')
+    if run.status == 'diverged':
+        raise _Phase1DivergedError(f'phase 1 {message}')
+    if reason := _find_damage(config.folder, PHASE1, epochs_before=config.start_epoch):
+        raise UserError(f'phase 1: {reason}. To repeat it, delete {run.folder} and give --resume {config.folder}')
+    log.info('phase 1: %s', message or f'all {len(run.results)} epochs are done')
+    return run
+
+
+def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun]) -> list[str]:
+    """Train the workers and return the names of those that ended well, all of them unless others may be left out."""
+    states = {run.name: look_at(run, config.folder) for run in workers}
+    lost = {name: state.reason for name, state in states.items() if state.status == 'refused'}
+    _report_lost(config, lost)
+    left = [run for run in workers if run.name not in lost]
+    sweep = Sweep(left, config.folder, jobs=config.jobs, fail_fast=False)
+    sweep.execute()
+    lost |= {failure.name: f'{failure.line} (all of its output: {failure.output})' for failure in sweep.failures}
+    for run in left:
+        if run.name not in lost and (reason := _find_damage(config.folder, run.name, num_epochs=config.swap_epochs)):
+            lost[run.name] = reason
+    _report_lost(config, lost)
+    names = [run.name for run in workers if run.name not in lost]
+    if not names:
+        raise UserError(f'all {len(workers)} workers are lost: nothing is left to average')
+    return names
+
+
+def _find_damage(parent: Path, name: str, *, epochs_before: int = 0, num_epochs: int | None = None) -> str:
+    """Say what keeps the run of a phase from being gone on with; empty for a sound one.
+
+    Args:
+        parent: the folder of SWAP, which holds a network of the same kind.
+        epochs_before: its --start-epoch.
+        num_epochs: that it has to have; None: any, as it may have been ended by --stop-accuracy.
+    """
+    folder, path = parent / name, parent / name / layout.LATEST
+    try:
+        run = load_run(folder)
+        if run.status == 'diverged':
+            return str(run.config.get('message'))
+        found = checkpoints.load_checkpoint(path)
+    except ValueError as error:
+        return str(error)
+    epoch, state, rows = found['epoch'], found['state_dict'], len(run.results)
+    expected = checkpoints.load_state(parent / layout.INITIAL)
+    if not rows == epoch - epochs_before == (num_epochs or rows) > 0:
+        of = f' of {num_epochs}' if num_epochs else ''
+        return f'{folder} holds {min(epoch - epochs_before, rows)}{of} epochs, though it says that it is done'
+    if run.results[list(SCORES)].isna().any(axis=None):
+        return f'{folder / layout.RESULTS} has scores that are no numbers'
+    if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:
+        return f'{path} holds the weights of another network'
+    if not all(value.isfinite().all() for value in state.values()):
+        return f'{path} holds weights that are not finite'
+    return ''
+
+
+def _report_lost(config: SwapConfig, lost: dict[str, str]) -> None:
+    """Name the lost workers; refuse to go on without them unless that is asked for."""
+    if not lost:
+        return
+    text = '; '.join(f'{name}: {reason}' for name, reason in lost.items())
+    if config.skip_lost_workers:
+        log.warning('left out of the average: %s', text)
+        return
+    name = next(iter(lost))
+    raise UserError(
+        f'lost: {text}. To repeat it, delete {config.folder / name} and give --resume {config.folder}; to do without, '
+        'add --skip-lost-workers'
+    )
+
+
+def _average(config: SwapConfig, content: dict, phase1: Run, names: Sequence[str], worker: Experiment) -> None:
+    """Average the workers into the network of `worker`, score it and write all files.
+
+    Args:
+        worker: network, data and criterion of a worker.
+    """
+    start, model, folder = time.perf_counter(), worker.model, config.folder
+    average_weights(model, [folder / name / layout.LATEST for name in names])
+    scores = settle(model, worker.criterion, worker.data.train, worker.data.val)
+    test = worker.data.test
+    tested = asdict(evaluate(model, worker.criterion, test)) if test is not None else None
+    distance = weight_distance(model, checkpoints.load_file(folder / layout.INITIAL)['state_dict'])
+    average = Average(scores, distance, time.perf_counter() - start)
+    table = write_tables(folder, phase1, [load_run(folder / name) for name in names], average)
+    last = table.iloc[-1]
+    checkpoints.save_checkpoint(folder / layout.LATEST, {
+        'version': checkpoints.VERSION, 'epoch': int(last['epoch']), 'step': int(last['step']), 'best': None,
+        'state_dict': model.state_dict(), 'num_averaged': len(names), 'config': config.settings(),
+    })  # fmt: skip
+    phases = phase_seconds(table)
+    seconds = last['seconds_in_turn']
+    content.update(status='done', message='', workers=list(names), phases=phases, test=tested, seconds=seconds)
+    run_folder.write_manifest(folder, {**content, 'finished': manifest.now()})
+    _report(folder, table, phases, tested)
+
+
+@torch.no_grad()
+def average_weights(model: torch.nn.Module, paths: Sequence[Path]) -> None:
+    """Put the mean of the weights of checkpoints into a network, computed in float64.
+
+    Its running statistics belong to none of them and are to be computed anew.
+    """
+    wide = copy.deepcopy(model).to('cpu', torch.float64)
+    average = WeightAverage(wide)
+    for path in paths:
+        checkpoints.load_weights(wide, checkpoints.load_state(path), path)
+        average.add(wide)
+    model.load_state_dict(average.model.state_dict())
+
+
+def _report(folder: Path, table, phases: dict[str, float], tested: dict | None) -> None:
+    from utils.pages.swap_page import write_swap_page
+
+    errors = table.set_index('name')['val_error1']
+    workers = errors[errors.index.str.startswith('worker')]
+    log.info(
+        'workers: error@1 %.2f %% on average, %.2f to %.2f %%; their average: %.2f %%',
+        errors['mean'], workers.min(), workers.max(), errors['average'],
+    )
+    if tested:
+        log.info('test set, scored once: loss %.4f  error@1 %.2f %%', tested['loss'], tested['error1'])
+    log.info(
+        'seconds: phase 1 %.1f, phase 2 %.1f in turn and %.1f as if side by side, phase 3 %.1f',
+        phases['phase1'], phases['phase2_in_turn'], phases['phase2_side_by_side'], phases['phase3'],
+    )
+    write_run_page(folder)
+    log.info('page: %s', write_swap_page(folder))
