@@ -13,6 +13,7 @@ from utils import checkpoint as checkpoints
 from utils import layout, manifest, results, run_folder, seeding
 from utils.averaging import settle
 from utils.config import checkpoint_of, read_config_json, run_of
+from utils.device import keep_freed_memory
 from utils.errors import DivergedError
 from utils.logs import log_to_file
 from utils.plan import Experiment, num_parameters
@@ -40,6 +41,8 @@ def train(experiment: Experiment, plan: str) -> None:
         DivergedError: the loss is not finite any more; the run's status says so.
     """
     config = experiment.config
+    if experiment.device.type == 'cpu':
+        keep_freed_memory()
     content, best = _open_folder(experiment)
     log_to_file(config.folder / layout.LOG)
     log.info('%s\n%s', config.command, plan)
