@@ -101,7 +101,7 @@ def _refuse(message: str) -> None:
 def _readable(name: str, value: object) -> str:
     if isinstance(value, bool):
         return name if value else f'no_{name}'
-    text = str(value)
+    text = f'{value:.17g}' if isinstance(value, float) and value.is_integer() else str(value)  # 5.0 was typed as 5
     plain = re.sub('[^A-Za-z0-9.+]+', '-', text).strip('-.')
     if plain != text or len(plain) > MAX_VALUE:
         plain = f'{plain[:MAX_VALUE]}-{_digest(text)}'
