@@ -77,7 +77,7 @@ def test_every_command_runs(page, tmp_path):
 
 
 def test_every_page_of_a_task_is_run_and_linked():
-    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, 'results.md'}
+    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, 'reproduction.md', 'results.md'}
     readme = (PROJECT / 'README.md').read_text()
     assert [page for page in TASKS if f'docs/{page}' not in readme] == []
 

@@ -24,7 +24,7 @@ SHIPPED = [
 # Data of the shape of what is missing, no more than the largest batch needs; AlexNet scales images of any size.
 GENERATED = {
     'mnist': 'fake:4096:1x28x28:10', 'cifar10': 'fake:10240:3x32x32:10', 'cifar100': 'fake:4096:3x32x32:100',
-    'imagenet': 'fake:8192:3x8x8:1000',
+    'imagenet': 'fake:8192:3x8x8:1000', 'cifar10_jpg': 'fake:4096:3x32x32:10',
 }  # fmt: skip
 
 # row -> batch size, ghosts, scaled rate, adapted regime; by hand from Table 1 of the paper
@@ -157,7 +157,7 @@ def check_plan(script: str, flags: tuple[str, ...], capsys, tmp_path) -> str:
         start = flags.index('--init-from')
         flags = (*flags[:start], *flags[start + 2 :])
     config = config_of(script, flags)
-    assert config.dataset in list_datasets() or config.dataset.startswith('fake')
+    assert config.dataset in {*list_datasets(), *GENERATED} or config.dataset.startswith('fake')
     try:
         get_dataset(config.dataset)
     except ValueError:
