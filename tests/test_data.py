@@ -71,6 +71,14 @@ def test_sizes_and_types(name, num, shape, num_classes):
     assert data.get_dataset(name).fingerprint() == train.fingerprint()
 
 
+def test_digits_are_read_through_sklearn_where_its_file_is_elsewhere(monkeypatch):
+    found = data.get_dataset('digits')
+    monkeypatch.setattr('pathlib.Path.is_file', lambda path: False)
+    again = data.get_dataset('digits')
+    assert torch.equal(found.images, again.images)
+    assert torch.equal(found.targets, again.targets)
+
+
 def test_digits_are_those_of_sklearn_split_without_overlap():
     from sklearn.datasets import load_digits
 
