@@ -120,7 +120,7 @@ def _print_average(flags) -> None:
 
     def add() -> None:
         average.add(experiment.model)
-        settle(average.model, experiment.criterion, data.make_statistics, data.val)
+        settle(average.model, experiment.criterion, data.train, data.val)
 
     def score() -> None:
         evaluate(experiment.model, experiment.criterion, data.val)
