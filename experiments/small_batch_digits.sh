@@ -1,4 +1,4 @@
-# Masters & Luschi, error over batch size and rate per example, digits; 78 runs, under 5 minutes on two cores
+# Masters & Luschi, error over batch size and rate per example, digits; 78 runs, about 8 minutes on two cores
 # seeds: 3
 
 # Figure 1 of arXiv 1804.07612 in small: without batch norm, SGD without momentum at the rate eta times the batch, as
