@@ -21,6 +21,7 @@ import torch
 from datasets.arrays import ArrayDataset
 from utils.errors import suggest
 from utils.seeding import make_generator
+from utils.splits import split_evenly
 
 if TYPE_CHECKING:
     from preprocess import Transform
@@ -100,18 +101,6 @@ class Batch:
     def __iter__(self) -> Iterator[MicroBatch]:
         for start, stop in self._bounds:
             yield self._gather(start, stop)
-
-
-def split_evenly(num: int, size: int) -> list[tuple[int, int]]:
-    """Cut range(num) into pieces of `size`, in order, as (start, stop).
-
-    What is left over is a piece of its own, but a single example joins the piece before it (unless all pieces
-    are that small): batch norm has no variance for one value, and ghosts are then cut as in the whole batch.
-    """
-    starts = list(range(0, num, size))
-    if len(starts) > 1 and size > 1 and num - starts[-1] == 1:
-        starts.pop()
-    return list(zip(starts, [*starts[1:], num], strict=True))
 
 
 class Loader:

@@ -67,7 +67,9 @@ def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
     phase1 = torch.load(folder / 'phase1' / 'checkpoint.pth.tar', weights_only=True)['state_dict']
     seeds = []
     for name in WORKERS:
-        config, start = read_json(folder / name / 'config.json'), torch.load(folder / name / 'initial.pth.tar')
+        config, start = read_json(folder / name / 'config.json'), torch.load(
+            folder / name / 'initial.pth.tar', weights_only=True
+        )
         assert all(value.equal(phase1[key]) for key, value in start['state_dict'].items())
         settings = config['settings']
         assert (settings['batch_size'], settings['lr_scaling'], settings['linear_decay']) == (16, 'none', True)

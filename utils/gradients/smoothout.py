@@ -19,6 +19,7 @@ from utils.gradients.base import Estimator
 from utils.meters import ScoreSums
 from utils.perturbation import add_noise, noisy_parameters, perturbed
 from utils.seeding import make_generator
+from utils.splits import split_evenly
 
 
 def strength_factor(
@@ -93,14 +94,7 @@ class _Ghost:
 
 
 def _ghosts(batch, size: int) -> Iterator[_Ghost]:
-    """Cut a batch, whose micro-batches hold whole ghosts, as ghost batch norm does.
-
-    A single example that is left over joins the ghost before it: it may have no variance of its own.
-    """
+    """Cut a batch, whose micro-batches hold whole ghosts, as ghost batch norm does."""
     for micro_batch in batch:
-        num = len(micro_batch[0])
-        starts = list(range(0, num, size))
-        if len(starts) > 1 and size > 1 and num - starts[-1] == 1:
-            starts.pop()
-        for start, stop in zip(starts, [*starts[1:], num], strict=True):
+        for start, stop in split_evenly(len(micro_batch[0]), size):
             yield _Ghost(tuple(part[start:stop] for part in micro_batch), batch.num_examples)
