@@ -13,13 +13,12 @@ from utils.config import parse_config
 from utils.flags import add_ghost_args, build_parser
 from utils.suite import find_suite
 
-BATCHES = (2, 8, 32, 128, 512)
-# suite -> data set, epochs, drops of the rate, exponents of the rates, networks, and rows over ghosts: batches, prefix
+# suite -> data set, epochs, drops of the rate, batches, exponents of the rates, networks, batches over ghosts, prefix
 STUDIES = {
-    'small_batch': ('cifar10', 82, (41, 62), (12, 10, 8, 6, 4), (
+    'small_batch': ('cifar10', 82, (41, 62), (2, 8, 32, 128, 512), (12, 10, 8, 6, 4), (
         'alexnet_', 'resnet8_', 'resnet20_', 'resnet32_', 'resnet32_bn_',
     ), (32, 128, 512), 'resnet32_'),
-    'small_batch_digits': ('digits', 8, (4, 6), (10, 8, 6, 4), ('',), (128, 512), ''),
+    'small_batch_digits': ('digits', 8, (4, 6), (2, 32, 128, 512), (10, 8, 6, 4), ('',), (128, 512), ''),
 }  # fmt: skip
 REPAIRS = ('smooth', 'ada', 'noise', 'copies', 'swa', 'swap')  # and crops, where not all rows have them
 
@@ -37,11 +36,11 @@ def config_of(script: str, flags: list[str]):
 
 @pytest.mark.parametrize('name', STUDIES)
 def test_a_study_is_a_grid_of_batches_and_rates_and_one_over_ghosts(name):
-    dataset, epochs, drops, exponents, networks, ghost_batches, prefix = STUDIES[name]
+    dataset, epochs, drops, batches, exponents, networks, ghost_batches, prefix = STUDIES[name]
     commands = commands_of(name)
     grid = {
         f'{network}bs{batch}_eta1_{2**k}': (batch, None, 2.0**-k)
-        for network in networks for batch in BATCHES for k in exponents
+        for network in networks for batch in batches for k in exponents
     }  # fmt: skip
     ghosts = {f'{prefix}ghosts{ghost}_bs{batch}': (batch, ghost) for batch in ghost_batches for ghost in (2, 8, 32)}
     configs = {row: config_of(*command) for row, command in commands.items()}
