@@ -61,9 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     return int(max(ratios) > MAX_RATIO or any(statuses))
 
 
-def _model(name: str) -> nn.Module:
+def _model(flags, input_shape: tuple[int, ...]) -> nn.Module:
     torch.manual_seed(0)
-    return models.create_model(name).eval()
+    with user_errors():
+        return models.create_model(flags.model, input_shape=input_shape).eval()
 
 
 def _loader(flags, batch_size: int):
@@ -73,8 +74,13 @@ def _loader(flags, batch_size: int):
     return data.build_loader(dataset, preprocess.get_transform(flags.dataset, augment=False), batch_size=batch_size)
 
 
+def _network_and_data(flags, batch_size: int) -> tuple:
+    loader = _loader(flags, batch_size)
+    return _model(flags, loader.input_shape), loader
+
+
 def _print_ratio(flags, batch_size: int) -> float:
-    model, loader, criterion = _model(flags.model), _loader(flags, batch_size), nn.CrossEntropyLoss(reduction='sum')
+    (model, loader), criterion = _network_and_data(flags, batch_size), nn.CrossEntropyLoss(reduction='sum')
 
     def plain() -> None:
         model.zero_grad()
@@ -99,7 +105,8 @@ def _print_ratio(flags, batch_size: int) -> float:
 
 def _print_solver_time(flags) -> None:
     """Time searches on a function of as many variables, less what the function itself takes."""
-    num = sum(parameter.numel() for parameter in _model(flags.model).parameters())
+    model, _ = _network_and_data(flags, flags.batch_sizes[-1])
+    num = sum(parameter.numel() for parameter in model.parameters())
     rng = np.random.default_rng(0)
     curvature, centre = rng.normal(size=num), rng.normal(size=num)
 
@@ -123,7 +130,7 @@ def _print_solver_time(flags) -> None:
 
 def _print_memory(flags, dim: int) -> int:
     """Print the most memory that a search takes, as the system counts it; run in a process of its own."""
-    model, loader = _model(flags.model), _loader(flags, flags.batch_sizes[-1])
+    model, loader = _network_and_data(flags, flags.batch_sizes[-1])
     with open_objective(model, nn.CrossEntropyLoss(reduction='sum'), loader) as objective:
         x = objective.solution
         objective(x)
