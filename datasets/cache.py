@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils.files import write_atomically
+from utils.errors import UserError
+from utils.files import naming_file, write_atomically
 
 log = logging.getLogger('bigbatch')
 
@@ -50,10 +51,11 @@ class ImageCache:
         """Write the images to the first place that takes them; a warning where none does."""
         for path in self.paths:
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, lambda file: np.savez(file, key=np.array(self.key), images=images.numpy()))
-            except OSError as error:
-                reason = f'{path}: {error.strerror or error}'
+                with naming_file(path):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_atomically(path, lambda file: np.savez(file, key=np.array(self.key), images=images.numpy()))
+            except UserError as error:
+                reason = str(error)
             else:
                 log.info('decoded images kept in %s', path)
                 return

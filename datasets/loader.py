@@ -8,6 +8,8 @@ A batch may hold several copies of each example, each transformed anew (Hoffer e
 your batch"). Copy 0 is what the batch holds without the others; the choices of the others are functions of their
 numbers as well. The published code lays the copies of an image side by side ('together' here), but copy after copy
 ('spread') where a batch is taken in pieces; here that is a setting.
+
+Of several ranks each has its part of every batch, in order; all parts together are the batch of one process.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from datasets.arrays import ArrayDataset
+from utils.distributed import ALONE, Ranks
 from utils.errors import suggest
 from utils.seeding import make_generator
 from utils.splits import split_evenly
@@ -42,37 +45,48 @@ class MicroBatch(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a batch is made of, copies counted.
+    """What a batch is made of, or this rank's part of it, copies counted.
 
     indices: int64 (n,), places of the examples in the data set. choices: (n, k), the choices of the transform for each,
-    or None. first: place of the batch in the epoch.
+    or None. first: place of the first one in the epoch, where there are no copies. start: its place in the whole batch.
+    whole_size: of the whole batch.
     """
 
     indices: torch.Tensor
     choices: torch.Tensor | None
-    first: int = 0
+    first: int
+    start: int
+    whole_size: int
 
 
 class Batch:
-    """The examples of one update; len() is the number of micro-batches, iterating makes them.
+    """The examples of one update, or this rank's part of them; len() is the number of micro-batches, iterating makes
+    them.
 
     It can be iterated any number of times, with the same result. Each copy of an example counts as one.
+
+    Attributes:
+        start: place of the first example here in the whole batch.
+        whole_size: examples of the whole batch, over all ranks.
 
     Args:
         indices: int64 (n,), places of the examples in the data set, on the device.
         micro_batch_size: at most this many examples at once.
         gather: makes the MicroBatch of the examples from start to stop within the batch; with duplicates a third
             argument, the step, takes every so many of them.
-        duplicates: copies of each example among the n.
+        duplicates: copies of each example in the whole batch.
         copies: their layout, one of LAYOUTS.
+        start, whole_size: see above; None: there is one rank.
     """
 
     def __init__(
         self, indices: torch.Tensor, micro_batch_size: int, gather: Callable[..., MicroBatch], *,
-        duplicates: int = 1, copies: str = 'spread',
+        duplicates: int = 1, copies: str = 'spread', start: int = 0, whole_size: int | None = None,
     ):  # fmt: skip
         self.indices = indices
         self.duplicates = duplicates
+        self.start = start
+        self.whole_size = len(indices) if whole_size is None else whole_size
         self._together = copies == 'together'
         self._micro_batch_size = micro_batch_size
         self._bounds = split_evenly(len(indices), micro_batch_size)
@@ -84,16 +98,20 @@ class Batch:
         return len(self.indices)
 
     def copy(self, number: int) -> Batch:
-        """Return the batch of that copy of each example, 0 to duplicates - 1."""
+        """Return the batch of that copy of each example, 0 to duplicates - 1; what of it is here may be nothing."""
         if self.duplicates == 1:
             return self
-        num = len(self.indices) // self.duplicates
-        first, step = (number, self.duplicates) if self._together else (number * num, 1)
+        size, num = len(self.indices), self.whole_size // self.duplicates
+        places = range((number - self.start) % self.duplicates, size, self.duplicates)
+        if not self._together:
+            places = range(size)[max(0, number * num - self.start) : max(0, (number + 1) * num - self.start)]
 
         def gather(start: int, stop: int) -> MicroBatch:
-            return self._gather(first + start * step, first + (stop - 1) * step + 1, step)
+            part = places[start:stop]
+            return self._gather(part[0], part[-1] + 1, part.step)
 
-        return Batch(self.indices[first::step][:num], self._micro_batch_size, gather)
+        indices = self.indices[places.start : places.stop : places.step]
+        return Batch(indices, self._micro_batch_size, gather, whole_size=num)
 
     def __len__(self) -> int:
         return len(self._bounds)
@@ -120,6 +138,7 @@ class Loader:
         drop_last: leave out what does not fill a batch; the order decides what that is.
         duplicates: copies of each example in its batch, each with choices of its own.
         copies: their layout, one of LAYOUTS.
+        ranks: whose part of each batch is loaded; sizes are those of whole batches.
     """
 
     num_workers: int | None = None
@@ -138,6 +157,7 @@ class Loader:
         drop_last: bool = False,
         duplicates: int = 1,
         copies: str = 'spread',
+        ranks: Ranks = ALONE,
     ):
         self.num_examples = len(dataset)
         if copies not in LAYOUTS:
@@ -163,6 +183,7 @@ class Loader:
         self.seed = seed
         self.shuffle = shuffle
         self.drop_last = drop_last
+        self.ranks = ranks
 
     @property
     def num_steps(self) -> int:
@@ -211,7 +232,7 @@ class Loader:
         return None if choices[0] is None else torch.cat(choices).to(self.device)
 
     def _lay_out(self, examples: torch.Tensor, choices: torch.Tensor | None, first: int) -> Contents:
-        """Return what a batch of these distinct examples holds, with its rows of what _draw_choices returned."""
+        """Return this rank's part of a batch of these examples, with its rows of what _draw_choices returned."""
         indices = rows = examples
         if self.duplicates > 1:
             num, copies = len(examples), torch.arange(self.duplicates, device=examples.device)
@@ -220,11 +241,14 @@ class Loader:
             else:
                 indices, copies = examples.repeat(self.duplicates), copies.repeat_interleave(num)
             rows = copies * self.num_examples + indices
-        return Contents(indices, None if choices is None else choices.index_select(0, rows), first)
+        start, stop = self.ranks.share(len(indices))
+        own = None if choices is None else choices.index_select(0, rows[start:stop])
+        return Contents(indices[start:stop], own, first + start, start, len(indices))
 
     def _batch_of(self, contents: Contents, gather: Callable[..., MicroBatch]) -> Batch:
         layout = {'duplicates': self.duplicates, 'copies': self.copies}
-        return Batch(contents.indices, self.micro_batch_size, gather, **layout)
+        place = {'start': contents.start, 'whole_size': contents.whole_size}
+        return Batch(contents.indices, self.micro_batch_size, gather, **layout, **place)
 
 
 def purpose_of(copy: int) -> tuple[int | str, ...]:
@@ -259,7 +283,7 @@ class DeviceLoader(Loader):
         """Return the first `num` examples of the data set as they are in epoch 0."""
         choices = self._draw_choices(0, self.dataset.input_shape)
         indices = torch.arange(num, device=self.device)
-        return self._gather(Contents(indices, None if choices is None else choices[:num]), 0, num)
+        return self._gather(Contents(indices, None if choices is None else choices[:num], 0, 0, num), 0, num)
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         # moved once an epoch: a transfer in each step would wait for the device

@@ -8,6 +8,7 @@ for says all that they need to know.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
 
 import torch
@@ -54,6 +55,7 @@ class StreamLoader(Loader):
             persistent_workers=num_workers > 0,
             pin_memory=self.device.type == 'cuda',
             collate_fn=_collate,
+            worker_init_fn=_leave_group,
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
@@ -95,10 +97,12 @@ class StreamLoader(Loader):
             received.pieces(0, len(contents.indices))  # what was not asked for
 
     def _keys_of(self, epoch: int, examples: list[int]) -> list[tuple[int, int, int]]:
-        """Return (epoch, index, copy) of all that a batch of these distinct examples holds, in its order."""
+        """Return (epoch, index, copy) of this rank's part of a batch of these distinct examples, in its order."""
         if self.copies == 'together':
-            return [(epoch, index, copy) for index in examples for copy in range(self.duplicates)]
-        return [(epoch, index, copy) for copy in range(self.duplicates) for index in examples]
+            keys = [(epoch, index, copy) for index in examples for copy in range(self.duplicates)]
+        else:
+            keys = [(epoch, index, copy) for copy in range(self.duplicates) for index in examples]
+        return keys[slice(*self.ranks.share(len(keys)))]
 
     def _gather(self, received: _Received, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
         part = slice(start, stop, step)
@@ -186,6 +190,12 @@ def _cut(batches: Iterable[list]) -> Iterator[list]:
     for keys in batches:
         for start in range(0, len(keys), PIECE):
             yield keys[start : start + PIECE]
+
+
+def _leave_group(_: int) -> None:
+    """Let no signal to the group of the training process, as Ctrl-C, reach a worker: the step goes on to its end."""
+    if hasattr(os, 'setpgid'):  # not on Windows
+        os.setpgid(0, 0)
 
 
 def _collate(examples: list[tuple] | UserError) -> list[torch.Tensor] | UserError:

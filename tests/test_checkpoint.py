@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from utils import checkpoint as checkpoints
+from utils.errors import UserError
 from utils.files import write_atomically
 
 
@@ -16,8 +17,9 @@ from utils.files import write_atomically
 def saved(tmp_path):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(50, 40), nn.BatchNorm1d(40))
-    content = dict.fromkeys(checkpoints.KEYS, 0)
+    content = {name: kind() for name, kind in checkpoints.PARTS.items()} | {'best': None}
     content |= {'state_dict': model.state_dict(), 'version': checkpoints.VERSION}
+    content['rng'] = dict.fromkeys(('torch', 'numpy', 'python'))
     path = tmp_path / 'checkpoint.pth.tar'
     checkpoints.save_checkpoint(path, content)
     return path, model
@@ -156,7 +158,7 @@ def test_write_atomically_replaces(tmp_path):
         file.write(b'half')
         raise OSError('disk full')
 
-    with pytest.raises(OSError, match='disk full'):
+    with pytest.raises(UserError, match=r'file cannot be written \(disk full\)'):
         write_atomically(path, fail)
     assert path.read_text() == 'new'
     assert [child.name for child in tmp_path.iterdir()] == ['file']

@@ -20,12 +20,12 @@ from tests.official_files import write_mnist
 
 DOCS = PROJECT / 'docs'
 TASKS = (
-    'add_a_data_set.md', 'add_a_network.md', 'augment_a_batch.md', 'average_workers.md', 'diffusion.md',
+    'add_a_data_set.md', 'add_a_network.md', 'augment_a_batch.md', 'average_workers.md', 'cluster.md', 'diffusion.md',
     'draw_a_line.md', 'measure_sharpness.md', 'read_the_page.md', 'reproduce_a_row.md', 'run_a_suite.md',
     'smooth_a_minimum.md', 'study_small_batches.md',
 )  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
-COPIED = ('*.py', '*.sh', 'analysis', 'datasets', 'experiments', 'models', 'utils')
+COPIED = ('*.py', '*.sh', 'analysis', 'benchmarks', 'datasets', 'experiments', 'models', 'utils')
 COMMAND_SECONDS = 300
 
 
@@ -77,7 +77,7 @@ def test_every_command_runs(page, tmp_path):
 
 
 def test_every_page_of_a_task_is_run_and_linked():
-    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, 'reproduction.md', 'results.md'}
+    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, 'reliability.md', 'reproduction.md', 'results.md'}
     readme = (PROJECT / 'README.md').read_text()
     assert [page for page in TASKS if f'docs/{page}' not in readme] == []
 

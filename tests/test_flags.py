@@ -31,6 +31,7 @@ EFFECTS = {
     '--save': ('plan', ('--save', 'a'), ('--save', 'b')),
     '--save_all': ('files', (), ('--save_all',)),
     '--no-save_all': ('files', ('--save_all',), ('--no-save_all',)),
+    '--checkpoint-minutes': ('saves', (), ('--checkpoint-minutes', '1e-9')),  # tests/test_partial_epochs.py
     '--tensorboard': ('files', (), ('--tensorboard',)),
     '--no-tensorboard': ('files', ('--tensorboard',), ('--no-tensorboard',)),
     '--noise-scale': ('refusal', ('-mb', '16'), ('--noise-scale',)),
@@ -73,6 +74,7 @@ EFFECTS = {
     '--batch-size': ('plan', (), ('--batch-size', '32')),
     '--batch-multiplier': ('plan', (), ('--batch-multiplier', '2')),
     '--micro-batch-size': ('plan', (), ('--micro-batch-size', '8')),
+    '--bn-per-rank': ('refusal', (), ('--bn-per-rank',)),
     '--base-batch-size': ('steps', (), ('--base-batch-size', '4')),
     '--eval-batch-size': ('loader', (), ('--eval-batch-size', '5')),
     '--lr_bb_fix': ('steps', ('--base-batch-size', '4', '--no-lr_bb_fix'), ('--lr_bb_fix',)),

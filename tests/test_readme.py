@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shlex
+import subprocess
 import sys
+
+import pytest
 
 from data import list_datasets
 from models import list_models, model_options
@@ -99,12 +103,22 @@ def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lines = [shlex.split(line) for line in commands() if 'digits' in line or 'TrainingResults/first' in line]
     slow = ('plot_parametric_plot.py', 'main_swap.py')  # up to a minute; pages of docs/ run them
-    quick = [line for line in lines if line[1] not in slow]
+    quick = [line for line in lines if line[0] == 'python' and line[1] not in slow]
     assert len(quick) == 10
     for _, script, *flags in quick:
         assert importlib.import_module(script.removesuffix('.py')).main(flags) == 0, capsys.readouterr().err
     assert len((tmp_path / 'TrainingResults' / 'first' / 'results.csv').read_text().splitlines()) == 7
     assert 'page: ' in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_ranks_of_readme_train_together(tmp_path):
+    (line,) = (shlex.split(line) for line in commands() if line.startswith('torchrun'))
+    script = line.index('main_gbn.py')
+    command = [sys.executable, '-m', 'torch.distributed.run', *line[1:script], str(PROJECT / line[script])]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    subprocess.run([*command, *line[script + 1 :]], cwd=tmp_path, env=environment, check=True)
+    assert len((tmp_path / 'TrainingResults' / 'two' / 'results.csv').read_text().splitlines()) == 4
 
 
 def test_the_quickstart_is_compared_as_readme_says(tmp_path, monkeypatch, capsys):

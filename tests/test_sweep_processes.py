@@ -86,7 +86,7 @@ def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, starte
     wait_for_rows(stopped / 'long' / 'results.csv', 3)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, (out, err)
+    assert process.returncode == 75, (out, err)
     assert 'Traceback' not in err
     assert ': 0 done, 1 stopped, 1 not started; the same command goes on from here' in err
     assert not is_group_alive(process.pid)
@@ -110,7 +110,7 @@ def test_a_sweep_that_is_told_to_end_takes_its_runs_with_it(write, tmp_path):
         wait_for_rows(tmp_path / 'r' / 'mine' / 'long' / 'results.csv', 1)
         process.terminate()  # the sweep alone, as `timeout` and service managers do
         process.wait(timeout=60)
-        assert process.returncode == 130
+        assert process.returncode == 75
         time.sleep(1.0)
         assert not is_group_alive(process.pid)
     finally:

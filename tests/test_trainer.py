@@ -31,8 +31,8 @@ class Tensors:
             dtype=torch.float64, micro_batch_size=micro_batch_size,
         )
 
-    def epoch(self, epoch):
-        return self.loader.epoch(epoch)
+    def epoch(self, epoch, start_step=0):
+        return self.loader.epoch(epoch, start_step)
 
 
 @pytest.fixture

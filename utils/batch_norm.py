@@ -13,6 +13,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from utils.distributed import has_ranks, sum_over_ranks
+
 
 def batch_norms(model: nn.Module) -> list[nn.Module]:
     """Return the batch norms of a network, ghost batch norms included."""
@@ -60,6 +62,8 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 def recompute_statistics(model: nn.Module, loader) -> None:
     """Replace the running statistics by their mean over the batches of a loader; weights stay, dropout is off.
 
+    Ranks take the mean over what all of them have seen.
+
     Args:
         loader: with epoch(0), as a Network has them; one pass over it.
     """
@@ -75,9 +79,22 @@ def recompute_statistics(model: nn.Module, loader) -> None:
             for batch in loader.epoch(0):
                 for inputs, _, _ in batch:
                     model(inputs)
+            _average_over_ranks(norms)
         finally:
             for norm, momentum in zip(norms, momenta, strict=True):
                 norm.momentum = momentum
+
+
+def _average_over_ranks(norms: list[nn.Module]) -> None:
+    if not has_ranks():
+        return
+    for norm in norms:
+        sums = torch.cat([norm.running_mean, norm.running_var, torch.ones_like(norm.running_mean[:1])]).double()
+        sums = sum_over_ranks(sums * norm.num_batches_tracked)
+        mean, var = (sums[:-1] / sums[-1]).chunk(2)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(var)
+        norm.num_batches_tracked.copy_(sums[-1])
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """Checkpoints: written whole or not at all, read without executing anything.
 
 A checkpoint holds tensors and plain values only: state_dict, optimizer, epoch (finished ones), step, rng, best, config,
-version. The published one lacks the optimizer, the random state and the settings, so a resumed run was another run.
+version; one that was saved within an epoch holds as `partial` what that epoch has come to. The published one lacks the
+optimizer, the random state and the settings, so a resumed run was another run.
 """
 
 from __future__ import annotations
 
+import logging
 import pickle
 import warnings
 import zipfile
@@ -16,16 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from utils.files import write_atomically
+from utils.layout import LATEST, PREVIOUS
+
+log = logging.getLogger('bigbatch')
 
 VERSION = 1
 KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
+PARTS = {'optimizer': dict, 'epoch': int, 'step': int, 'rng': dict, 'config': dict, 'version': int}
 # Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')
 
 
-def save_checkpoint(path: Path, checkpoint: dict) -> None:
-    """Save a checkpoint atomically."""
-    write_atomically(path, lambda file: torch.save(checkpoint, file))
+def save_checkpoint(path: Path, checkpoint: dict, *, previous: Path | None = None) -> None:
+    """Save a checkpoint atomically and, where `previous` is given, keep there the one that it takes the place of."""
+    write_atomically(path, lambda file: torch.save(checkpoint, file), previous=previous)
 
 
 def copy_to_cpu(value: object) -> object:
@@ -71,9 +77,34 @@ def load_checkpoint(path: str | Path) -> dict:
     missing = [key for key in KEYS if key not in checkpoint]
     if missing:
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
+    if wrong := _wrong_part(checkpoint):
+        raise ValueError(f'{path}: damaged, or not a checkpoint of this project: {wrong}')
     if checkpoint['version'] > VERSION:
         raise ValueError(f'{path}: written by a later version (format {checkpoint["version"]}, not {VERSION})')
     return checkpoint
+
+
+def load_latest(folder: Path) -> tuple[Path, dict]:
+    """Read the latest checkpoint of a run folder, or, with a warning, the one before it where that one is damaged.
+
+    Raises:
+        ValueError: as load_checkpoint, and there is none before it either.
+    """
+    try:
+        return folder / LATEST, load_checkpoint(folder / LATEST)
+    except ValueError as error:
+        try:
+            found = load_checkpoint(folder / PREVIOUS)
+        except ValueError:
+            raise error from None
+        log.warning('%s: going on from the one before it, after update %d', error, found['step'])
+        return folder / PREVIOUS, found
+
+
+def first_step_of_epoch(checkpoint: dict) -> int:
+    """Return how many updates the finished epochs of a checkpoint have made."""
+    partial = checkpoint.get('partial')
+    return checkpoint['step'] - (partial['num_steps'] if partial else 0)
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
@@ -107,6 +138,19 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
             'name its --model and --model_config'
         )
     model.load_state_dict(state)
+
+
+def _wrong_part(checkpoint: dict) -> str:
+    """Say which part of a checkpoint is none that this project writes; empty where all are."""
+    state, best = checkpoint['state_dict'], checkpoint['best']
+    fits = {name: type(checkpoint[name]) is kind for name, kind in PARTS.items()}
+    fits |= {name: fits[name] and 0 <= checkpoint[name] < 2**63 for name in ('epoch', 'step', 'version')}
+    fits['state_dict'] = isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())
+    fits['best'] = best is None or (isinstance(best, dict) and {'epoch', 'val_error1'} <= best.keys())
+    fits['rng'] = fits['rng'] and {'torch', 'numpy', 'python'} <= checkpoint['rng'].keys()
+    for name in ('estimator', 'average', 'partial'):
+        fits[name] = isinstance(checkpoint.get(name), (dict, type(None)))
+    return next((f'its {name} is {str(checkpoint[name])[:40]!r}' for name, fit in fits.items() if not fit), '')
 
 
 def _bare_name(name: str) -> str:

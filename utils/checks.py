@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from utils import seeding
 from utils.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
+from utils.distributed import ALONE, Ranks
 from utils.regime import Regime
 
 log = logging.getLogger('bigbatch')
@@ -35,14 +38,74 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
             raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
 
 
-def check_batch_norm(config: RunConfig, model: nn.Module) -> None:
-    """Refuse to split a batch that ordinary batch norm normalises as a whole."""
+def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
+    """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
     micro = config.micro_batch_size
-    splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images
+    splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images // ranks.size
     if splits and not config.evaluate and has_batch_norm(model):
         raise ValueError(
             f'--micro-batch-size {micro}: batch norm over the whole batch of {config.num_images} cannot be split; '
             'main_gbn.py with --mini-batch-size can'
+        )
+
+
+def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch.device, *, num_examples: int) -> None:
+    """Refuse what does not divide into ranks, or would not be what one process computes.
+
+    Args:
+        num_examples: of the training set.
+    """
+    if config.evaluate:
+        return
+    plain = config.ghost_batch_size is None and has_batch_norm(model)
+    if config.bn_per_rank and not (plain and ranks.size > 1):
+        reason = 'there is one rank' if plain else f'{config.model} has no batch norm'
+        log.warning('--bn-per-rank has no effect: %s', reason)
+    if ranks.size == 1:
+        return
+    if plain and device.type == 'cpu' and not config.bn_per_rank:
+        raise ValueError(
+            f'{ranks.size} ranks on CPUs cannot normalise the whole batch of {config.num_images}: give --bn-per-rank '
+            f'for batch norm over the {config.num_images // ranks.size} of each, or take main_gbn.py with ghosts'
+        )
+    _check_parts(config, ranks, num_examples)
+    if config.adapt_grad_norm:
+        _check_copies(config, ranks, plain)
+    own, micro = config.num_images // ranks.size, config.micro_batch_size
+    if config.noise_scale and config.ghost_batch_size is None and own % min(micro, own):
+        raise ValueError(
+            f'--noise-scale: the {own} examples of a rank are not made of whole pieces of --micro-batch-size {micro}'
+        )
+
+
+def _check_parts(config: RunConfig, ranks: Ranks, num_examples: int) -> None:
+    """Refuse batches that are not made of equal parts of whole ghosts."""
+    ghost, copies = config.ghost_batch_size or 1, config.duplicates
+    unit = ranks.size * ghost // math.gcd(ranks.size * ghost, copies)
+    ghosts = f' of whole ghosts of {ghost}' if config.ghost_batch_size else ''
+    if config.batch_size % unit:
+        below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
+        sizes = ' or '.join(str(size) for size in (below, above) if size)
+        raise ValueError(
+            f'--batch-size {config.batch_size} is not made of {ranks.size} equal parts{ghosts}, one for each rank: '
+            f'{sizes} is; or start another number of ranks'
+        )
+    rest = 0 if config.drop_last else num_examples % config.batch_size
+    if rest % unit:
+        raise ValueError(
+            f'--no-drop-last: the last batch of {rest} examples is not made of {ranks.size} equal parts{ghosts}, one '
+            'for each rank: leave it out with --drop-last'
+        )
+
+
+def _check_copies(config: RunConfig, ranks: Ranks, plain: bool) -> None:
+    """Refuse to measure the gradient of each copy where other ghosts than those of one process would do it."""
+    ghost = config.ghost_batch_size or 1
+    unit = ghost if config.copies == 'spread' else ghost * ranks.size
+    if plain or config.batch_size % unit:
+        what = f'a --batch-size that is a multiple of {unit}' if not plain else 'main_gbn.py with ghosts'
+        raise ValueError(
+            f'--adapt-grad-norm {config.adapt_grad_norm}: on {ranks.size} ranks the gradient of one copy takes {what}'
         )
 
 
@@ -65,12 +128,18 @@ def check_augmentation(config: RunConfig, model: nn.Module, dataset) -> None:
         )  # fmt: skip
 
 
-def smallest_piece(config: RunConfig, num_examples: int) -> int:
+def warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
+    """Say so where examples are not read one by one."""
+    if config.workers and all(loader.num_workers is None for loader in loaders if loader):
+        log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
+
+
+def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks = ALONE) -> int:
     """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
     copies = 1 if config.adapt_grad_norm else config.duplicates  # that measures each copy by itself
     batch = config.batch_size * copies
     remainder = 0 if config.drop_last else num_examples % config.batch_size * copies
-    return min(2, config.ghost_batch_size or batch, remainder or batch)
+    return max(1, min(2, config.ghost_batch_size or batch // ranks.size, (remainder or batch) // ranks.size))
 
 
 def check_forward(

@@ -25,8 +25,8 @@ log = logging.getLogger('bigbatch')
 # Settings that a resumed run may change: how long it runs, where, and what is shown.
 FREE_ON_RESUME = frozenset((
     'epochs', 'device', 'strict_device', 'workers', 'save', 'results_dir', 'datasets_dir', 'download', 'resume',
-    'eval_batch_size', 'print_freq', 'save_all', 'tensorboard', 'dry_run', 'deterministic', 'jobs',
-    'skip_lost_workers',
+    'eval_batch_size', 'print_freq', 'save_all', 'checkpoint_minutes', 'tensorboard', 'dry_run', 'deterministic',
+    'jobs', 'skip_lost_workers',
 ))
 
 USED_IN_EVALUATION = frozenset((
@@ -103,8 +103,10 @@ class RunConfig(NetworkConfig, MethodConfig):
     resume: str
     evaluate: str
     save_all: bool
+    checkpoint_minutes: float  # 0: none within an epoch
     tensorboard: bool
     noise_scale: bool
+    bn_per_rank: bool
     print_freq: int | None
     dry_run: bool
 
@@ -234,8 +236,8 @@ def device_and_dtype(flags) -> tuple[str, bool, str]:
     if flags.gpus is not None:
         if not flags.gpus.isdecimal():
             raise UserError(
-                f'--gpus {flags.gpus}: one process uses one device, so one index such as 0 is needed '
-                '(several ranks under torchrun are not supported yet)'
+                f'--gpus {flags.gpus}: one process uses one device, so one index such as 0 is needed; several GPUs: '
+                f'torchrun --nproc-per-node {len(flags.gpus.split(","))} {os.path.basename(sys.argv[0])} ...'
             )
         device = device if device == 'cpu' else f'cuda:{flags.gpus}'
     if flags.device is not None:
@@ -249,8 +251,8 @@ def device_and_dtype(flags) -> tuple[str, bool, str]:
 def _check_flags(flags) -> None:
     if flags.evaluate and flags.init_from:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
-    if int(os.environ.get('WORLD_SIZE') or 1) > 1:
-        raise UserError('WORLD_SIZE says that there are several ranks, which are not supported yet: start one process')
+    if flags.bn_per_rank and flags.mini_batch_size is not None:
+        raise UserError('--bn-per-rank: ghosts lie within one rank as it is: leave it out')
     if flags.tensorboard:
         check_tensorboard()
     if flags.lr_fix_policy and flags.lr_bb_fix is False:
@@ -321,7 +323,8 @@ def _check_noise_scale(config: RunConfig) -> None:
 
 
 def _nearest_divisor(number: int, near: int) -> int:
-    return min((d for d in range(1, number + 1) if number % d == 0), key=lambda d: abs(d - near))
+    around = (size for distance in range(min(near, 10**6)) for size in (near - distance, near + distance))
+    return next((size for size in around if number % size == 0), 1)
 
 
 def run_of(path: str) -> Path:
@@ -344,20 +347,21 @@ def read_config_json(run: Path) -> dict:
         UserError: there is none, or it is damaged.
     """
     path = run / CONFIG
+    remedy = f'bring it back, or begin anew from the weights, --init-from {run / LATEST}'
     try:
         stored = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
         raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: damaged or unreadable ({error})') from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f'{path}: damaged or unreadable ({error}): {remedy}') from error
     needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
     if not isinstance(stored, dict):
-        raise UserError(f'{path}: damaged, it holds no object')
+        raise UserError(f'{path}: damaged, it holds no object: {remedy}')
     missing = [name for name in sorted(needed) if stored.get(name) is None]
     if missing:
-        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}')
+        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}: {remedy}')
     if wrong := wrong_field(stored):
-        raise UserError(f'{path}: damaged, {wrong}')
+        raise UserError(f'{path}: damaged, {wrong}: {remedy}')
     return stored
 
 

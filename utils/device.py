@@ -8,6 +8,8 @@ import sys
 
 import torch
 
+from utils.distributed import ALONE, Ranks
+
 # Parameters of glibc's mallopt, see malloc.h, and the most that it takes for either.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_TRIM, LARGEST_MMAP = 2**31 - 1, 2**25  # bytes
@@ -15,15 +17,18 @@ LARGEST_TRIM, LARGEST_MMAP = 2**31 - 1, 2**25  # bytes
 log = logging.getLogger('bigbatch')
 
 
-def choose_device(name: str, *, strict: bool) -> torch.device:
+def choose_device(name: str, *, strict: bool, ranks: Ranks = ALONE) -> torch.device:
     """Return the device of a name; auto is the first GPU if there is one.
 
     Args:
         strict: refuse a device that is missing, instead of falling back with a warning.
+        ranks: each of several has a GPU of its own, in order.
 
     Raises:
-        ValueError: a strict device that is not there.
+        ValueError: a strict device that is not there, or less GPUs than ranks.
     """
+    if ranks.size > 1 and name != 'cpu' and torch.cuda.is_available():
+        return _gpu_of_rank(name, ranks)
     best = torch.device('cuda:0' if torch.cuda.is_available() else 'cpu')
     if name == 'auto':
         return best
@@ -38,6 +43,18 @@ def choose_device(name: str, *, strict: bool) -> torch.device:
         raise ValueError(f'--device {name}: no such device here: there is {there}')
     log.warning('no device %s here (there is %s): going on with %s', name, there, best)
     return best
+
+
+def _gpu_of_rank(name: str, ranks: Ranks) -> torch.device:
+    count = torch.cuda.device_count()
+    if ':' in name:
+        raise ValueError(f'--device {name}: each rank takes a GPU of its own; say cuda, or cpu')
+    if ranks.local_rank >= count:
+        raise ValueError(
+            f'rank {ranks.rank} is number {ranks.local_rank + 1} on its machine, which has {count} '
+            f'GPU{"s" * (count > 1)}: torchrun --nproc-per-node {count}, or --device cpu'
+        )
+    return torch.device('cuda', ranks.local_rank)
 
 
 def keep_freed_memory() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-from utils.logs import start_logging
+from utils.interrupts import Interrupted, ending_by_signal
+from utils.logs import is_first_rank, start_logging
 
 EXIT_USER_ERROR = 2
 EXIT_DIVERGED = 3
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: a signal stopped it, the same command or --resume goes on
+EXIT_KILLED = 130  # 128 + SIGINT, as shells report it: the second Ctrl-C
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
@@ -29,6 +32,20 @@ class DivergedError(RuntimeError):
             f'diverged in epoch {epoch} at step {step}: loss {loss:g}, gradient norm {grad_norm:g}, '
             f'learning rate {lr:g}'
         )
+
+
+class OtherRankError(RuntimeError):
+    """Report that another rank failed.
+
+    Args:
+        message: names the rank and what it said.
+        status: its exit status.
+        is_told: whether it printed that itself.
+    """
+
+    def __init__(self, message: str, status: int = 1, *, is_told: bool = True):
+        super().__init__(message)
+        self.status, self.is_told = status, is_told
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -57,29 +74,53 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
 
     Args:
         main: takes argv and returns an exit status; may raise UserError (status 2), DivergedError
-            (status 3), SystemExit from argparse or KeyboardInterrupt (status 130).
+            (status 3), OtherRankError (status of that rank), SystemExit from argparse, Interrupted (status 75) or
+            KeyboardInterrupt (status 130). A signal raises Interrupted in it, unless it says otherwise by
+            utils.interrupts.stop_requests.
     """
 
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
         start_logging()
         try:
-            return main(argv)
+            with ending_by_signal():
+                return main(argv)
         except SystemExit as stop:
             return int(stop.code or 0)
         except UserError as error:
             return _fail(str(error), EXIT_USER_ERROR)
+        except OtherRankError as error:
+            return error.status if error.is_told else _fail(str(error), error.status)
         except DivergedError as error:
             return _fail(str(error), EXIT_DIVERGED)
+        except Interrupted as stop:
+            return _fail(str(stop), EXIT_INTERRUPTED, label='stopped')
         except KeyboardInterrupt:
-            return _fail('interrupted', EXIT_INTERRUPTED)
+            return _fail('interrupted', EXIT_KILLED)
         except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
             sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
             return EXIT_BROKEN_PIPE
+        except Exception as error:  # a fault of the program: its traceback follows
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
+                return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)
+            _is_to_print(f'{type(error).__name__}: {error}', 1)
+            raise
 
     return wrapped
 
 
-def _fail(message: str, status: int) -> int:
-    print(f'error: {" ".join(message.split())}', file=sys.stderr)
+def _fail(message: str, status: int, *, label: str = 'error') -> int:
+    line = ' '.join(message.split())
+    if _is_to_print(line, status) and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
+        rank = '' if is_first_rank() else f'rank {os.environ.get("RANK")}: '
+        print(f'{label}: {rank}{line}', file=sys.stderr)
     return status
+
+
+def _is_to_print(message: str, status: int) -> bool:
+    """Tell the other ranks, where there are some, that this one ends; what all of them say, the first one prints."""
+    if (os.environ.get('WORLD_SIZE') or '1') == '1':
+        return True
+    from utils.distributed import announce_failure  # which imports this file
+
+    return announce_failure(message, status)

@@ -5,10 +5,11 @@ The only place that knows all of them; below it, functions take plain named valu
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -20,21 +21,31 @@ from datasets.memory import memory_limit
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
-from utils.averaging import WeightAverage
 from utils.batch_norm import has_batch_norm
-from utils.checks import check_augmentation, check_batch_norm, check_forward, check_unchanged, smallest_piece
+from utils.checks import (
+    check_augmentation,
+    check_batch_norm,
+    check_forward,
+    check_ranks,
+    check_unchanged,
+    smallest_piece,
+    warn_of_useless_workers,
+)
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
+from utils.distributed import ALONE, Ranks, after_first, from_environment, process_group
 from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
-from utils.methods import build_estimator, check_network, set_dropout
+from utils.methods import build_average, build_estimator, check_network, set_dropout
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.optim import RegimeOptimizer, check_regime, override_regime
+from utils.parallel import synchronize_batch_norm
 from utils.plan import Data, Experiment, describe_plan
 from utils.regime import Regime, epoch_factor, lr_factor
 from utils.run_folder import check_new_folder
-from utils.runner import score, train
+from utils.run_lock import locked
+from utils.runner import complete, score, train
 
 log = logging.getLogger('bigbatch')
 
@@ -44,19 +55,27 @@ FALLBACK_REGIME = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_d
 
 def run(config: RunConfig) -> int:
     """Train, or score a checkpoint, or print the plan, and return the exit status."""
+    ranks = from_environment()
+    continues = config.resume and not config.dry_run and run_of(config.resume) == config.folder.absolute()
+    with locked(config.folder) if continues and ranks.is_first else contextlib.nullcontext():  # nobody writes it
+        return _run(config, ranks)
+
+
+def _run(config: RunConfig, ranks: Ranks) -> int:
     with user_errors():
-        experiment = build_experiment(config)
-        if not (config.evaluate or experiment.continues_in_place):
+        experiment = build_experiment(config, ranks)
+        if ranks.is_first and not (config.evaluate or experiment.continues_in_place):
             check_new_folder(config.folder)
     plan = describe_plan(experiment)
-    if config.dry_run:
+    if config.dry_run and ranks.is_first:
         print(plan)
-    elif config.evaluate:
-        score(experiment)
     elif experiment.is_finished:
+        if ranks.is_first:
+            complete(config.folder)
         log.info('%s: %s', config.resume, _describe_end(experiment))
-    else:
-        train(experiment, plan)
+    elif not config.dry_run:
+        with process_group(ranks, experiment.device):
+            score(experiment) if config.evaluate else train(experiment, plan)
     return 0
 
 
@@ -65,7 +84,7 @@ def _describe_end(experiment: Experiment) -> str:
     return rule.message if rule.is_reached else f'all {experiment.num_epochs} epochs are done'
 
 
-def build_experiment(config: RunConfig) -> Experiment:
+def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     """Build and check everything that a run needs; writes nothing.
 
     Raises:
@@ -73,10 +92,11 @@ def build_experiment(config: RunConfig) -> Experiment:
     """
     if config.deterministic:
         seeding.set_deterministic()
-    device = choose_device(config.device, strict=config.strict_device)
+    device = choose_device(config.device, strict=config.strict_device, ranks=ranks)
     seeding.seed_everything(config.seed)
-    start, stored = _load_start(config)
-    train_set, val_set, test_set = _load_datasets(config, device, dry_run=config.dry_run)
+    config, start, stored = _load_start(config, ranks)
+    with after_first(ranks, 'download') if config.download and not config.dry_run else contextlib.nullcontext():
+        train_set, val_set, test_set = _load_datasets(config, device, dry_run=config.dry_run, ranks=ranks)
     model = _build_model(config, train_set)
     _convert_batch_norm(config, model)
     if config.dropout is not None:
@@ -90,25 +110,31 @@ def build_experiment(config: RunConfig) -> Experiment:
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
     check_augmentation(config, model, train_set)
-    loaders = _build_loaders(config, model, (train_set, val_set, test_set), device)
-    check_batch_norm(config, model)
-    examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples))
+    check_ranks(config, model, ranks, device, num_examples=len(train_set))
+    loaders = _build_loaders(config, model, (train_set, val_set, test_set), device, ranks)
+    check_batch_norm(config, model, ranks)
+    examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples, ranks))
     check_forward(
         config, model, criterion, examples, num_classes=train_set.num_classes, training=not config.evaluate
     )
     check_network(config, model, criterion, examples)
+    if ranks.size > 1 and device.type == 'cuda' and config.ghost_batch_size is None and not config.bn_per_rank:
+        model = synchronize_batch_norm(model)
     regime, num_epochs = _adapt_regime(config, model)
     if stored:
         check_unchanged(config, stored, loaders.fingerprint, regime)
     optimizer = _build_optimizer(config, model, regime, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
     optimizer.start_epoch(config.start_epoch)
-    if start and start['epoch'] > config.start_epoch:
+    if start and start.get('partial'):
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'])
+    elif start and start['epoch'] > config.start_epoch:
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
     estimator = build_estimator(config, model, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
         regime=regime, num_epochs=num_epochs, optimizer=optimizer, estimator=estimator,
-        average=_build_average(config, model, num_epochs), start=start, stored=stored,
+        average=build_average(config, model, num_epochs), start=start, stored=stored,
+        ranks=ranks,
     )
 
 
@@ -144,10 +170,13 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     )
 
 
-def _load_start(config: RunConfig) -> tuple[dict | None, dict | None]:
-    """Return the checkpoint to go on from and config.json of its run, once all that is needed is known to be there."""
+def _load_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None, dict | None]:
+    """Return the checkpoint to go on from and config.json of its run, once all that is needed is known to be there.
+
+    The settings that come with them name the checkpoint itself, which may be the one before a damaged one.
+    """
     if not config.resume:
-        return None, None
+        return config, None, None
     run = run_of(config.resume)
     stored = read_config_json(run)
     if stored['status'] == 'diverged':
@@ -156,11 +185,17 @@ def _load_start(config: RunConfig) -> tuple[dict | None, dict | None]:
         if not (run / name).is_file():
             raise ValueError(f'--resume {config.resume}: {run / name} is missing: bring it back, or use --init-from')
     checkpoints.load_state(run / INITIAL)
-    torch.set_num_threads(stored['num_threads'])  # sums depend on it in their last digits
-    return checkpoints.load_checkpoint(checkpoint_of(config.resume)), stored
+    if stored.get('ranks', 1) == ranks.size:
+        torch.set_num_threads(stored['num_threads'])  # sums depend on it in their last digits
+    if os.path.isdir(config.resume):
+        path, start = checkpoints.load_latest(run)
+        return dataclasses.replace(config, resume=str(path)), start, stored
+    return config, checkpoints.load_checkpoint(config.resume), stored
 
 
-def _load_datasets(config: NetworkConfig, device: torch.device, *, dry_run: bool = False) -> tuple:
+def _load_datasets(
+    config: NetworkConfig, device: torch.device, *, dry_run: bool = False, ranks: Ranks = ALONE
+) -> tuple:
     """Load the sets to train on, to validate on and to test on once at the end, or None where there is no such set."""
     _warn_of_useless_places(config)
     names = ['train', 'val', *(['test'] if data.has_test(config.dataset, config.datasets_dir) else [])]
@@ -169,7 +204,7 @@ def _load_datasets(config: NetworkConfig, device: torch.device, *, dry_run: bool
             f'--val-fraction {config.val_fraction}: {config.dataset} has val/ to validate on and test/ besides: leave '
             'the flag out, or take val/ away'
         )
-    sets, limit = [], 0 if dry_run else memory_limit(device)
+    sets, limit = [], 0 if dry_run else memory_limit(device) // ranks.size
     for name in names:
         sets.append(data.get_dataset(
             config.dataset, name, download=config.download and not dry_run, datasets_path=config.datasets_dir,
@@ -244,9 +279,9 @@ def _resolve_augmentation(config: NetworkConfig, dataset, model: nn.Module) -> N
     return dataclasses.replace(config, augment=augment, flip=transform.flip)
 
 
-def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device) -> Data:
+def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: torch.device, ranks: Ranks) -> Data:
     train_set, val_set, test_set = sets
-    shared = _loader_settings(config, device)
+    shared = {**_loader_settings(config, device), 'ranks': ranks}
     train_transform, val_transform = _transforms(config, model, train_set, val_set, cutout=config.cutout)
     train = data.build_loader(
         train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.micro_batch_size,
@@ -258,7 +293,7 @@ def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: tor
             dataset, val_transform, batch_size=config.eval_batch_size, **shared
         ) for dataset in (val_set, test_set)
     )  # fmt: skip
-    _warn_of_useless_workers(config, (train, val, test))
+    warn_of_useless_workers(config, (train, val, test))
     return Data(train, val, test, train_set, train_set.fingerprint())
 
 
@@ -275,7 +310,7 @@ def _build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: tupl
         None if dataset is None else data.build_loader(dataset, transform, **shared)
         for dataset, transform in zip(sets, (train_transform, val_transform, val_transform), strict=True)
     ]
-    _warn_of_useless_workers(config, loaders)
+    warn_of_useless_workers(config, loaders)
     return loaders
 
 
@@ -290,11 +325,6 @@ def _first_examples(dataset, config: MeasureConfig):
 def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
     workers = 2 if config.workers is None else config.workers
     return {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
-
-
-def _warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
-    if config.workers and all(loader.num_workers is None for loader in loaders if loader):
-        log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
 
 
 def _transforms(
@@ -362,14 +392,6 @@ def _build_optimizer(
         decay_steps=config.linear_decay * (num_epochs - config.start_epoch) * steps_per_epoch,
         reset_momentum=config.reset_momentum,
     )
-
-
-def _build_average(config: RunConfig, model: nn.Module, num_epochs: int) -> WeightAverage | None:
-    if config.swa_start is None:
-        return None
-    if config.swa_start > num_epochs:
-        raise ValueError(f'--swa-start {config.swa_start}: the run has {num_epochs} epochs, the first of them is 1')
-    return WeightAverage(model)
 
 
 def _lr_factor(config: RunConfig) -> float:

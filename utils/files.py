@@ -1,27 +1,85 @@
-"""Write files whole or not at all."""
+"""Write files whole or not at all, and name the file where that fails."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from utils.errors import UserError
 
-def write_atomically(path: Path, write: Callable) -> None:
+REMEDIES = {
+    errno.ENOSPC: 'make room on that disk', errno.EDQUOT: 'make room in that quota',
+    errno.EFBIG: 'allow larger files', errno.EROFS: 'mount it writable', errno.EACCES: 'make it writable',
+    errno.EPERM: 'make it writable',
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Turn a failure to write within the block into one line with the file, the reason and what helps.
+
+    Raises:
+        UserError: in place of an OSError.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = error if isinstance(error, OSError) else error.__context__  # torch.save hides it behind its own
+        if not isinstance(reason, OSError):
+            raise
+        remedy = f': {REMEDIES[reason.errno]}' if reason.errno in REMEDIES else ''
+        raise UserError(f'{path} cannot be written ({reason.strerror or reason}){remedy}') from error
+
+
+def write_atomically(path: Path, write: Callable, *, previous: Path | None = None) -> None:
     """Write a file under another name, flush it to disk and rename it: a reader sees the old one or the new one.
 
     Args:
         write: called with the open binary file.
+        previous: where the old one is kept.
+
+    Raises:
+        UserError: the disk is full or the like; the old one is still there.
     """
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    with naming_file(path):
+        try:
+            with open(partial, 'wb') as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            if previous is not None and path.exists():
+                _keep(path, previous)
+            os.replace(partial, path)
+            flush_folder(path.parent)
+        finally:
+            with contextlib.suppress(OSError):  # a folder that cannot be written: that is said already
+                partial.unlink()
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Give a file a second name; it is under its first one at every moment, where the file system has hard links."""
+    link = previous.with_name(f'.{previous.name}.{os.getpid()}.partial')
     try:
-        with open(partial, 'wb') as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
+        os.link(path, link)
+        os.replace(link, previous)
+    except OSError:
+        os.replace(path, previous)
     finally:
-        partial.unlink(missing_ok=True)
+        link.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system knows how."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def copy_atomically(source: Path, path: Path) -> None:
@@ -31,5 +89,5 @@ def copy_atomically(source: Path, path: Path) -> None:
 
 def flush_to_disk(path: Path) -> None:
     """Wait until what was written to a file is on the disk."""
-    with open(path, 'rb') as file:
+    with naming_file(path), open(path, 'rb') as file:
         os.fsync(file.fileno())

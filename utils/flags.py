@@ -24,7 +24,7 @@ def build_parser(
     doc: str | None, models: list[str], datasets: list[str], *, prog: str, batch_size: int = 2048
 ) -> Parser:
     """Build the parser that the training scripts share; the script adds its own group."""
-    parser = Parser(prog=prog, description=doc)
+    parser = Parser(prog=prog, description=doc, takes_ranks=True)
     parser.set_defaults(mini_batch_size=None)
     _add_place_args(parser)
     _add_data_args(parser, datasets)
@@ -52,6 +52,10 @@ def _add_place_args(parser: Parser) -> None:
     group.add_argument('--save', default='', metavar='NAME', help='folder of this run; the start time if not given')
     group.add_argument(
         '--save_all', action=BooleanOptionalAction, default=False, help='keep the checkpoint of every epoch'
+    )
+    group.add_argument(
+        '--checkpoint-minutes', type=real(0), default=10.0, metavar='M',
+        help='save within an epoch, too, when the last checkpoint is so old; 0: between epochs alone',
     )
     group.add_argument(
         '--tensorboard', action=BooleanOptionalAction, default=False,
@@ -137,6 +141,10 @@ def _add_batch_args(parser: Parser, batch_size: int) -> None:
         '--micro-batch-size', type=whole(1), metavar='M',
         help='examples per forward pass, to save memory; if not given the whole batch, or B of it where that is made '
         'of whole ghosts and --batch-multiplier or --duplicates repeat it',
+    )
+    group.add_argument(
+        '--bn-per-rank', action='store_true',
+        help="under torchrun, ordinary batch norm over each rank's part of the batch; CPUs have no other over ranks",
     )
     group.add_argument(
         '--base-batch-size', type=whole(1), metavar='B0',

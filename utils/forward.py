@@ -32,6 +32,8 @@ def score(
 ) -> Scores:
     """Score a model as it stands on every example of a loader once, in the modes that its layers are in.
 
+    Ranks score the part of each batch that their loader gives them.
+
     Args:
         advance: called with the number of examples of each forward pass.
     """
@@ -41,6 +43,7 @@ def score(
             loss_sum, logits = forward_loss(model, criterion, inputs, targets)
             sums.add(loss_sum, logits, targets)
             advance(len(targets))
+    sums.sum_over_ranks()
     return sums.scores()
 
 

@@ -18,7 +18,7 @@ from utils.run_files import Run, seedless
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
 PLACE_SETTINGS = (
     'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
-    'deterministic', 'tensorboard', 'noise_scale', 'jobs', 'skip_lost_workers',
+    'checkpoint_minutes', 'deterministic', 'tensorboard', 'noise_scale', 'jobs', 'skip_lost_workers',
 )  # fmt: skip
 # The order in which people read settings; others follow, then the seed, then places.
 READING_ORDER = (

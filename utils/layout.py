@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
+MOST_THREADS = 4096
+PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
 AVERAGED = 'averaged.pth.tar'  # with --swa-start
 SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
@@ -48,6 +50,9 @@ def wrong_field(config: Mapping[str, object]) -> str:
         return 'regime holds something else than objects with a number as lr'
     if not all(isinstance(row.get('epoch'), int) for row in config.get('regime') or ()):
         return 'regime holds a row without a whole number as epoch'
+    threads = config.get('num_threads')
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        return f'num_threads is {threads}, expected 1 to {MOST_THREADS}'
     score = (config.get('test') or {}).get('error1')
     return '' if _is_kind(score, float) else f'test.error1 is {str(score)[:40]!r}, expected a number'
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -25,13 +26,29 @@ class _ConsoleHandler(logging.Handler):
         stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
         text = self.format(record)
         line = f'{record.levelname.lower()}: {text}' if record.levelno >= logging.WARNING else text
-        with contextlib.suppress(BrokenPipeError):  # nobody reads on: no reason to stop training
+        with contextlib.suppress(OSError):  # nobody reads on, or the disk is full: no reason to stop training
             if sys.stderr.isatty():
                 from tqdm import tqdm
 
                 tqdm.write(line, file=stream)
             else:
                 print(line, file=stream, flush=True)
+
+
+class _FileHandler(logging.FileHandler):
+    """Write lines to a file; those that it does not take, as where the disk is full, are lost without a word."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is that of the base class
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+def is_first_rank() -> bool:
+    """Tell whether this process prints: it is alone, or the first of the ranks that torchrun started."""
+    return (os.environ.get('WORLD_SIZE') or '1') == '1' or (os.environ.get('RANK') or '0') == '0'
 
 
 def start_logging() -> None:
@@ -41,12 +58,12 @@ def start_logging() -> None:
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
-    console = _ConsoleHandler(logging.INFO)
+    console = _ConsoleHandler(logging.INFO if is_first_rank() else logging.ERROR)
     log.addHandler(console)
 
 
 def log_to_file(path: Path) -> None:
     """Send the project's log to a file as well, every epoch of it."""
-    handler = logging.FileHandler(path, encoding='utf-8')
+    handler = _FileHandler(path, encoding='utf-8')
     handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(message)s'))
     log.addHandler(handler)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from utils.distributed import has_ranks, sum_over_ranks
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -45,6 +47,22 @@ class ScoreSums:
         """Add the sums of another meter."""
         self._sums += other._sums
         self.num_examples += other.num_examples
+
+    def state_dict(self) -> dict:
+        """Return the sums as plain values."""
+        return {'sums': self._sums.tolist(), 'num_examples': self.num_examples}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over what state_dict returned."""
+        self._sums.copy_(torch.tensor(state['sums'], dtype=torch.float64))
+        self.num_examples = state['num_examples']
+
+    def sum_over_ranks(self) -> None:
+        """Add up what the ranks have; nothing happens with one."""
+        if not has_ranks():
+            return
+        sums = sum_over_ranks(torch.cat([self._sums, self._sums.new_tensor([self.num_examples])]))
+        self._sums, self.num_examples = sums[:3], round(sums[3].item())
 
     def mean_loss(self) -> Tensor:
         """Return the mean loss as a scalar on the device."""

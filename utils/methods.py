@@ -8,6 +8,7 @@ import functools
 import torch
 from torch import Tensor, nn
 
+from utils.averaging import WeightAverage
 from utils.config import RunConfig
 from utils.gradients import create_estimator
 from utils.gradients.base import Estimator
@@ -29,6 +30,15 @@ def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int
     if config.adapt_grad_norm:  # the outermost: it measures whole batches, and scales whatever gradient came about
         estimator = create_estimator('adapt_grad_norm', inner=estimator, every=config.adapt_grad_norm)
     return estimator
+
+
+def build_average(config: RunConfig, model: nn.Module, num_epochs: int) -> WeightAverage | None:
+    """Build the average of the weights of a run that has one."""
+    if config.swa_start is None:
+        return None
+    if config.swa_start > num_epochs:
+        raise ValueError(f'--swa-start {config.swa_start}: the run has {num_epochs} epochs, the first of them is 1')
+    return WeightAverage(model)
 
 
 def set_dropout(model: nn.Module, p: float) -> None:

@@ -152,9 +152,17 @@ class RegimeOptimizer:
         return self._optimizer.state_dict()
 
     def load_state_dict(self, state: dict, *, epoch: int) -> None:
-        """Take over the state that was saved at the end of an epoch."""
+        """Take over the state that was saved at the end of an epoch.
+
+        Raises:
+            ValueError: it is none of this optimizer.
+        """
         self.start_epoch(epoch)
-        self._optimizer.load_state_dict(state)
+        try:
+            self._optimizer.load_state_dict(state)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            reason = f'{type(error).__name__}: {error}'
+            raise ValueError(f'the checkpoint holds no state of {self._name} ({reason})') from error
 
     def _build(self, name: str) -> None:
         optimizer_class = getattr(torch.optim, name)

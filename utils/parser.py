@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import ast
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from utils.errors import suggest
+from utils.logs import is_first_rank
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -23,14 +25,22 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Parse flags in either spelling (`--lr_bb_fix`, `--lr-bb-fix`); refuse prefixes, name the nearest flags."""
+    """Parse flags in either spelling (`--lr_bb_fix`, `--lr-bb-fix`); refuse prefixes, name the nearest flags.
 
-    def __init__(self, description: str | None = None, **settings):
+    Args:
+        takes_ranks: whether torchrun may start the script.
+    """
+
+    def __init__(self, description: str | None = None, *, takes_ranks: bool = False, **settings):
         settings.setdefault('formatter_class', _Formatter)
         super().__init__(description=description, allow_abbrev=False, **settings)
+        self._takes_ranks = takes_ranks
 
     def parse_known_args(self, args=None, namespace=None):
         arguments = sys.argv[1:] if args is None else args
+        for argument in arguments:
+            if any('\ud800' <= letter <= '\udfff' for letter in argument):  # which Python makes of such bytes
+                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: use another name')
         return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
 
     def parse_args(self, args=None, namespace=None):
@@ -40,10 +50,13 @@ class Parser(argparse.ArgumentParser):
             self.error(f'unknown flag {flags[0]}: {self._suggest_flag(flags[0])}')
         if unknown:
             self.error(f'unexpected argument {unknown[0]!r}: a value belongs to the flag before it')
+        if not self._takes_ranks and (os.environ.get('WORLD_SIZE') or '1') != '1':
+            self.error(f'{os.environ["WORLD_SIZE"]} ranks (WORLD_SIZE) would do the same: start it without torchrun')
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f'{self.prog}: error: {" ".join(message.split())}\n')
+        line = f'{self.prog}: error: {" ".join(message.split())}\n'
+        self.exit(2, line if is_first_rank() else None)
 
     def flags(self) -> set[str]:
         """Return every declared spelling."""

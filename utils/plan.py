@@ -10,6 +10,7 @@ from torch import nn
 from utils import layout
 from utils.averaging import WeightAverage
 from utils.config import RunConfig, run_of
+from utils.distributed import ALONE, Ranks
 from utils.gradients.base import Estimator
 from utils.method_config import gradient_noise_sigma
 from utils.optim import RegimeOptimizer
@@ -44,6 +45,7 @@ class Experiment:
     average: WeightAverage | None  # of the weights, with --swa-start
     start: dict | None  # the checkpoint to go on from
     stored: dict | None  # config.json of the run that it lies in
+    ranks: Ranks = ALONE
 
     @property
     def continues_in_place(self) -> bool:
@@ -81,7 +83,7 @@ def describe_plan(experiment: Experiment) -> str:
     rows = [
         ('model', f'{_describe_model(config)}, {num_parameters(experiment.model):,} parameters'),
         ('data', _describe_data(experiment)),
-        ('batch', _describe_batch(config)),
+        ('batch', _describe_batch(config, experiment.ranks)),
         ('updates', _describe_updates(experiment)),
         ('learning rate', _describe_rate(config)),
         *_describe_methods(config),
@@ -119,14 +121,16 @@ def _describe_reader(num_workers: int) -> str:
     return f'read by {num_workers} worker{"s" * (num_workers > 1)}' if num_workers else 'read by this process'
 
 
-def _describe_batch(config: RunConfig) -> str:
+def _describe_batch(config: RunConfig, ranks: Ranks) -> str:
     batch, ghost, copies = config.num_images, config.ghost_batch_size, config.duplicates
-    micro = min(config.micro_batch_size or batch, batch)
-    num_micro = -(-batch // micro)
+    own = batch // ranks.size
+    micro = min(config.micro_batch_size or own, own)
+    num_micro = -(-own // micro)
     ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
-    at_most = 'at most ' if batch % micro else ''
+    at_most = 'at most ' if own % micro else ''
     first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
-    pieces = f'1 rank x {num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
+    pieces = f'{ranks.size} rank{"s" * (ranks.size > 1)} x {num_micro} micro-batch{"es" * (num_micro > 1)}'
+    pieces += f' of {at_most}{micro:,}'
     return f'{first}{batch:,} = {pieces}; {ghosts}'
 
 
@@ -223,7 +227,7 @@ def _describe_files(config: RunConfig) -> str:
     if config.evaluate:
         return 'none'
     names = (layout.CONFIG, layout.RESULTS, layout.DISTANCES, layout.PAGE, layout.LOG)
-    names += (layout.LATEST, layout.BEST, layout.INITIAL)
+    names += (layout.LATEST, layout.PREVIOUS, layout.BEST, layout.INITIAL)
     names += (layout.AVERAGED,) if config.swa_start else ()
     return f'{config.folder}/ {", ".join(names)}'
 

@@ -20,15 +20,15 @@ class Progress:
 
     Args:
         num_steps: updates of an epoch.
-        num_epochs: epochs of the run; first_epoch of them are done already.
+        num_epochs: epochs of the run; first_epoch of them are done already, and first_index updates of the next one.
         batch_size: examples per update, every copy counted.
         print_freq: updates between two lines; None: a line every 10 seconds.
         stream: where the bar goes, if it is a terminal.
     """
 
     def __init__(
-        self, num_steps: int, num_epochs: int, *, first_epoch: int, batch_size: int,
-        print_freq: int | None = None, stream=None,
+        self, num_steps: int, num_epochs: int, *, first_epoch: int, first_index: int = 0,
+        batch_size: int, print_freq: int | None = None, stream=None,
     ):
         stream = stream or sys.stderr
         self._num_steps, self._num_epochs = num_steps, num_epochs
@@ -37,7 +37,7 @@ class Progress:
         if stream.isatty():
             from tqdm import tqdm
 
-            total, done = num_steps * num_epochs, num_steps * first_epoch
+            total, done = num_steps * num_epochs, num_steps * first_epoch + first_index
             self._bar = tqdm(total=total, initial=done, unit='update', dynamic_ncols=True, file=stream)
         self._last_line = self._last_look = time.perf_counter()
         self._steps_since_look = 0

@@ -22,16 +22,24 @@ class Regime:
         settings: `{epoch: {'optimizer': ..., 'lr': ..., ...}}`, each entry in force until a later one changes it; or a
             list of such dicts with the key 'epoch'; or a function of the epoch that returns all settings in force.
             Never changed.
+        changes: where that is a function, the epochs at which what it returns may change; None: any.
 
     Raises:
         ValueError: an epoch that is not a whole number from 0, an entry that is no dict, a rate that is not positive.
     """
 
-    __slots__ = ('_at',)
+    __slots__ = ('_at', '_changes')
 
-    def __init__(self, settings: Mapping | Sequence | Callable[[int], dict]):
-        lookup = settings if callable(settings) else _sticky_lookup(settings)
+    def __init__(
+        self, settings: Mapping | Sequence | Callable[[int], dict], *, changes: Sequence[int] | None = None
+    ):
+        if callable(settings):
+            lookup = settings
+        else:
+            entries = _entries(settings)
+            lookup, changes = _sticky_lookup(entries), [epoch for epoch, _ in entries]
         object.__setattr__(self, '_at', lookup)
+        object.__setattr__(self, '_changes', changes)
         if not callable(settings):
             self.at(0)
 
@@ -53,7 +61,7 @@ class Regime:
 
     def map(self, change: Callable[[dict], dict]) -> Regime:
         """Return the regime whose settings are `change(settings)` at every epoch."""
-        return Regime(lambda epoch: change(self.at(epoch)))
+        return Regime(lambda epoch: change(self.at(epoch)), changes=self._changes)
 
     def scale_lr(self, factor: float) -> Regime:
         """Return the regime with every learning rate multiplied by a factor."""
@@ -63,21 +71,21 @@ class Regime:
         """Return the regime in which every phase of e epochs lasts factor * e epochs."""
         if factor < 1 or factor != int(factor):
             raise ValueError(f'stretch factor {factor}: a whole number from 1 is needed')
-        return Regime(lambda epoch: self.at(epoch // int(factor)))
+        changes = None if self._changes is None else [epoch * int(factor) for epoch in self._changes]
+        return Regime(lambda epoch: self.at(epoch // int(factor)), changes=changes)
 
     def table(self, num_epochs: int) -> list[dict]:
         """List the settings in force from 'epoch' on, an entry for each change within num_epochs."""
         rows: list[dict] = []
-        for epoch in range(num_epochs):
+        epochs = range(num_epochs) if self._changes is None else self._changes
+        for epoch in (epoch for epoch in epochs if epoch < num_epochs):
             settings = self.at(epoch)
             if not rows or settings != {key: value for key, value in rows[-1].items() if key != 'epoch'}:
                 rows.append({'epoch': epoch, **settings})
         return rows
 
 
-def _sticky_lookup(settings: Mapping | Sequence) -> Callable[[int], dict]:
-    entries = _entries(settings)
-
+def _sticky_lookup(entries: Sequence[tuple[int, dict]]) -> Callable[[int], dict]:
     def lookup(epoch: int) -> dict:
         merged: dict = {}
         for start, entry in entries:

@@ -1,7 +1,8 @@
 """Write what a run yields into its folder: rows, checkpoints, the page, the status.
 
 Rows are appended as epochs end; checkpoints and the page are written as often as their share of the run's time allows,
-and at the end, whatever the end is. A resumed run cuts the rows past its checkpoint and makes them again.
+and at the end, whatever the end is; a checkpoint within an epoch after so many minutes without one. A resumed run cuts
+the rows past its checkpoint and makes them again.
 """
 
 from __future__ import annotations
@@ -12,11 +13,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from utils.checkpoint import copy_to_cpu, save_checkpoint
-from utils.files import flush_to_disk
-from utils.layout import BEST, DISTANCE_COLUMNS, DISTANCES, LATEST, PAGE, RESULTS, result_columns
+from utils.errors import UserError
+from utils.files import flush_to_disk, naming_file
+from utils.layout import (
+    BEST,
+    DISTANCE_COLUMNS,
+    DISTANCES,
+    LATEST,
+    PAGE,
+    PREVIOUS,
+    RESULTS,
+    TENSORBOARD,
+    result_columns,
+)
 from utils.run_folder import append_rows, write_manifest
 from utils.tensorboard import TensorBoardExport
-from utils.trainer import EpochReport
+from utils.trainer import EpochReport, PartialEpoch
 
 CHECKPOINT_SHARE, PAGE_SHARE = 0.02, 0.02  # of a run's time
 FIRST_PAGE_SECONDS = 1.5  # a guess at the first page, which also loads the plotting library
@@ -54,22 +66,24 @@ class RunWriter:
     Args:
         folder: an existing run folder.
         manifest: the content of config.json.
-        make_checkpoint: returns the present state as a checkpoint, given (epoch, step, best).
+        make_checkpoint: returns the present state as a checkpoint, given (epoch, step, best, PartialEpoch or None).
         best: {'epoch', 'val_error1'} so far, or None.
         save_all: keep the checkpoint of every epoch.
+        save_minutes: after so many since the last checkpoint the next one is due; 0: none is due by time.
         export: given each epoch's rows as well.
     """
 
     def __init__(
-        self, folder: Path, manifest: dict, *, make_checkpoint: Callable[[int, int, dict | None], dict],
-        best: dict | None = None, save_all: bool = False, export: TensorBoardExport | None = None,
+        self, folder: Path, manifest: dict, *, make_checkpoint: Callable[..., dict], best: dict | None = None,
+        save_all: bool = False, save_minutes: float = 0.0, export: TensorBoardExport | None = None,
     ):
         self._folder, self._manifest = folder, manifest
         self._make_checkpoint, self._best, self._save_all = make_checkpoint, best, save_all
-        self._export = export
+        self._export, self._save_minutes = export, save_minutes
         self._unsaved: dict | None = None  # the state after the last epoch, where it is not on disk
         self._unsaved_best: dict | None = None
-        self._start = time.perf_counter()
+        self._has_page = False  # drawn by this process
+        self._start = self._last_save = time.perf_counter()
         self._seconds_before = manifest.get('seconds') or 0.0
         self._checkpoints, self._pages = Budget(CHECKPOINT_SHARE), Budget(PAGE_SHARE, FIRST_PAGE_SECONDS)
 
@@ -85,12 +99,13 @@ class RunWriter:
         append_rows(self._folder / RESULTS, [row])
         if self._export is not None:
             columns = result_columns(self._manifest['settings'])
-            self._export.add(_named(columns, [row]), _named(DISTANCE_COLUMNS, distances))
+            with naming_file(self._folder / TENSORBOARD):
+                self._export.add(_named(columns, [row]), _named(DISTANCE_COLUMNS, distances))
         improved = self._best is None or report.val.error1 < self._best['val_error1']
         if improved:
             self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}
-        saves_now = is_last or self._save_all or self._checkpoints.allows()
-        state = self._make_checkpoint(report.epoch, report.step, self._best)
+        saves_now = is_last or self._save_all or self.is_save_due() or self._checkpoints.allows()
+        state = self._make_checkpoint(report.epoch, report.step, self._best, None)
         self._unsaved = state if saves_now else copy_to_cpu(state)  # training goes on in the same tensors
         if improved:
             self._unsaved_best = self._unsaved
@@ -99,36 +114,95 @@ class RunWriter:
         if not is_last and self._pages.allows():
             self._pages.run(self._write_page)
 
+    def is_save_due(self) -> bool:
+        """Tell whether the last checkpoint was saved too long ago."""
+        return 0 < self._save_minutes * 60 <= time.perf_counter() - self._last_save
+
+    def save_within_epoch(self, epoch: int, step: int, partial: PartialEpoch) -> None:
+        """Save the present state as the latest checkpoint.
+
+        Args:
+            epoch: finished epochs.
+            step: updates made.
+            partial: what the epoch has come to.
+        """
+        state = self._make_checkpoint(epoch, step, self._best, partial)
+        self._checkpoints.run(lambda: self._save_latest(state))
+        self._unsaved = None
+
     def finish(self, status: str, message: str = '', **more) -> None:
         """Save the last finished epoch, set the run's status and what else is known at its end, write the last page."""
-        self._save()
+        try:
+            self._save()
+        except UserError as error:
+            status, message, more = 'failed', str(error), {}
+            raise
+        finally:
+            seconds = self._seconds_before + time.perf_counter() - self._start
+            self._manifest.update(status=status, message=message, seconds=round(seconds, 3), **more)
+            write_manifest(self._folder, self._manifest)
         if self._export is not None:
-            self._export.close()
-        seconds = self._seconds_before + time.perf_counter() - self._start
-        self._manifest.update(status=status, message=message, seconds=round(seconds, 3), **more)
-        write_manifest(self._folder, self._manifest)
-        self._write_page()
+            with naming_file(self._folder / TENSORBOARD):
+                self._export.close()
+        if status != 'interrupted' or self._has_page:  # loading the plotting library may take longer than is left
+            self._write_page()
 
     def _save(self) -> None:
-        """Save what is not on disk yet, the latest checkpoint last: until then its epochs would be made again."""
+        """Save what is not on disk yet."""
         if self._unsaved is None:
             return
-        for name in (RESULTS, DISTANCES):
-            flush_to_disk(self._folder / name)
         if self._save_all:
             save_checkpoint(self._folder / f'checkpoint_epoch_{self._unsaved["epoch"]}.pth.tar', self._unsaved)
+        self._save_latest(self._unsaved)
+        self._unsaved = None
+
+    def _save_latest(self, state: dict) -> None:
+        """Save a state that all rows written so far belong to, last of all: until then its epochs would be repeated."""
+        for name in (RESULTS, DISTANCES):
+            flush_to_disk(self._folder / name)
         if self._unsaved_best is not None:
             save_checkpoint(self._folder / BEST, self._unsaved_best)
-        save_checkpoint(self._folder / LATEST, self._unsaved)
-        self._unsaved = self._unsaved_best = None
+            self._unsaved_best = None
+        save_checkpoint(self._folder / LATEST, state, previous=self._folder / PREVIOUS)
+        self._last_save = time.perf_counter()
 
     def _write_page(self) -> None:
         from utils.plots import write_run_page  # loads the plotting library, which the first page pays for
 
         try:
             write_run_page(self._folder)
+            self._has_page = True
         except Exception:  # a page that cannot be drawn must not end the training it shows
             log.warning('the page %s could not be written', self._folder / PAGE, exc_info=True)
+
+
+class SilentWriter:
+    """What a rank other than the first has in place of a RunWriter: it hands its part of each checkpoint to that one.
+
+    Args:
+        make_checkpoint: as for RunWriter.
+    """
+
+    def __init__(self, make_checkpoint: Callable[..., dict]):
+        self._make_checkpoint = make_checkpoint
+
+    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+        """Take part in the checkpoint after an epoch."""
+        self._make_checkpoint(report.epoch, report.step, None, None)
+
+    def is_save_due(self) -> bool:
+        """Leave that to the first rank."""
+        return False
+
+    def save_within_epoch(self, epoch: int, step: int, partial: PartialEpoch) -> None:
+        """Take part in a checkpoint."""
+        self._make_checkpoint(epoch, step, None, partial)
+
+    def finish(self, status: str, message: str = '', **more) -> None:
+        """Leave that to the first rank."""
+
+
+Writer = RunWriter | SilentWriter
 
 
 def _named(columns: tuple[str, ...], rows: list[tuple]) -> list[dict]:

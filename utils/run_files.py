@@ -185,7 +185,7 @@ def _read_config(path: Path) -> dict:
         return {}
     try:
         config = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f'{path} is not readable JSON ({error}): mend it or leave that folder out') from error
     if not isinstance(config, dict) or not isinstance(config.get('settings') or {}, dict):
         raise UserError(f'{path} is not the config.json of a run: it needs an object with "settings"')

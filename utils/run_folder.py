@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import io
 import json
 import logging
@@ -15,9 +16,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.checkpoint import load_file, save_checkpoint
+from utils.checkpoint import first_step_of_epoch, load_file, save_checkpoint
 from utils.errors import UserError
-from utils.files import copy_atomically, write_atomically
+from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
 from utils.layout import (
     BEST,
     CONFIG,
@@ -29,6 +30,7 @@ from utils.layout import (
     RESULTS,
     result_columns,
 )
+from utils.run_lock import RunLock, holder_of
 
 log = logging.getLogger('bigbatch')
 
@@ -50,21 +52,27 @@ def check_new_folder(folder: Path) -> None:
         raise UserError(f'--save {folder.name}: {parent} is no folder that can be written: see --results_dir')
 
 
-def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint: dict) -> None:
+def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint: dict) -> RunLock:
     """Create a run folder with config.json, the initial weights, the first checkpoint and empty tables.
+
+    Returns:
+        The lock on it, held since before it had its name.
 
     Raises:
         UserError: the folder exists already or cannot be written.
     """
-    with _new_folder(folder) as partial:
+    with _new_folder(folder) as (partial, lock):
         write_manifest(partial, manifest)
         save_checkpoint(partial / INITIAL, initial)
         save_checkpoint(partial / LATEST, checkpoint)
         write_rows(partial / RESULTS, [result_columns(manifest['settings'])])
         write_rows(partial / DISTANCES, [DISTANCE_COLUMNS])
+    return lock
 
 
-def fork_run_folder(run: Path, folder: Path, manifest: dict, *, checkpoint: Path, start: dict) -> dict | None:
+def fork_run_folder(
+    run: Path, folder: Path, manifest: dict, *, checkpoint: Path, start: dict
+) -> tuple[dict | None, RunLock]:
     """Create a run folder that goes on from a checkpoint of another run, which is left alone.
 
     Args:
@@ -73,20 +81,22 @@ def fork_run_folder(run: Path, folder: Path, manifest: dict, *, checkpoint: Path
         checkpoint: where `start` was read from.
 
     Returns:
-        The best epoch so far, or None.
+        The best epoch so far, or None, and the lock on the folder.
     """
-    with _new_folder(folder) as partial:
+    with _new_folder(folder) as (partial, lock):
         for name in (RESULTS, DISTANCES, INITIAL):
             shutil.copyfile(run / name, partial / name)
         shutil.copyfile(checkpoint, partial / LATEST)
         best = _keep_best(run, partial, checkpoint=checkpoint, start=start)
-        seconds = cut_tables(partial, epoch=start['epoch'], step=start['step'])
+        seconds = cut_tables(partial, start)
         write_manifest(partial, {**manifest, 'seconds': seconds})
-    return best
+    return best, lock
 
 
 def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dict) -> dict | None:
     """Cut a run back to one of its checkpoints; a kill between two of the steps leaves a run that can be resumed.
+
+    This process holds its lock, so what others left half written is nobody's any more.
 
     Args:
         manifest: the content of config.json from now on, but for the seconds spent so far.
@@ -95,19 +105,26 @@ def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dic
     Returns:
         The best epoch so far, or None.
     """
+    remove_leftovers(run)
     write_manifest(run, manifest)
     best = _keep_best(run, run, checkpoint=checkpoint, start=start)
     if checkpoint.absolute() != (run / LATEST).absolute():
         copy_atomically(checkpoint, run / LATEST)
-    seconds = cut_tables(run, epoch=start['epoch'], step=start['step'])
+    seconds = cut_tables(run, start)
     write_manifest(run, {**manifest, 'seconds': seconds})
     return best
 
 
-def cut_tables(folder: Path, *, epoch: int, step: int) -> float:
-    """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of the epochs left."""
-    seconds = 0.0
-    for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, step), (RESULTS, RESULT_COLUMNS, epoch)):
+def remove_leftovers(run: Path) -> None:
+    """Remove what a process that was killed has left half written in a run folder; this one holds its lock."""
+    for leftover in run.glob('.*.partial'):
+        leftover.unlink()
+
+
+def cut_tables(folder: Path, start: dict) -> float:
+    """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of what is left."""
+    seconds, last_step = 0.0, first_step_of_epoch(start)
+    for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, RESULT_COLUMNS, start['epoch'])):
         path = folder / name
         with open(path, newline='', encoding='utf-8') as file:
             header, *rows = list(csv.reader(file)) or [known]
@@ -116,7 +133,7 @@ def cut_tables(folder: Path, *, epoch: int, step: int) -> float:
         write_rows(path, [columns, *rows])
         if 'epoch_seconds' in columns:
             seconds = sum(float(row[columns.index('epoch_seconds')]) for row in rows)
-    return seconds
+    return seconds + (start['partial']['seconds'] if start.get('partial') else 0.0)
 
 
 def write_manifest(folder: Path, manifest: dict) -> None:
@@ -132,23 +149,30 @@ def write_rows(path: Path, rows: list) -> None:
 
 def append_rows(path: Path, rows: list) -> None:
     """Append rows to a table in one write."""
-    with open(path, 'a', newline='', encoding='utf-8') as file:
+    with naming_file(path), open(path, 'a', newline='', encoding='utf-8') as file:
         file.write(_as_csv(rows))
 
 
 @contextlib.contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder of another name, which becomes `folder` if all goes well and is gone otherwise."""
+def _new_folder(folder: Path) -> Iterator[tuple[Path, RunLock]]:
+    """Give a locked folder of another name, which becomes `folder` if all goes well and is gone otherwise."""
     check_new_folder(folder)
-    partial = folder.with_name(f'.{folder.name}.{os.getpid()}.partial')
+    for leftover in folder.parent.glob(f'.{glob.escape(folder.name)}.*.partial'):  # of a process that was killed
+        if not holder_of(leftover):
+            shutil.rmtree(leftover, ignore_errors=True)
+    partial, lock = folder.with_name(f'.{folder.name}.{os.getpid()}.partial'), None
     try:
         partial.mkdir(parents=True)
-        yield partial
+        lock = RunLock(partial)
+        yield partial, lock
         os.rename(partial, folder)
-    except OSError as error:
-        reason = error.strerror or error
+        flush_folder(folder.parent)
+    except (OSError, UserError) as error:
+        reason = getattr(error, 'strerror', None) or str(error).replace(str(partial), str(folder))
         raise UserError(f'--save {folder.name}: {folder} cannot be written ({reason}): see --results_dir') from error
     finally:
+        if lock is not None and partial.exists():
+            lock.release(partial)
         shutil.rmtree(partial, ignore_errors=True)
 
 
@@ -158,12 +182,21 @@ def _keep_best(run: Path, folder: Path, *, checkpoint: Path, start: dict) -> dic
     if best is None:
         return None
     for path in (run / BEST, checkpoint, run / f'checkpoint_epoch_{best["epoch"]}.pth.tar'):
-        if path.is_file() and load_file(path).get('epoch') == best['epoch']:
+        if _is_end_of_epoch(path, best['epoch']):
             if path != folder / BEST:
                 copy_atomically(path, folder / BEST)
             return best
     log.warning('the weights of epoch %d, the best so far, are gone: looking for the best from here on', best['epoch'])
     return None
+
+
+def _is_end_of_epoch(path: Path, epoch: int) -> bool:
+    """Tell whether a file is a sound checkpoint from the end of an epoch."""
+    try:
+        found = load_file(path)
+    except ValueError:
+        return False
+    return found.get('epoch') == epoch and not found.get('partial')
 
 
 def _as_csv(rows: list) -> str:

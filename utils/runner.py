@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import logging
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import torch
 
@@ -14,12 +18,18 @@ from utils import layout, manifest, results, run_folder, seeding
 from utils.averaging import settle
 from utils.config import checkpoint_of, read_config_json, run_of
 from utils.device import keep_freed_memory
-from utils.errors import DivergedError
+from utils.distributed import naming_failed_rank
+from utils.errors import DivergedError, OtherRankError, UserError
+from utils.files import naming_file
+from utils.interrupts import Interrupted, StopRequest, stop_requests
 from utils.logs import log_to_file
+from utils.parallel import Parallel, has_idle_parameters
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
+from utils.rank_states import begin_rank, collect_rank_states, restore_rank
+from utils.run_lock import RunLock
 from utils.tensorboard import TensorBoardExport
-from utils.trainer import EpochReport, Trainer, evaluate
+from utils.trainer import EpochReport, PartialEpoch, Trainer, evaluate
 
 log = logging.getLogger('bigbatch')
 
@@ -34,6 +44,16 @@ def score(experiment: Experiment) -> None:
     )
 
 
+def complete(folder: Path) -> None:
+    """Make up for a kill after the end of a run: remove what is half written, and draw a page that is out of date."""
+    run_folder.remove_leftovers(folder)
+    page, config = folder / layout.PAGE, folder / layout.CONFIG
+    if not page.is_file() or page.stat().st_mtime_ns < config.stat().st_mtime_ns:
+        from utils.plots import write_run_page  # loads the plotting library
+
+        write_run_page(folder)
+
+
 def train(experiment: Experiment, plan: str) -> None:
     """Train up to the last epoch and write the files of the run.
 
@@ -43,29 +63,26 @@ def train(experiment: Experiment, plan: str) -> None:
     config = experiment.config
     if experiment.device.type == 'cpu':
         keep_freed_memory()
-    content, best = _open_folder(experiment)
-    log_to_file(config.folder / layout.LOG)
-    log.info('%s\n%s', config.command, plan)
-    writer = results.RunWriter(
-        config.folder, content, make_checkpoint=functools.partial(snapshot, experiment), best=best,
-        save_all=config.save_all,
-        export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
-    )
+    content, best, lock = _open_folder(experiment) if experiment.ranks.is_first else ({}, None, None)
     try:
-        message = _run_epochs(experiment, writer)
+        with stop_requests('finishing the step, then saving') as stop:
+            _train(experiment, plan, content, best, stop)
+    except UserError as error:
+        raise UserError(f'{error}; --resume {config.folder} goes on') from error
+    finally:
+        if lock is not None:
+            lock.release(config.folder)
+
+
+def _train(experiment: Experiment, plan: str, content: dict, best: dict | None, stop: StopRequest) -> None:
+    config = experiment.config
+    parallel = _build_parallel(experiment)
+    writer = _build_writer(experiment, parallel, content, best)
+    log.info('%s\n%s', config.command, plan)
+    with _noting_the_end(writer, config.folder, stop), naming_failed_rank(parallel.ranks):
+        message = _run_epochs(experiment, parallel, writer, stop)
         tests = _score_at_end(experiment)
         _save_average(experiment)
-    except DivergedError as error:
-        log.debug('%s', error)
-        writer.finish('diverged', str(error))
-        raise
-    except KeyboardInterrupt:
-        writer.finish('failed', f'interrupted: --resume {config.folder} goes on')
-        raise
-    except Exception as error:
-        log.debug('failed', exc_info=True)
-        writer.finish('failed', f'{type(error).__name__}: {error}')
-        raise
     writer.finish('done', message, **tests, finished=manifest.now())
     for name, scores in tests.items():
         who = ', the average of the weights' if name == 'averaged_test' else ''
@@ -75,50 +92,107 @@ def train(experiment: Experiment, plan: str) -> None:
     log.info('page: %s', config.folder / layout.PAGE)
 
 
-def snapshot(experiment: Experiment, epoch: int, step: int, best: dict | None) -> dict:
+def _build_parallel(experiment: Experiment) -> Parallel:
+    model, ranks = experiment.model, experiment.ranks
+    if ranks.size == 1:
+        return Parallel(model)
+    inputs, targets, _ = experiment.data.train.peek(1)
+    has_idle = has_idle_parameters(model, experiment.criterion, (inputs, targets))
+    return Parallel(model, ranks, has_idle_parameters=has_idle)
+
+
+def _build_writer(
+    experiment: Experiment, parallel: Parallel, content: dict, best: dict | None
+) -> results.Writer:
+    """Build what writes the run's files, which the first rank alone does."""
+    config = experiment.config
+    make_checkpoint = functools.partial(snapshot, experiment, parallel=parallel)
+    if not parallel.ranks.is_first:
+        return results.SilentWriter(make_checkpoint)
+    with naming_file(config.folder / layout.LOG):
+        log_to_file(config.folder / layout.LOG)
+    return results.RunWriter(
+        config.folder, content, make_checkpoint=make_checkpoint, best=best,
+        save_all=config.save_all, save_minutes=config.checkpoint_minutes,
+        export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
+    )
+
+
+@contextlib.contextmanager
+def _noting_the_end(writer: results.Writer, folder: Path, stop: StopRequest) -> Iterator[None]:
+    """Save what is finished and write how it ended into config.json, where that is not well."""
+    try:
+        yield
+    except DivergedError as error:
+        log.debug('%s', error)
+        writer.finish('diverged', str(error))
+        raise
+    except Interrupted as error:
+        message = f'by {stop.name or "a signal to another rank"} {error}: --resume {folder} goes on'
+        log.debug('stopped %s', message)
+        writer.finish('interrupted', f'stopped {message}')
+        raise Interrupted(message) from error
+    except Exception as error:
+        log.debug('failed', exc_info=True)
+        with contextlib.suppress(UserError):  # where the disk is full, `error` says so
+            is_named = isinstance(error, (UserError, OtherRankError))
+            writer.finish('failed', str(error) if is_named else f'{type(error).__name__}: {error}')
+        raise
+
+
+def snapshot(
+    experiment: Experiment, epoch: int, step: int, best: dict | None, partial: PartialEpoch | None = None, *,
+    parallel: Parallel | None = None,
+) -> dict:  # fmt: skip
     """Return the present state as a checkpoint.
 
     Args:
         epoch: finished epochs.
         step: updates made.
         best: {'epoch', 'val_error1'} of the best epoch so far, or None.
+        partial: what the epoch that goes on has come to.
+        parallel: of several ranks, which all call this; what the first one gets is whole.
     """
     return {
         'version': checkpoints.VERSION,
         'epoch': epoch,
         'step': step,
         'best': best,
+        'partial': partial.state_dict() if partial else None,
         'state_dict': experiment.model.state_dict(),
         'optimizer': experiment.optimizer.state_dict(),
         'estimator': experiment.estimator.state_dict(),
         'average': experiment.average.state_dict() if experiment.average else {},
         'rng': seeding.get_rng_state(),
         'config': experiment.config.settings(),
+        **(collect_rank_states(parallel, partial) if parallel else {}),
     }
 
 
-def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> str:
+def _run_epochs(
+    experiment: Experiment, parallel: Parallel, writer: results.Writer, should_stop: Callable[[], bool]
+) -> str:
     """Make the epochs that are left and return what is to say about the end, if anything."""
     config, start = experiment.config, experiment.start
+    initial = _initial_weights(experiment)
+    partial = _restore(experiment, parallel)
     progress = Progress(
         experiment.steps_per_epoch, experiment.num_epochs, first_epoch=experiment.first_epoch,
-        batch_size=config.num_images, print_freq=config.print_freq,
+        first_index=partial.num_steps if partial else 0, batch_size=config.num_images, print_freq=config.print_freq,
+        stream=None if parallel.ranks.is_first else io.StringIO(),
     )
-    initial = checkpoints.load_file(config.folder / layout.INITIAL)['state_dict']
     trainer = Trainer(
         experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator,
-        initial={name: value.to(experiment.device) for name, value in initial.items()},
+        initial=initial,
         first_step=start['step'] if start else 0, clip_grad=config.clip_grad, on_step=progress.on_step,
+        should_stop=should_stop, should_save=writer.is_save_due, save=writer.save_within_epoch, parallel=parallel,
     )
-    if start:
-        experiment.estimator.load_state_dict(start.get('estimator', {}))  # older checkpoints have none
-        if experiment.average:
-            experiment.average.load_state_dict(start['average'])
-        seeding.set_rng_state(start['rng'])
     data, stop = experiment.data, experiment.stop_rule()
     if stop.is_reached:
         return stop.message
-    reports = trainer.fit(data.train, data.val, first_epoch=experiment.first_epoch, num_epochs=experiment.num_epochs)
+    reports = trainer.fit(
+        data.train, data.val, first_epoch=experiment.first_epoch, num_epochs=experiment.num_epochs, partial=partial
+    )
     try:
         for report in reports:
             measured = experiment.estimator.take_epoch() if config.noise_scale else {}
@@ -133,6 +207,26 @@ def _run_epochs(experiment: Experiment, writer: results.RunWriter) -> str:
     finally:
         progress.close()
     return stop.message
+
+
+def _initial_weights(experiment: Experiment) -> dict:
+    """Return the weights at step 0, which distances are measured from."""
+    if not experiment.start:
+        return {name: value.clone() for name, value in experiment.model.state_dict().items()}
+    initial = checkpoints.load_file(run_of(experiment.config.resume) / layout.INITIAL)['state_dict']
+    return {name: value.to(experiment.device) for name, value in initial.items()}
+
+
+def _restore(experiment: Experiment, parallel: Parallel) -> PartialEpoch | None:
+    """Bring all but weights and optimizer into the state to go on from, and return what the epoch had come to there."""
+    start, seed = experiment.start, experiment.config.seed
+    if not start:
+        begin_rank(parallel, seed)
+        return None
+    experiment.estimator.load_state_dict(start.get('estimator', {}))  # older checkpoints have none
+    if experiment.average:
+        experiment.average.load_state_dict(start['average'])
+    return restore_rank(parallel, start, seed)
 
 
 def _add_to_average(experiment: Experiment, report: EpochReport) -> tuple[EpochReport, tuple]:
@@ -158,7 +252,7 @@ def _score_at_end(experiment: Experiment) -> dict:
 def _save_average(experiment: Experiment) -> None:
     """Save the average of the weights as a checkpoint to score, to measure and to start from."""
     config, average = experiment.config, experiment.average
-    if average is None:
+    if average is None or not experiment.ranks.is_first:
         return
     if not average.count:
         log.warning('no average: the run ended before epoch %d, --swa-start', config.swa_start)
@@ -170,26 +264,25 @@ def _save_average(experiment: Experiment) -> None:
     checkpoints.save_checkpoint(config.folder / layout.AVERAGED, content)
 
 
-def _open_folder(experiment: Experiment) -> tuple[dict, dict | None]:
+def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | None]:
     """Create the folder of a new run or of a fork, or cut that of a resumed run.
 
     Returns:
-        The content of config.json, and the best epoch so far or None.
+        The content of config.json, the best epoch so far or None, and the lock on a folder that was created.
     """
     config, start, stored = experiment.config, experiment.start, experiment.stored
     content = new_manifest(experiment)
     if start is None:
         first = snapshot(experiment, experiment.first_epoch, 0, None)
         initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
-        run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
-        return content, None
+        return content, None, run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
     content['started'] = stored['started']
     where = {'checkpoint': checkpoint_of(config.resume), 'start': start}
     if experiment.continues_in_place:
-        best = run_folder.rewind_run_folder(config.folder, content, **where)
+        best, lock = run_folder.rewind_run_folder(config.folder, content, **where), None  # held since it was read
     else:
-        best = run_folder.fork_run_folder(run_of(config.resume), config.folder, content, **where)
-    return read_config_json(config.folder), best
+        best, lock = run_folder.fork_run_folder(run_of(config.resume), config.folder, content, **where)
+    return read_config_json(config.folder), best, lock
 
 
 def new_manifest(experiment: Experiment) -> dict:
@@ -210,6 +303,7 @@ def new_manifest(experiment: Experiment) -> dict:
         'data': experiment.data.fingerprint,
         'git': manifest.describe_code(),
         'num_threads': torch.get_num_threads(),
+        'ranks': experiment.ranks.size,
         'versions': manifest.describe_versions(),
         'device': manifest.describe_device(experiment.device),
         'seed': config.seed,

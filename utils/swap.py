@@ -9,22 +9,25 @@ ordinary runs of the training scripts, each resumed on its own; statistics of ba
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
 from utils import checkpoint as checkpoints
-from utils import layout, manifest, run_folder
+from utils import layout, manifest, run_folder, run_lock
 from utils.averaging import WeightAverage, settle
 from utils.config import read_config_json
+from utils.distributed import Ranks, from_environment, hear_from_first, meet
 from utils.errors import EXIT_DIVERGED, UserError, user_errors
 from utils.experiment import build_experiment
+from utils.interrupts import Interrupted
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
 from utils.plots import write_run_page
@@ -34,7 +37,8 @@ from utils.runner import new_manifest, snapshot
 from utils.suite import PlannedRun
 from utils.swap_config import PHASE1, SwapConfig, plan_phase1, plan_worker
 from utils.swap_files import SCORES, Average, phase_seconds, write_tables
-from utils.sweep_runs import Sweep, interrupted_by_sigterm
+from utils.swap_ranks import FOLDER, LOOKED, WORKERS, alone, follow_phases, own_workers
+from utils.sweep_runs import Sweep
 from utils.sweep_state import look_at
 from utils.trainer import evaluate
 from utils.weights import weight_distance
@@ -53,24 +57,42 @@ def run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object]) 
         config: checked by check_swap.
         parse: resolves the command line of a training script to its settings.
     """
+    ranks = from_environment()
+    if not (config.resume or config.dry_run):
+        config = replace(config, save=hear_from_first(ranks, 'save', config.save))  # the time, where it is not given
+    goes_on = config.resume and not config.dry_run and ranks.is_first
+    with run_lock.locked(config.folder) if goes_on else nullcontext():
+        return _run_swap(config, parse, ranks)
+
+
+def _run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object], ranks: Ranks) -> int:
     with user_errors():
-        if not config.resume:
+        if ranks.is_first and not config.resume:
             run_folder.check_new_folder(config.folder)
-        phase1 = build_experiment(_phase1_config(config))
+        phase1 = build_experiment(_phase1_config(config), ranks)
         workers = _plan_workers(config, phase1)
         worker = _build_worker(parse, workers[0], config)
     plan = _describe(config, phase1, worker)
     if config.dry_run:
-        print(plan)
+        log.info('%s', plan)
         return 0
     if config.resume and _is_finished(config, workers):
         log.info('%s: all phases are done', config.resume)
         return 0
-    content = _open_folder(config, phase1)
-    log_to_file(config.folder / layout.LOG)
-    log.info('%s\n%s', config.command, plan)
-    del phase1, worker  # their data, while other processes train
-    return _run_phases(config, workers, content, lambda: _build_worker(parse, workers[0], config, trained=True))
+    if not ranks.is_first:
+        del phase1, worker
+        follow_phases(plan_phase1(config), workers, config.folder, ranks, jobs=config.jobs)
+        return 0
+    content, lock = _open_folder(config, phase1)
+    try:
+        log_to_file(config.folder / layout.LOG)
+        log.info('%s\n%s', config.command, plan)
+        del phase1, worker  # their data, while other processes train
+        build_worker = functools.partial(_build_worker, parse, workers[0], config, trained=True)
+        return _run_phases(config, workers, content, build_worker, ranks)
+    finally:
+        if lock is not None:
+            lock.release(config.folder)
 
 
 def _phase1_config(config: SwapConfig) -> SwapConfig:
@@ -118,8 +140,8 @@ def _is_finished(config: SwapConfig, workers: Sequence[PlannedRun]) -> bool:
     return stored['status'] == 'done' and is_whole and not left
 
 
-def _open_folder(config: SwapConfig, phase1: Experiment) -> dict:
-    """Create the folder, or go on in it; return the content of its config.json."""
+def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock.RunLock | None]:
+    """Create the folder, or go on in it; return the content of its config.json and the lock on a new one."""
     content = new_manifest(phase1)
     epochs = phase1.num_epochs + config.swap_epochs
     content['settings'].update(save=config.save, results_dir=config.results_dir, num_epochs=epochs)
@@ -127,20 +149,22 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> dict:
     if config.resume:
         content['started'] = read_config_json(config.folder)['started']
         run_folder.write_manifest(config.folder, content)
-        return content
+        return content, None
     first = snapshot(phase1, phase1.first_epoch, 0, None)
     initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
-    run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
-    return content
+    return content, run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
 
 
 def _run_phases(
-    config: SwapConfig, workers: Sequence[PlannedRun], content: dict, build_worker: Callable[[], Experiment]
-) -> int:
+    config: SwapConfig, workers: Sequence[PlannedRun], content: dict, build_worker: Callable[[], Experiment],
+    ranks: Ranks,
+) -> int:  # fmt: skip
     try:
-        with _ending(config.folder, content), interrupted_by_sigterm():
+        with _ending(config.folder, content):
+            meet(ranks, FOLDER)
+            meet(ranks, LOOKED)
             phase1 = _train_phase1(config)
-            names = _train_workers(config, workers)
+            names = _train_workers(config, workers, ranks)
             with user_errors():
                 _average(config, content, phase1, names, build_worker())
     except _Phase1DivergedError as error:
@@ -160,9 +184,10 @@ def _ending(folder: Path, content: dict) -> Iterator[None]:
     except _Phase1DivergedError as error:
         write('diverged', str(error))
         raise
-    except KeyboardInterrupt:
-        write('failed', f'interrupted: --resume {folder} goes on')
-        raise
+    except Interrupted as error:
+        message = f'{error}: --resume {folder} goes on'
+        write('interrupted', f'stopped {message}')
+        raise Interrupted(message) from error
     except Exception as error:
         log.debug('failed', exc_info=True)
         write('failed', str(error))
@@ -176,6 +201,7 @@ def _train_phase1(config: SwapConfig) -> Run:
         raise UserError(
             f'phase 1 failed: {failure.line} (all of its output: {failure.output}); --resume {config.folder} goes on'
         )
+    _check_left(sweep)
     run = load_run(config.folder / PHASE1)
     message = run.config.get('message')
     if run.status == 'diverged':
@@ -186,14 +212,21 @@ def _train_phase1(config: SwapConfig) -> Run:
     return run
 
 
-def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun]) -> list[str]:
-    """Train the workers and return the names of those that ended well, all of them unless others may be left out."""
+def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun], ranks: Ranks) -> list[str]:
+    """Train the workers of this rank, and wait for the others.
+
+    Returns:
+        The names of those that ended well, all of them unless others may be left out.
+    """
     states = {run.name: look_at(run, config.folder) for run in workers}
     lost = {name: state.reason for name, state in states.items() if state.status == 'refused'}
     _report_lost(config, lost)
     left = [run for run in workers if run.name not in lost]
-    sweep = Sweep(left, config.folder, jobs=config.jobs, fail_fast=False)
+    own = [run for run in own_workers(workers, ranks) if run in left]
+    sweep = Sweep(own, config.folder, jobs=config.jobs, fail_fast=False, environment=alone(ranks))
     sweep.execute()
+    _check_left(sweep)
+    meet(ranks, WORKERS)
     lost |= {failure.name: f'{failure.line} (all of its output: {failure.output})' for failure in sweep.failures}
     for run in left:
         if run.name not in lost and (reason := _find_damage(config.folder, run.name, num_epochs=config.swap_epochs)):
@@ -203,6 +236,12 @@ def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun]) -> list[st
     if not names:
         raise UserError(f'all {len(workers)} workers are lost: nothing is left to average')
     return names
+
+
+def _check_left(sweep: Sweep) -> None:
+    """End where a run is still written by another process, such as one whose parent was killed, or was stopped."""
+    for name, why in sweep.left.items():
+        raise Interrupted(f'as {name} {why}')
 
 
 def _find_damage(parent: Path, name: str, *, epochs_before: int = 0, num_epochs: int | None = None) -> str:

@@ -26,7 +26,7 @@ SET_FOR_PHASES = frozenset((
 SET_FOR_WORKERS = frozenset((
     'regime', 'optimizer', 'lr', 'momentum', 'weight_decay', 'lr_bb_fix', 'lr_fix_policy', 'regime_bb_fix',
     'regime_bb_multi', 'base_lr_per_example', 'warmup_epochs', 'warmup_start', 'linear_decay', 'stop_accuracy',
-    'epochs', 'start_epoch', 'init_from', 'seed', 'val_seed', 'gradient_noise', 'mini_batch_size',
+    'epochs', 'start_epoch', 'init_from', 'seed', 'val_seed', 'gradient_noise', 'mini_batch_size', 'bn_per_rank',
 ))  # fmt: skip
 SEEDS_APART = 1000  # between the first workers of neighbouring seeds
 

@@ -12,7 +12,8 @@ def add_swap_args(parser: Parser) -> None:
     """Add the flags of the second and the third phase."""
     group = parser.add_argument_group('SWAP, main_swap.py alone: workers that go on from where the large batch ends')
     group.add_argument(
-        '--swap-workers', type=whole(2), default=8, metavar='W', help='runs of their own, whose weights are averaged'
+        '--swap-workers', type=whole(2, 1000), default=8, metavar='W',
+        help='runs of their own, whose weights are averaged',
     )
     group.add_argument(
         '--swap-batch-size', type=whole(1), metavar='B', help='examples per update of a worker; B0 if not given'

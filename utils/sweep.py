@@ -14,9 +14,10 @@ from pathlib import Path
 
 from utils.commands import name_suffix, settings_of
 from utils.errors import UserError, command
+from utils.interrupts import Interrupted
 from utils.parser import Parser, whole
 from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
-from utils.sweep_runs import Sweep, interrupted_by_sigterm
+from utils.sweep_runs import Sweep
 from utils.sweep_state import State, look_at
 
 
@@ -49,7 +50,9 @@ def _build_parser() -> Parser:
         epilog='Flags behind -- are added to every command: ./run_experiments.sh quickstart -- --device cpu',
     )
     parser.add_argument('suite', nargs='?', metavar='SUITE|FILE', help='name of a suite, or a file of commands')
-    parser.add_argument('--seeds', type=whole(1), metavar='N', help='seeds 0 to N-1 for every row; else the suite says')
+    parser.add_argument(
+        '--seeds', type=whole(1, 10_000), metavar='N', help='seeds 0 to N-1 for every row; else the suite says'
+    )
     parser.add_argument('--jobs', type=whole(1), default=1, metavar='N', help='runs at a time; they share the cores')
     parser.add_argument('--filter', default='', metavar='TEXT', help='only the runs with this text in their name')
     parser.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of the suite')
@@ -63,11 +66,9 @@ def _build_parser() -> Parser:
 def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool) -> int:
     sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
     try:
-        with interrupted_by_sigterm():
-            sweep.execute()
-    except KeyboardInterrupt:
-        print(f'{sweep.describe()}; the same command goes on from here', file=sys.stderr)
-        raise
+        sweep.execute()
+    except Interrupted as error:
+        raise Interrupted(f'{error}: {sweep.describe()}; the same command goes on from here') from error
     print(sweep.describe(), flush=True)
     failed = {failure.name for failure in sweep.failures}
     trained = [run for run in runs if not run.measures and run.name not in failed]
@@ -76,6 +77,9 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
         _compare(finished, results_dir)
     for failure in sweep.failures:
         print(f'failed: {failure.name}: {failure.line}  (all of its output: {failure.output})', file=sys.stderr)
+    if sweep.left and not failed:
+        name, why = next(iter(sweep.left.items()))
+        raise Interrupted(f'{name} {why}; the same command goes on from here once all runs have ended')
     return 1 if failed else 0
 
 

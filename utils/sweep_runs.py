@@ -1,8 +1,10 @@
-"""Execute planned runs, several at a time, each in a process of its own: one that fails takes no other with it."""
+"""Execute planned runs, several at a time, each in a process of its own: one that fails takes no other with it.
+
+A signal is passed on to the runs, which save and end. A run that another process is writing is left to it.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -10,18 +12,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, UserError
+from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED, UserError
+from utils.interrupts import Interrupted, stop_requests
+from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
 SHOWN = 3  # runs in a line of progress
-WORDS = {0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', -signal.SIGTERM: 'stopped'}
+WORDS = {
+    0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', EXIT_KILLED: 'stopped',
+    -signal.SIGTERM: 'stopped', -signal.SIGINT: 'stopped',
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,18 +58,25 @@ class Sweep:
         runs: in the order in which they start.
         results_dir: parent of their folders.
         fail_fast: start nothing more once a run has failed.
+        environment: of the runs; None: that of this process.
 
     Attributes:
-        counts: runs by how they ended: done, diverged, FAILED, stopped, skipped (what they need has failed); those that
-            were finished before included.
+        counts: runs by how they ended: done, diverged, FAILED, stopped, skipped (what they need has failed), left (to
+            another process, or what they need is); those that were finished before included.
         failures: in the order in which they happened.
+        left: why a run is not finished though it has not failed, by its name.
     """
 
-    def __init__(self, runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool):
+    def __init__(
+        self, runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool,
+        environment: Mapping[str, str] | None = None,
+    ):  # fmt: skip
         self.counts: Counter[str] = Counter()
         self.failures: list[Failure] = []
+        self.left: dict[str, str] = {}
         self._runs, self._results_dir = runs, results_dir
         self._jobs, self._fail_fast = jobs, fail_fast
+        self._environment = os.environ if environment is None else environment
         self._active: list[_Running] = []
         self._todo: list[tuple[PlannedRun, State]] = []
         self._estimate = Estimate()
@@ -73,18 +87,23 @@ class Sweep:
 
         Raises:
             UserError: a run's folder is in the way; nothing is started.
+            Interrupted: a signal came; the runs have saved and ended.
         """
         self._look()
         try:
-            while (self._todo and not self._stops()) or self._active:
-                while len(self._active) < self._jobs and not self._stops() and (ready := self._pop_ready()):
-                    self._active.append(self._start(*ready))
-                self._collect()
-        except KeyboardInterrupt:
-            print('\nstopping', file=sys.stderr, flush=True)
+            with stop_requests('the runs finish their step, then save') as should_stop:
+                while (self._todo and not self._stops()) or self._active:
+                    while len(self._active) < self._jobs and not self._stops() and (ready := self._pop_ready()):
+                        self._active.append(self._start(*ready))
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+                    if should_stop():
+                        self._end_active(signal.SIGTERM)
+                        raise Interrupted(f'by {should_stop.name}')
+                    self._collect()
+        except KeyboardInterrupt as error:
+            if not isinstance(error, Interrupted):  # the second Ctrl-C
+                self._end_active(signal.SIGKILL)
             raise
-        finally:
-            self._stop_active()
 
     def describe(self) -> str:
         """Say in a line how the runs ended: `15 runs in 2 min 33 s: 14 done, 1 diverged`."""
@@ -111,7 +130,7 @@ class Sweep:
             print(f'{self.counts.total()} of {len(self._runs)} runs are done already{diverged}', flush=True)
 
     def _pop_ready(self) -> tuple[PlannedRun, State] | None:
-        """Take the first run that waits for no other; skip those that wait for one that has failed."""
+        """Take the first run that waits for no other; skip those that wait for one that has failed or is left."""
         failed = {failure.name: failure for failure in self.failures}
         waiting = {run.name for run, _ in self._todo} | {running.run.name for running in self._active}
         for run, before in list(self._todo):
@@ -120,10 +139,31 @@ class Sweep:
                 self._todo.remove((run, before))
                 self._skip(run, broken[0])
                 return self._pop_ready()
+            if waits_for := [name for name in run.needs if name in self.left]:
+                self._todo.remove((run, before))
+                self._leave(run, f'waits for {waits_for[0]}')
+                return self._pop_ready()
             if not waiting.intersection(run.needs):
                 self._todo.remove((run, before))
-                return run, before
+                return (run, now) if (now := self._claim(run)) else self._pop_ready()
         return None
+
+    def _claim(self, run: PlannedRun) -> State | None:
+        """Look at a run once more; None where another process writes it, or has finished it since the first look."""
+        now, holder = look_at(run, self._results_dir), holder_of(self._results_dir / run.name)
+        if holder:
+            self._leave(run, f'is being written by {holder}')
+        elif now.is_finished:
+            self.counts[now.status] += 1
+            print(f'{now.status:9}{run.name}  by another process', flush=True)
+        else:
+            return now
+        return None
+
+    def _leave(self, run: PlannedRun, why: str) -> None:
+        self.counts['left'] += 1
+        self.left[run.name] = why
+        print(f'{"left":9}{run.name}  {why}', flush=True)
 
     def _skip(self, run: PlannedRun, needed: Failure) -> None:
         self.counts['skipped'] += 1
@@ -140,7 +180,7 @@ class Sweep:
         arguments = [*run.argv, '--results_dir', str(self._results_dir)]
         arguments = arguments if begins or run.measures else ['--resume', str(folder), *run.extra]
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
-        environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // self._jobs)), **os.environ}
+        environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // self._jobs)), **self._environment}
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
             [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
@@ -151,7 +191,6 @@ class Sweep:
         return _Running(run, before, process, output, time.monotonic())
 
     def _collect(self) -> None:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
         for running in [running for running in self._active if running.process.poll() is not None]:
             self._active.remove(running)
             self._report(running)
@@ -164,12 +203,17 @@ class Sweep:
     def _report(self, running: _Running) -> None:
         code, name = running.process.returncode, running.run.name
         word = WORDS.get(code, 'FAILED')
+        if word == 'FAILED' and self._claim(running.run) is None:  # another sweep was faster by a moment
+            running.output.close()
+            return
         self.counts[word] += 1
         seconds = time.monotonic() - running.start
         of = f'({self.counts.total()} of {len(self._runs)})'
         print(f'{word:9}{name}  {duration(seconds)}  {of}', flush=True)
         record = self._results_dir / f'{name}.failed.txt'
-        if word in ('done', 'diverged'):
+        if word == 'stopped':
+            self.left[name] = 'was stopped'
+        elif word in ('done', 'diverged'):
             record.unlink(missing_ok=True)
         else:
             self._keep_failure(running, record)
@@ -203,22 +247,13 @@ class Sweep:
         left = self._estimate.describe([run.row for run, _ in self._todo], underway, jobs=self._jobs)
         return f'running  {", ".join(texts[:SHOWN])}{more}; {left}'
 
-    def _stop_active(self) -> None:
+    def _end_active(self, number: int) -> None:
+        """Send the runs a signal and wait until they have ended."""
         for running in self._active:
-            running.process.terminate()
+            running.process.send_signal(number)
         for running in self._active:
             running.process.wait()
             running.output.close()
-
-
-@contextlib.contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """Let a sweep that is told to end take its runs with it, as with Ctrl-C."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _num_cores() -> int:

@@ -2,6 +2,8 @@
 
 Losses and errors stay on the device within an epoch. A loss or gradient that stops being finite ends the run before
 the weights are updated with it on a CPU, and at most CHECK_EVERY updates later on a GPU, where every look is a wait.
+A run may be saved and stopped after any update: what the epoch has come to by then is part of the checkpoint. Ranks
+hear of each other's losses and requests to stop in one sum of a few numbers with each look, and act on them alike.
 """
 
 from __future__ import annotations
@@ -9,15 +11,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
-from utils.errors import DivergedError
+from utils.distributed import sum_over_ranks
+from utils.errors import DivergedError, Interrupted
 from utils.forward import score
 from utils.meters import Scores, ScoreSums
 from utils.optim import RegimeOptimizer
+from utils.parallel import Parallel
 from utils.weights import is_log_spaced, weight_distance, weight_distance_tensor
 
 CHECK_EVERY = 50  # updates between two looks at the loss on a GPU
@@ -48,6 +52,27 @@ class EpochReport:
     distances: tuple[DistancePoint, ...]  # at the log-spaced steps of this epoch
 
 
+@dataclass(frozen=True)
+class PartialEpoch:
+    """What an epoch has come to after some of its updates, or after all of them but before it is scored."""
+
+    num_steps: int  # its updates so far
+    seconds: float
+    score_sums: dict  # see ScoreSums.state_dict
+    norm_sum: float  # of the updates' gradient norms
+    last_grad_norm: float
+    distances: tuple[DistancePoint, ...]
+
+    def state_dict(self) -> dict:
+        """Return plain values, as a checkpoint holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_state_dict(cls, state: dict) -> PartialEpoch:
+        """Return what state_dict described."""
+        return cls(**{**state, 'distances': tuple(DistancePoint(**point) for point in state['distances'])})
+
+
 class Trainer:
     """Train a model batch by batch.
 
@@ -60,11 +85,18 @@ class Trainer:
         first_step: updates made before, by the run that this one goes on from.
         clip_grad: bound on the global L2 norm of the gradient; 0 is off.
         on_step: called after each update with (epoch, index of the step in it, ScoreSums so far).
+        should_stop: asked after each update and before each epoch; True ends the training there.
+        should_save: asked after each update.
+        save: called with (finished epochs, updates made, PartialEpoch) after an update that one of the two asks for.
+        parallel: the same model as this rank trains it, if there are several; each of the three functions is called on
+            all of them, and the PartialEpoch is a rank's own.
     """
 
     def __init__(
         self, model: nn.Module, criterion: nn.Module, optimizer: RegimeOptimizer, estimator: Callable, *,
         initial: Mapping[str, Tensor], first_step: int = 0, clip_grad: float = 5.0, on_step: Callable | None = None,
+        should_stop: Callable[[], bool] = lambda: False, should_save: Callable[[], bool] = lambda: False,
+        save: Callable[[int, int, PartialEpoch], object] | None = None, parallel: Parallel | None = None,
     ):
         self.model, self.criterion = model, criterion
         self.optimizer, self.estimator = optimizer, estimator
@@ -72,18 +104,32 @@ class Trainer:
         self._initial = initial
         self._clip_grad = clip_grad
         self._on_step = on_step or (lambda epoch, index, sums: None)
+        self._should_stop, self._should_save = should_stop, should_save
+        self._save = save or (lambda epoch, step, partial: None)
+        self._parallel = parallel or Parallel(model)
+        self._heard = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
 
-    def fit(self, train_loader, val_loader, *, num_epochs: int, first_epoch: int = 0) -> Iterator[EpochReport]:
+    def fit(
+        self, train_loader, val_loader, *, num_epochs: int, first_epoch: int = 0, partial: PartialEpoch | None = None
+    ) -> Iterator[EpochReport]:
         """Train from first_epoch up to num_epochs and yield a report after each.
+
+        Args:
+            partial: what the first of these epochs had come to when it was saved; the optimizer is in that epoch.
 
         Raises:
             DivergedError: the loss or the gradient is not finite any more.
+            Interrupted: should_stop said so; within an epoch `save` has been called.
         """
         for epoch in range(first_epoch, num_epochs):
-            start = time.perf_counter()
-            train, watch, distances = self._train_epoch(train_loader, epoch)
-            train_scores = train.scores()
-            train_seconds = time.perf_counter() - start
+            if partial is None and self._parallel.any(self._should_stop()):
+                raise Interrupted(f'after epoch {epoch} of {num_epochs}')
+            underway = self._train_epoch(train_loader, epoch, partial)
+            partial, watch = None, underway.watch
+            underway.sums.sum_over_ranks()
+            self._parallel.statistics.gather()
+            train_scores = underway.sums.scores()
+            train_seconds = underway.seconds()
             val_scores = evaluate(self.model, self.criterion, val_loader)
             distance = weight_distance(self.model, self._initial)
             # the epoch's last update is seen by no later step of it
@@ -100,28 +146,60 @@ class Trainer:
                 val=val_scores,
                 grad_norm=watch.mean_grad_norm(),
                 weight_distance=distance,
-                epoch_seconds=time.perf_counter() - start,
-                images_per_second=train.num_examples / train_seconds,
-                distances=distances,
+                epoch_seconds=underway.seconds(),
+                images_per_second=underway.sums.num_examples / train_seconds,
+                distances=underway.distances(),
             )
 
-    def _train_epoch(self, loader, epoch: int) -> tuple[ScoreSums, _Watch, tuple[DistancePoint, ...]]:
+    def _train_epoch(self, loader, epoch: int, partial: PartialEpoch | None) -> _Underway:
+        """Make the updates of an epoch that are left."""
         self.model.train()
-        self.optimizer.start_epoch(epoch)
-        device = next(self.model.parameters()).device
-        sums, watch, points = ScoreSums(device), _Watch(device, epoch + 1), []
-        for index, batch in enumerate(loader.epoch(epoch)):
-            batch_sums = self._train_step(batch, watch)
-            sums.merge(batch_sums)
+        underway = _Underway(next(self.model.parameters()).device, epoch, partial, self._share)
+        if partial is None:
+            self.optimizer.start_epoch(epoch)
+        else:
+            self.optimizer.lr = self.optimizer.lr_at(self.step - 1)
+        for index, batch in enumerate(loader.epoch(epoch, underway.num_steps), underway.num_steps):
+            batch_sums = self._train_step(batch, underway.watch)
+            underway.add(batch_sums)
             if is_log_spaced(self.step):
-                points.append((self.step, weight_distance_tensor(self.model, self._initial), batch_sums.mean_loss()))
-            self._on_step(epoch, index, sums)
-        watch.check()
-        return sums, watch, tuple(DistancePoint(step, dist.item(), loss.item()) for step, dist, loss in points)
+                distance = weight_distance_tensor(self.model, self._initial)
+                underway.points.append((self.step, distance, self._parallel.mean(batch_sums.mean_loss())))
+            self._on_step(epoch, index, underway.sums)
+            self._heed(underway)
+        underway.watch.check()
+        return underway
+
+    def _heed(self, underway: _Underway) -> None:
+        """Save and stop where that is asked for."""
+        stops, saves = self._heard
+        if self._parallel.ranks.size == 1:
+            stops = self._should_stop()
+            saves = stops or self._should_save()
+        if stops or saves:
+            underway.watch.check()
+            self._parallel.statistics.gather()
+            start = time.perf_counter()
+            self._save(underway.epoch, self.step, underway.partial())
+            underway.pause(time.perf_counter() - start)
+        if stops:
+            raise Interrupted(f'in epoch {underway.epoch + 1} after update {self.step}')
+        self._heard = (False, False)
+
+    def _share(self, losses: Tensor) -> Tensor:
+        """Return the means over the ranks of the losses of some updates, and hear what the ranks ask for."""
+        ranks = self._parallel.ranks
+        if ranks.size == 1:
+            return losses
+        asked = [self._should_stop(), ranks.is_first and self._should_save()]
+        sums = sum_over_ranks(torch.cat([losses / ranks.size, losses.new_tensor(asked)]))
+        self._heard = tuple(flag > 0 for flag in sums[-2:].tolist())
+        return sums[:-2]
 
     def _train_step(self, batch, watch: _Watch) -> ScoreSums:
         self.optimizer.zero_grad()
-        sums = self.estimator(self.model, self.criterion, batch, step=self.step)
+        with self._parallel.statistics.of_update():
+            sums = self.estimator(self._parallel.model, self.criterion, batch, step=self.step)
         grad_norm = clip_gradient(self.optimizer.parameters, self._clip_grad)
         watch.see(self.step, sums.mean_loss(), grad_norm, self.optimizer)
         self.optimizer.step(self.step)
@@ -144,15 +222,64 @@ def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
         model.train(was_training)
 
 
+class _Underway:
+    """What the epoch that goes on has come to; epoch from 0, partial: what it had come to when it was saved.
+
+    share: makes the losses that are looked at those of all ranks.
+    """
+
+    def __init__(self, device: torch.device, epoch: int, partial: PartialEpoch | None, share: Callable):
+        self.epoch, self.num_steps = epoch, 0
+        self.sums, self.watch = ScoreSums(device), _Watch(device, epoch + 1, share)
+        self.points: list[tuple] = []  # of DistancePoint, the values still on the device
+        self._before: tuple[DistancePoint, ...] = ()
+        self._start = time.perf_counter()
+        if partial is not None:
+            self.num_steps, self._before = partial.num_steps, partial.distances
+            self._start -= partial.seconds
+            self.sums.load_state_dict(partial.score_sums)
+            self.watch.go_on(partial)
+
+    def add(self, sums: ScoreSums) -> None:
+        """Count an update."""
+        self.sums.merge(sums)
+        self.num_steps += 1
+
+    def pause(self, seconds: float) -> None:
+        """Leave out time that went into something else."""
+        self._start += seconds
+
+    def seconds(self) -> float:
+        """Return the time since the epoch began, pauses left out."""
+        return time.perf_counter() - self._start
+
+    def distances(self) -> tuple[DistancePoint, ...]:
+        """Return the points, which waits for the device."""
+        read = (DistancePoint(step, distance.item(), loss.item()) for step, distance, loss in self.points)
+        return (*self._before, *read)
+
+    def partial(self) -> PartialEpoch:
+        """Return all of it as plain values."""
+        return PartialEpoch(
+            self.num_steps, self.seconds(), self.sums.state_dict(), self.watch.norm_sum, self.watch.last_grad_norm,
+            self.distances(),
+        )
+
+
 class _Watch:
     """Look at loss and gradient norm of each update, on a GPU many at a time."""
 
-    def __init__(self, device: torch.device, epoch: int):
-        self._epoch = epoch
+    def __init__(self, device: torch.device, epoch: int, share: Callable[[Tensor], Tensor]):
+        self._epoch, self._share = epoch, share
         self._every = 1 if device.type == 'cpu' else CHECK_EVERY
         self._pending: list[tuple[int, float, Tensor]] = []
-        self._norm_sum, self._num_steps = 0.0, 0
+        self.norm_sum, self._num_steps = 0.0, 0
         self.last_grad_norm = math.nan
+
+    def go_on(self, partial: PartialEpoch) -> None:
+        """Take over what was seen of the epoch before."""
+        self._num_steps, self.norm_sum = partial.num_steps, partial.norm_sum
+        self.last_grad_norm = partial.last_grad_norm
 
     def see(self, step: int, loss: Tensor, grad_norm: Tensor, optimizer: RegimeOptimizer) -> None:
         self._pending.append((step, optimizer.lr_at(step), torch.stack([loss, grad_norm.to(loss.dtype)])))
@@ -163,14 +290,15 @@ class _Watch:
         """Raise DivergedError for the first update that was not finite."""
         if not self._pending:
             return
-        rows = torch.stack([row for _, _, row in self._pending]).tolist()
+        losses, norms = torch.stack([row for _, _, row in self._pending], dim=1)
+        rows = torch.stack([self._share(losses), norms], dim=1).tolist()
         for (step, lr, _), (loss, grad_norm) in zip(self._pending, rows, strict=True):
             if not (abs(loss) < float('inf') and grad_norm < float('inf')):
                 raise DivergedError(epoch=self._epoch, step=step + 1, lr=lr, loss=loss, grad_norm=grad_norm)
-            self._norm_sum += grad_norm
+            self.norm_sum += grad_norm
             self.last_grad_norm = grad_norm
             self._num_steps += 1
         self._pending.clear()
 
     def mean_grad_norm(self) -> float:
-        return self._norm_sum / max(1, self._num_steps)
+        return self.norm_sum / max(1, self._num_steps)

@@ -14,9 +14,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from utils.distributed import sum_over_ranks
 from utils.forward import forward_loss
 from utils.gradients.base import Estimator
-from utils.gradients.passes import untouched
+from utils.gradients.passes import bare, untouched
 from utils.meters import ScoreSums
 
 
@@ -36,7 +37,7 @@ class AdaptGradNorm(Estimator):
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         if step % self._every == 0:
             with untouched(model):
-                self._factor = copies_factor(model, criterion, batch)
+                self._factor = copies_factor(bare(model), criterion, batch)
         sums = self.inner(model, criterion, batch, step=step)
         for parameter in model.parameters():
             if parameter.grad is not None:
@@ -61,7 +62,7 @@ def copies_factor(model: nn.Module, criterion: nn.Module, batch) -> Tensor:
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     total, norms = None, []
     for number in range(batch.duplicates):
-        gradient = _gradient(model, criterion, batch.copy(number), parameters)
+        gradient = sum_over_ranks(_gradient(model, criterion, batch.copy(number), parameters))
         norms.append(gradient.norm())
         total = gradient if total is None else total + gradient
     shortened, mean = total.norm() / batch.duplicates, torch.stack(norms).mean()
@@ -69,11 +70,11 @@ def copies_factor(model: nn.Module, criterion: nn.Module, batch) -> Tensor:
 
 
 def _gradient(model: nn.Module, criterion: nn.Module, batch, parameters: list[nn.Parameter]) -> Tensor:
-    """Return the gradient of the mean loss of a batch as one vector, without touching `.grad`."""
-    total = None
+    """Return what is here of the gradient of the mean loss of a whole batch as one vector, without touching `.grad`."""
+    total = torch.zeros_like(nn.utils.parameters_to_vector(parameters))
     for inputs, targets, _ in batch:
         loss_sum, _ = forward_loss(model, criterion, inputs, targets)
-        found = torch.autograd.grad(loss_sum / batch.num_examples, parameters, allow_unused=True)
-        flat = torch.cat([each.flatten() for each in found if each is not None])
-        total = flat if total is None else total + flat
+        total += nn.utils.parameters_to_vector(torch.autograd.grad(
+            loss_sum / batch.whole_size, parameters, allow_unused=True, materialize_grads=True
+        ))  # fmt: skip
     return total

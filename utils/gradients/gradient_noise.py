@@ -5,8 +5,8 @@ gets the covariance (Sigma + sigma**2 * (Sigma + mu mu^T)) / B. With sigma**2 = 
 covariance of a batch of B / r, and an excess of (r - 1) * mu mu^T / B along the mean gradient itself.
 
 The paper alone has this method, its code does not. z is a pure function of (seed, step, example): it depends neither
-on micro-batches nor on the place of the example in the batch, copies of an example share it, and it is the same on
-every device.
+on micro-batches or ranks nor on the place of the example in the batch, copies of an example share it, and it is the
+same on every device.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.gradients.base import Estimator
+from utils.gradients.passes import with_one_sum
 from utils.meters import ScoreSums
 from utils.seeding import derive_seed
 
@@ -59,7 +60,7 @@ class GradientNoise(Estimator):
         sums = ScoreSums(next(model.parameters()).device)
         criterion = loss_of_each(criterion)
         seed = derive_seed(self._seed, 'gradient noise', step)
-        for inputs, targets, indices in batch:
+        for inputs, targets, indices in with_one_sum(model, batch):
             logits = model(inputs)
             losses = criterion(logits, targets)
             weights = 1 + self._sigma * normal_numbers(indices, seed)

@@ -16,9 +16,10 @@ import math
 import torch
 from torch import Tensor, nn
 
+from utils.distributed import sum_over_ranks
 from utils.forward import forward_loss
 from utils.gradients.base import Estimator
-from utils.gradients.passes import untouched
+from utils.gradients.passes import bare, untouched
 from utils.gradients.plain import PlainGradient
 from utils.meters import ScoreSums
 
@@ -60,17 +61,26 @@ class NoiseScaleGradient(Estimator):
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         sums = self._plain(model, criterion, batch, step=step)
-        if self._index % self._every == 0 and batch.num_examples > self._ghost_size:
-            self._measure(model, criterion, batch)
+        if self._index % self._every == 0 and batch.whole_size > self._ghost_size:
+            self._measure(bare(model), criterion, batch)
         self._index += 1
         return sums
+
+    def state_dict(self) -> dict:
+        """Return what was measured in the epoch that goes on."""
+        return {'noise_measured': list(self._measured), 'noise_index': self._index}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over what state_dict returned."""
+        self._measured, self._index = list(state.get('noise_measured', ())), state.get('noise_index', 0)
 
     def take_epoch(self) -> dict[str, float]:
         """Return noise_scale, gradient_norm2 and gradient_variance of the updates since the last call, and forget them.
 
         The two moments are means over the measured updates, nan where there was none.
         """
-        moments = torch.stack(self._measured).mean(dim=0).tolist() if self._measured else (math.nan, math.nan)
+        measured = [each.cpu() for each in self._measured]  # some of them may come from a checkpoint
+        moments = torch.stack(measured).mean(dim=0).tolist() if measured else (math.nan, math.nan)
         self._measured, self._index = [], 0
         return {
             'noise_scale': noise_scale(*moments), 'gradient_norm2': moments[0], 'gradient_variance': moments[1],
@@ -86,10 +96,10 @@ class NoiseScaleGradient(Estimator):
                 for piece in zip(inputs.split(self._ghost_size), targets.split(self._ghost_size), strict=True)
                 if len(piece[0]) == self._ghost_size
             ]
+        sums = sum_over_ranks(torch.stack([sum(norms, big_norm2 * 0), torch.full_like(big_norm2, len(norms))]))
         if norms:
-            small_norm2 = torch.stack(norms).mean()
-            sizes = {'small': self._ghost_size, 'big': batch.num_examples}
-            self._measured.append(torch.stack(gradient_moments(small_norm2, big_norm2, **sizes)))
+            sizes = {'small': self._ghost_size, 'big': batch.whole_size}
+            self._measured.append(torch.stack(gradient_moments(sums[0] / sums[1], big_norm2, **sizes)))
 
 
 def _gradient(model: nn.Module, criterion: nn.Module, piece: tuple, parameters: list[nn.Parameter]) -> list[Tensor]:

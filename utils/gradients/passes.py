@@ -1,12 +1,15 @@
-"""Forward passes beside those that train: they measure, and leave no trace in training."""
+"""Forward passes: those that train, which several ranks end with one sum of their gradients, and those that measure,
+which leave no trace in training.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 @contextlib.contextmanager
@@ -20,3 +23,23 @@ def untouched(model: nn.Module) -> Iterator[None]:
         finally:
             for buffer, value in saved:
                 buffer.copy_(value)
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """Return the network itself, without what sums its gradients over ranks."""
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+def with_one_sum(model: nn.Module, pieces: Sized) -> Iterator:
+    """Yield the pieces of a batch, and have the ranks sum up their gradients in the passes of the last one alone.
+
+    Pieces may be cut into pieces again, within one another: there is one sum, in the last of the last.
+
+    Args:
+        model: passes through it and back belong within the loop over these pieces.
+    """
+    last = len(pieces) - 1
+    for index, piece in enumerate(pieces):
+        waits = index < last and isinstance(model, DistributedDataParallel)
+        with model.no_sync() if waits else contextlib.nullcontext():
+            yield piece

@@ -3,7 +3,8 @@
 Each piece of the batch, a ghost or the whole of it, takes its forward and backward pass at weights with fresh noise, so
 that the mean over many updates is the gradient of the loss smoothed by that noise. The update itself starts from the
 clean weights. Where we differ: those are restored from a copy, not by subtraction; noise is a pure function of (seed,
-step, ghost), so it does not depend on micro-batches and a resumed run meets the same; one draw may serve the batch.
+step, ghost), so it does not depend on micro-batches or ranks and a resumed run meets the same; one draw may serve the
+batch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from utils.gradients.base import Estimator
+from utils.gradients.passes import bare, with_one_sum
 from utils.meters import ScoreSums
 from utils.perturbation import add_noise, noisy_parameters, perturbed
 from utils.seeding import make_generator
@@ -66,20 +68,29 @@ class SmoothOut(Estimator):
         strength = self._strength(step)
         if not strength:
             return self.inner(model, criterion, batch, step=step)
-        device = next(model.parameters()).device
-        sums = ScoreSums(device)
-        pieces = [batch] if self._ghost_size is None else _ghosts(batch, self._ghost_size)
-        for index, piece in enumerate(pieces):
-            generator = make_generator(self._seed, 'smoothout', step, index, device=device)
-            with self._noisy(model, strength, generator):
+        sums = ScoreSums(next(model.parameters()).device)
+        size = self._ghost_size or batch.whole_size
+        first = batch.start // size
+        self._skip(model, strength, step, range(first))
+        index = first
+        for index, piece in enumerate([batch] if self._ghost_size is None else _ghosts(model, batch, size), first):
+            with self._noisy(model, strength, step, index):
                 sums.merge(self.inner(model, criterion, piece, step=step))
+        self._skip(model, strength, step, range(index + 1, len(split_evenly(batch.whole_size, size))))
         return sums
 
-    def _noisy(self, model: nn.Module, strength: float, generator) -> contextlib.AbstractContextManager:
+    def _noisy(self, model: nn.Module, strength: float, step: int, index: int) -> contextlib.AbstractContextManager:
+        generator = make_generator(self._seed, 'smoothout', step, index, device=next(model.parameters()).device)
         if self._denoise:
-            return perturbed(model, strength, generator, exclude=self._exclude, **self._noise)
-        add_noise(noisy_parameters(model, self._exclude), strength, generator, **self._noise)
+            return perturbed(bare(model), strength, generator, exclude=self._exclude, **self._noise)
+        add_noise(noisy_parameters(bare(model), self._exclude), strength, generator, **self._noise)
         return contextlib.nullcontext()
+
+    def _skip(self, model: nn.Module, strength: float, step: int, indices: range) -> None:
+        """Add the noise of ghosts that other ranks have, where it stays in the weights."""
+        if not self._denoise:
+            for index in indices:
+                self._noisy(model, strength, step, index)
 
 
 @dataclass(frozen=True)
@@ -89,12 +100,15 @@ class _Ghost:
     micro_batch: tuple[Tensor, ...]
     num_examples: int  # of the whole batch
 
+    def __len__(self) -> int:
+        return 1
+
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         yield self.micro_batch
 
 
-def _ghosts(batch, size: int) -> Iterator[_Ghost]:
+def _ghosts(model: nn.Module, batch, size: int) -> Iterator[_Ghost]:
     """Cut a batch, whose micro-batches hold whole ghosts, as ghost batch norm does."""
-    for micro_batch in batch:
-        for start, stop in split_evenly(len(micro_batch[0]), size):
+    for micro_batch in with_one_sum(model, batch):
+        for start, stop in with_one_sum(model, split_evenly(len(micro_batch[0]), size)):
             yield _Ghost(tuple(part[start:stop] for part in micro_batch), batch.num_examples)

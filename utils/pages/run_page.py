@@ -111,10 +111,12 @@ def _status(run: Run) -> str:
         'running': f'finished {where}{_time_left(run, left)}. {reloads}',
         'done': f'finished {where} in {spent}.',
         'failed': f'stopped after {where}. What is drawn here was finished before that.',
+        'interrupted': f'stopped by a signal after {where}; it can be gone on with.',
         'diverged': f'stopped after {where}, because the loss was no longer finite. It is kept as a result.',
     }.get(run.status, f'status unknown to this page, last finished {where}.')
     reason = f'<br>{text(message)}' if message else ''
-    kind = run.status if run.status in ('running', 'done', 'failed', 'diverged') else ''
+    kind = {'interrupted': 'failed'}.get(run.status, run.status)
+    kind = kind if kind in ('running', 'done', 'failed', 'diverged') else ''
     return f'<p class="status {kind}"><strong>{text(run.status.capitalize())}</strong>: {text(words)}{reason}</p>'
 
 

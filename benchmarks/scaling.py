@@ -1,0 +1,155 @@
+"""Measure how training speeds up with ranks: one batch of a fixed size, cut into as many parts, one thread for each.
+
+    python benchmarks/scaling.py
+    python benchmarks/scaling.py --ranks 1 2 --b 1024 --dataset fake:8192:1x28x28:10 --steps 20
+
+Workload: mnist_f1 on MNIST, batch 4096, ghosts of 128, or what the flags say. Efficiency is images per second over
+those of one rank and their number. Bytes are those of the gradients that each rank puts into the sum of an update.
+Waiting is what an update takes longer than one without that sum, in turn, so that a slow moment hits both: the sum
+itself and the time until the slowest rank is there. More ranks than cores only show that they wait for a core.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+import torch  # noqa: E402
+
+from data import list_datasets  # noqa: E402
+from models import list_models  # noqa: E402
+from utils import manifest  # noqa: E402
+from utils.config import parse_config  # noqa: E402
+from utils.distributed import Ranks, from_environment, process_group  # noqa: E402
+from utils.errors import UserError, command, user_errors  # noqa: E402
+from utils.experiment import build_experiment  # noqa: E402
+from utils.flags import add_ghost_args, build_parser  # noqa: E402
+from utils.parallel import Parallel  # noqa: E402
+from utils.parser import Parser, whole  # noqa: E402
+from utils.plan import Experiment  # noqa: E402
+
+WARM_UP = 3  # updates
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Print a line for each number of ranks."""
+    parser = Parser(description=__doc__, takes_ranks=True)
+    parser.add_argument('--model', default='mnist_f1', help='network')
+    parser.add_argument('--dataset', default='mnist', help='data set')
+    parser.add_argument('--datasets-dir', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
+    parser.add_argument('--b', type=whole(1), default=4096, help='examples per update, over all ranks')
+    parser.add_argument('--mb', type=whole(1), default=128, help='examples per ghost')
+    parser.add_argument('--device', default='cpu', help='cpu, or cuda for a GPU of its own for each rank')
+    parser.add_argument('--steps', type=whole(1), default=20, help='pairs of updates, with and without the sum')
+    parser.add_argument('--ranks', type=whole(1), nargs='+', default=[1, 2, 4], help='numbers of ranks')
+    parser.add_argument('--measure', action='store_true', help='be one of the ranks, as this script starts itself')
+    flags = parser.parse_args(argv)
+    if flags.measure:
+        return _measure(flags)
+    print(f'machine   {manifest.describe_device(torch.device("cpu"))}, {os.cpu_count()} cores')
+    print(f'versions  {manifest.describe_versions()}  commit {manifest.describe_code()}')
+    print(f'workload  {flags.model} on {flags.dataset}, batch {flags.b}, ghosts of {flags.mb}, {flags.device}')
+    print(f'{"ranks":>5}{"images/s":>12}{"efficiency":>12}{"bytes an update":>17}{"waiting":>9}')
+    rates = {}
+    for size in flags.ranks:
+        found = _start(size, sys.argv[1:] if argv is None else argv)
+        rates[size] = flags.b / found['seconds']
+        first = flags.ranks[0]
+        efficiency = rates[size] / size / (rates[first] / first)
+        print(
+            f'{size:5}{rates[size]:12,.0f}{efficiency:12.2f}{found["bytes"]:17,}{found["waiting"]:9.1%}', flush=True
+        )
+    return 0
+
+
+def _start(size: int, words: list[str]) -> dict:
+    """Measure on so many ranks, in processes of their own."""
+    launch = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(size)]
+    done = subprocess.run(
+        [sys.executable, *launch, __file__, *words, '--measure'], env={**os.environ, 'OMP_NUM_THREADS': '1'},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = [line for line in done.stdout.splitlines() if line.startswith('{')]
+    if done.returncode or not lines:
+        errors = [line for line in done.stderr.splitlines() if line.startswith('error: ')] or ['no word from it']
+        raise UserError(f'{size} ranks: {errors[0]}')
+    return json.loads(lines[-1])
+
+
+def _measure(flags) -> int:
+    """Measure as one of the ranks; the first one prints."""
+    ranks = from_environment()
+    torch.set_num_threads(1)
+    with user_errors():
+        experiment = _build(flags, ranks)
+    with process_group(ranks, experiment.device):
+        parallel = Parallel(experiment.model, ranks)
+        pairs = _time_updates(experiment, parallel, flags.steps)
+    seconds, without = (statistics.median(column) for column in zip(*pairs, strict=True))
+    num = sum(each.numel() * each.element_size() for each in experiment.optimizer.parameters)
+    if ranks.is_first:
+        waiting = max(0.0, 1 - without / seconds) if ranks.size > 1 else 0.0
+        print(json.dumps({'seconds': seconds, 'waiting': waiting, 'bytes': num if ranks.size > 1 else 0}))
+    return 0
+
+
+def _build(flags, ranks: Ranks) -> Experiment:
+    parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_gbn.py')
+    add_ghost_args(parser, default=128)
+    line = ['--model', flags.model, '--dataset', flags.dataset, '--b', str(flags.b), '-mb', str(flags.mb)]
+    line += ['--base-batch-size', str(flags.mb), '--device', flags.device]
+    line += ['--datasets-dir', flags.datasets_dir] if flags.datasets_dir else []
+    return build_experiment(parse_config(parser, line), ranks)
+
+
+def _time_updates(experiment: Experiment, parallel: Parallel, num: int) -> list[tuple[float, float]]:
+    """Return the seconds of pairs of updates, with the sum over the ranks and without."""
+    batch = next(iter(experiment.data.train.epoch(0)))
+    experiment.model.train()
+    for _ in range(WARM_UP):
+        _update(experiment, parallel, batch)
+    pairs = []
+    for _ in range(num):
+        weights = [parameter.detach().clone() for parameter in experiment.optimizer.parameters]
+        alone = parallel.model.no_sync() if parallel.ranks.size > 1 else contextlib.nullcontext()
+        together = _seconds(experiment, parallel, batch)
+        with alone:
+            apart = _seconds(experiment, parallel, batch)
+        with torch.no_grad():  # ranks went apart by that
+            torch._foreach_copy_(experiment.optimizer.parameters, weights)
+        pairs.append((together, apart))
+    return pairs
+
+
+def _seconds(experiment: Experiment, parallel: Parallel, batch) -> float:
+    parallel.any(False)  # all begin at once
+    start = time.perf_counter()
+    _update(experiment, parallel, batch)
+    if experiment.device.type == 'cuda':
+        torch.cuda.synchronize(experiment.device)
+    return time.perf_counter() - start
+
+
+def _update(experiment: Experiment, parallel: Parallel, batch) -> None:
+    """Make one update as the trainer does."""
+    optimizer = experiment.optimizer
+    optimizer.zero_grad()
+    with parallel.statistics.of_update():
+        sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
+    torch.nn.utils.clip_grad_norm_(optimizer.parameters, experiment.config.clip_grad)
+    parallel.mean(sums.mean_loss())
+    optimizer.step(0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

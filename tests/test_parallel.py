@@ -1,0 +1,187 @@
+"""A rank's part of a batch, of the running statistics and of the sums, without other processes."""
+
+import copy
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from datasets.arrays import ArrayDataset
+from datasets.loader import DeviceLoader
+from datasets.stream import StreamLoader
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from utils.distributed import Ranks
+from utils.gradients import create_estimator
+from utils.interrupts import Interrupted
+from utils.optim import RegimeOptimizer
+from utils.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
+from utils.regime import Regime
+from utils.trainer import Trainer
+
+NUM, BATCH = 52, 24
+
+
+class Identity:
+    """A transform of images to floats for a StreamLoader."""
+
+    def __call__(self, image):
+        return torch.as_tensor(image, dtype=torch.float32)
+
+
+def make_loader(kind, **settings):
+    values = torch.arange(NUM * 3.0).view(NUM, 3)
+    targets = torch.arange(NUM) % 4
+    settings = {'batch_size': BATCH, 'seed': 3, **settings}
+    if kind is DeviceLoader:
+        return DeviceLoader(ArrayDataset(values, targets, num_classes=4), None, **settings)
+    return StreamLoader(list(zip(values, targets.tolist(), strict=True)), Identity(), **settings)
+
+
+@pytest.mark.parametrize('kind', [DeviceLoader, StreamLoader])
+@pytest.mark.parametrize('settings', [
+    {'shuffle': True, 'micro_batch_size': 5},
+    {},
+    {'duplicates': 2},
+    {'duplicates': 3, 'copies': 'together', 'shuffle': True, 'micro_batch_size': 6},
+])  # fmt: skip
+@pytest.mark.parametrize('size', [2, 5, 30])
+def test_the_parts_of_all_ranks_are_the_batch_in_order(kind, settings, size):
+    whole = make_loader(kind, **settings)
+    parts = [make_loader(kind, ranks=Ranks(rank, size), **settings) for rank in range(size)]
+    for batch, *others in zip(whole.epoch(1), *(loader.epoch(1) for loader in parts), strict=True):
+        assert [other.whole_size for other in others] == [batch.num_examples] * size
+        assert sum(other.num_examples for other in others) == batch.num_examples
+        inputs = [micro.inputs for other in others for micro in other]
+        assert torch.equal(torch.cat(inputs), torch.cat([micro.inputs for micro in batch]))
+        for number in range(batch.duplicates):
+            found = [micro.indices for other in others for micro in other.copy(number)]
+            assert torch.equal(torch.cat(found), torch.cat([micro.indices for micro in batch.copy(number)]))
+
+
+def make_network(momentum=0.1, ghost=2):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5, momentum=momentum), nn.ReLU(), nn.Linear(5, 4))
+    return convert_ghost_batch_norm(model, ghost).double().train()
+
+
+@pytest.mark.parametrize('momentum', [0.1, 1.0, None])
+@pytest.mark.parametrize('before', [0, 3])
+def test_parts_of_running_statistics_add_up_to_those_of_one_process(momentum, before, monkeypatch):
+    inputs = torch.randn(4, 12, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    whole = make_network(momentum)
+    for _ in range(before):
+        whole(inputs[0])
+    models = [copy.deepcopy(whole) for _ in range(3)]
+    parts = [RankStatistics(model, Ranks(rank, 3)) for rank, model in enumerate(models)]
+    for batch in inputs:
+        whole(batch)
+        for rank, (model, part) in enumerate(zip(models, parts, strict=True)):
+            with part.of_update():
+                for piece in batch[4 * rank : 4 * rank + 4].split(2):
+                    model(piece)
+    states = [part.state_dict() for part in parts]
+    sums = torch.cat([sum(state[name] for state in states) for name in ('counts', 'part')])
+    monkeypatch.setattr('utils.parallel.sum_over_ranks', lambda tensor: sums)
+    parts[1].gather()
+    for name, buffer in whole.named_buffers():
+        torch.testing.assert_close(models[1].get_buffer(name), buffer, rtol=1e-12, atol=1e-12)
+
+
+@pytest.fixture
+def ranks():
+    """Two ranks, the other of which is not there and adds nothing."""
+    dist.init_process_group('fake', store=FakeStore(), rank=0, world_size=2)
+    yield Ranks(0, 2)
+    dist.destroy_process_group()
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The numbers of values in each sum that is made outside of DistributedDataParallel."""
+    sizes, original = [], dist.all_reduce
+    monkeypatch.setattr(dist, 'all_reduce', lambda tensor: (sizes.append(tensor.numel()), original(tensor)))
+    return sizes
+
+
+def count_gradient_sums(parallel):
+    """Return a list that gets the number of values in each sum of gradients."""
+    sizes = []
+
+    def hook(_, bucket):
+        sizes.append(bucket.buffer().numel())
+        done = torch.futures.Future()
+        done.set_result(bucket.buffer())
+        return done
+
+    parallel.model.register_comm_hook(None, hook)
+    return sizes
+
+
+@pytest.mark.parametrize('name', ['plain', 'gradient_noise', 'smoothout'])
+def test_gradients_are_summed_once_an_update(name, ranks, counted):
+    model = make_network()
+    parallel = Parallel(model, ranks)
+    sizes = count_gradient_sums(parallel)
+    settings = {
+        'plain': {}, 'gradient_noise': {'sigma': 1.0, 'seed': 0},
+        'smoothout': {'inner': create_estimator('plain'), 'strength': lambda step: 0.1, 'ghost_size': 2, 'seed': 0},
+    }[name]
+    estimator = create_estimator(name, **settings)
+    loader = make_loader(DeviceLoader, micro_batch_size=4, ranks=ranks, dtype=torch.float64)
+    for step, batch in enumerate(loader.epoch(0)):
+        if batch.num_examples == 12:
+            assert len(batch) == 3
+            estimator(parallel.model, nn.CrossEntropyLoss(reduction='sum'), batch, step=step)
+    assert sizes == [sum(parameter.numel() for parameter in model.parameters())] * 2
+    assert counted == []
+
+
+@pytest.fixture
+def trainer(ranks):
+    """A trainer past the log-spaced steps, the updates that it saved after, and a loader of 13 updates."""
+    model, saved = make_network(), []
+    parallel = Parallel(model, ranks)
+    count_gradient_sums(parallel)  # as one rank has them; the other is not there
+    trainer = Trainer(
+        model, nn.CrossEntropyLoss(reduction='sum'),
+        RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}})), create_estimator('plain'),
+        initial={key: value.clone() for key, value in model.state_dict().items()}, first_step=1025, parallel=parallel,
+        save=lambda epoch, step, partial: saved.append(step),
+    )  # fmt: skip
+    return trainer, saved, make_loader(DeviceLoader, batch_size=4, ranks=ranks, dtype=torch.float64)
+
+
+def test_a_look_at_the_loss_is_one_small_sum(trainer, counted):
+    trainer, _, loader = trainer
+    next(trainer.fit(loader, loader, num_epochs=1))
+    # whether to stop; looks; training scores; running statistics, two of 5 channels and a count; validation scores
+    assert counted == [1, *[3] * 13, 4, 11, 4]
+
+
+def test_what_one_rank_asks_for_all_do(trainer, monkeypatch):
+    """Each look adds up losses and requests, here with another rank that asks to save, then to stop."""
+    trainer, saved, loader = trainer
+    answers = [[0, 1], [1, 0]]
+    monkeypatch.setattr(
+        'utils.trainer.sum_over_ranks', lambda sums: sums + torch.tensor([0.0, *answers.pop(0)], dtype=sums.dtype)
+    )
+    with pytest.raises(Interrupted, match='after update 1027'):
+        next(trainer.fit(loader, loader, num_epochs=1))
+    assert saved == [1026, 1027]
+
+
+def test_parameters_that_nothing_depends_on_are_found():
+    model = make_network()
+    examples = (torch.randn(4, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 3]))
+    assert not has_idle_parameters(model, nn.CrossEntropyLoss(reduction='sum'), examples)
+    model.idle = nn.Parameter(torch.zeros(2))
+    assert has_idle_parameters(model, nn.CrossEntropyLoss(reduction='sum'), examples)
+
+
+def test_ghosts_are_not_lost_to_synchronised_batch_norm():
+    with pytest.raises(ValueError, match=r'1 is a GhostBatchNorm1d'):
+        synchronize_batch_norm(make_network())
+    plain = synchronize_batch_norm(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)))
+    assert isinstance(plain[1], nn.SyncBatchNorm)

@@ -1,0 +1,166 @@
+"""Checkpoints within an epoch: what goes on from one equals what was never stopped, to the last bit."""
+
+import pytest
+import torch
+
+from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_rows, stable_rows
+from utils import checkpoint as checkpoints
+from utils.trainer import DistancePoint, PartialEpoch, Trainer
+
+SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
+COPIES = ('--duplicates', '2', '--adapt-grad-norm', '2', '--gradient-noise', '0.1', '--cutout', '2')
+DROPOUT = (
+    '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:64:3x12x12:4', '--epochs', '3', '-mb', '8'
+)  # fmt: skip
+RUNS = {
+    'plain': (main_normal, (*TINY, '--epochs', '3')),
+    'micro': (main_gbn, (*TINY_GBN, '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix')),
+    'smooth': (main_gbn, (*TINY_GBN, *SMOOTH)),
+    'noise scale': (main_gbn, (*TINY_GBN, '--noise-scale', '--warmup-epochs', '2', '--linear-decay')),
+    'copies': (main_gbn, (*TINY_GBN, *COPIES)),
+    'reset': (main_gbn, (*TINY_GBN, '--reset-momentum', '--lr', '0.01', '--optimizer', 'Adam')),
+    'dropout': (main_gbn, (*TINY, *DROPOUT)),
+    'stream': (main_gbn, (*TINY_GBN, '--dataset', 'FOLDER', '--model', 'cifar10_shallow', '--model_config', '{}')),
+}
+PLACES = ('save', 'results_dir', 'save_all', 'checkpoint_minutes')  # settings that a run may differ in
+
+
+class Killed(BaseException):
+    """Stands for a process that is gone."""
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """Leave out the drawing of pages, which takes longer than these runs."""
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory):
+    """A folder of class folders whose images are read one by one."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp('photos')
+    generator = torch.Generator().manual_seed(0)
+    for split, num in (('train', 16), ('val', 2)):
+        for label in range(4):
+            (folder / split / str(label)).mkdir(parents=True)
+            for number in range(num):
+                pixels = torch.randint(256, (20, 20, 3), generator=generator, dtype=torch.uint8)
+                Image.fromarray(pixels.numpy()).save(folder / split / str(label) / f'{number}.png')
+    return str(folder)
+
+
+def same(one, two) -> bool:
+    """Compare two checkpoints, but for what is only recorded."""
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(
+            same(value, two[key]) for key, value in one.items() if key not in PLACES
+        )
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    return one == two or (one != one and two != two)
+
+
+def assert_same_run(run, straight) -> None:
+    assert stable_rows(run) == stable_rows(straight)
+    assert (run / 'weight_distance.csv').read_text() == (straight / 'weight_distance.csv').read_text()
+    for name in ('checkpoint.pth.tar', 'model_best.pth.tar'):
+        assert same(*(checkpoints.load_file(folder / name) for folder in (run, straight))), name
+
+
+@pytest.mark.parametrize('name', RUNS)
+def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatch, name, photos):
+    """A checkpoint after every update, and the process dies after each of them in turn."""
+    script, flags = RUNS[name]
+    flags = tuple(photos if word == 'FOLDER' else word for word in flags)
+    flags += ('--workers', '0') if name == 'stream' else ()
+    straight = train(*flags, script=script, save='straight')
+    num_steps = int(stable_rows(straight)[-1]['step'])
+    run, original = tmp_path / 'results' / 'run', Trainer._heed
+
+    def dies(self, underway):
+        original(self, underway)
+        raise Killed
+
+    saves = ('--checkpoint-minutes', '1e-9')
+    command = [*flags, *saves, '--results_dir', str(tmp_path / 'results'), '--save', 'run']
+    for step in range(1, num_steps + 1):
+        monkeypatch.setattr(Trainer, '_heed', dies)
+        with pytest.raises(Killed):
+            script.main(command)
+        saved = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
+        assert saved['step'] == step
+        assert saved['partial']['num_steps'] == step - checkpoints.first_step_of_epoch(saved)
+        assert len(read_rows(run / 'results.csv')) == saved['epoch']
+        command = ['--resume', str(run), *saves]
+    monkeypatch.setattr(Trainer, '_heed', original)
+    assert script.main(command) == 0
+    assert_same_run(run, straight)
+    assert not list(run.glob('.*'))
+
+
+def test_saving_alone_changes_nothing(train):
+    straight = train(*TINY_GBN, '--checkpoint-minutes', '0', save='straight')
+    run = train(*TINY_GBN, '--checkpoint-minutes', '1e-9', save='run')
+    assert_same_run(run, straight)
+    assert checkpoints.load_checkpoint(run / 'checkpoint_previous.pth.tar')['step'] == 12
+    assert checkpoints.load_checkpoint(straight / 'checkpoint_previous.pth.tar')['epoch'] < 3
+
+
+def test_rows_of_an_epoch_that_a_checkpoint_is_within_are_made_again(train):
+    """Gone back to the middle of an epoch, its points of weight_distance.csv would else be there twice."""
+    straight, run = train(*TINY_GBN, save='straight'), train(*TINY_GBN, '--checkpoint-minutes', '1e-9', save='run')
+    half = PartialEpoch(2, 0.0, {'sums': [0.0, 0.0, 0.0], 'num_examples': 32}, 0.0, 0.0, (DistancePoint(5, 1.0, 2.0),))
+    content = checkpoints.load_checkpoint(run / 'checkpoint_previous.pth.tar')
+    content |= {'epoch': 1, 'step': 6, 'partial': half.state_dict()}
+    checkpoints.save_checkpoint(run / 'half.pth.tar', content)
+    assert main_gbn.main(['--resume', str(run / 'half.pth.tar')]) == 0
+    steps = [row['step'] for row in read_rows(run / 'weight_distance.csv')]
+    assert steps == [row['step'] for row in read_rows(straight / 'weight_distance.csv') if row['step'] != '6']
+    assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '3']
+
+
+def test_the_weights_within_an_epoch_do_not_pass_for_the_best(train, tmp_path):
+    """Once model_best is gone, the checkpoint after some updates more is no replacement."""
+    flags = (*TINY_GBN, '--checkpoint-minutes', '1e-9')
+    run = train(*flags)
+    best = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')['best']
+    within = checkpoints.load_checkpoint(run / 'checkpoint_previous.pth.tar')
+    within |= {'epoch': best['epoch'], 'best': best, 'step': 4 * best['epoch'] + 1}
+    within['partial']['num_steps'] = 1
+    checkpoints.save_checkpoint(run / 'checkpoint.pth.tar', within)
+    (run / 'model_best.pth.tar').write_bytes(b'damaged')
+    assert main_gbn.main(['--resume', str(run)]) == 0
+    best = run / 'model_best.pth.tar'
+    assert best.read_bytes() == b'damaged' or not checkpoints.load_checkpoint(best)['partial']
+
+
+def test_an_older_checkpoint_without_partial_epochs_is_gone_on_with(train):
+    straight = train(*TINY_GBN, save='straight')
+    run = train(*TINY_GBN, '--save_all')
+    content = checkpoints.load_checkpoint(run / 'checkpoint_epoch_1.pth.tar')
+    del content['partial']
+    del content['config']['checkpoint_minutes']
+    checkpoints.save_checkpoint(run / 'old.pth.tar', content)
+    assert main_gbn.main(['--resume', str(run / 'old.pth.tar')]) == 0
+    assert stable_rows(run) == stable_rows(straight)
+
+
+def test_a_fork_from_within_an_epoch(train, tmp_path, monkeypatch):
+    straight = train(*TINY_GBN, save='straight')
+
+    def dies(self, underway, original=Trainer._heed):
+        original(self, underway)
+        if self.step == 6:
+            raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Trainer, '_heed', dies)
+        train(*TINY_GBN, '--checkpoint-minutes', '1e-9', save='run')
+    results = tmp_path / 'results'
+    assert main_gbn.main(['--resume', str(results / 'run'), '--save', 'fork', '--results_dir', str(results)]) == 0
+    assert_same_run(results / 'fork', straight)
+    assert len(stable_rows(results / 'run')) == 1

@@ -1,0 +1,100 @@
+"""How runs of several ranks end, and what is refused before they begin."""
+
+import time
+
+import pytest
+
+import main_normal
+from tests.conftest import TINY, TINY_GBN, read_json
+from tests.ranks import run_on_ranks
+
+GHOSTS = (*TINY_GBN, '--dry-run')
+NORMAL = (*TINY, '--epochs', '1', '--dry-run')
+
+
+@pytest.fixture
+def two_ranks(monkeypatch):
+    """The environment of the first of two ranks."""
+    for name, value in (('RANK', 0), ('LOCAL_RANK', 0), ('WORLD_SIZE', 2), ('MASTER_ADDR', '127.0.0.1')):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv('MASTER_PORT', '0')
+    monkeypatch.setattr('utils.distributed.SECONDS_FOR_OTHERS', 0.0)
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    ((*GHOSTS, '--b', '12'), ('--batch-size 12', '2 equal parts', 'ghosts of 4', '8 or 16')),
+    ((*GHOSTS, '--b', '12', '--duplicates', '3'), ('--batch-size 12', '8 or 16')),
+    ((*GHOSTS, '--dataset', 'fake:68:1x8x8:4', '--no-drop-last'), ('--no-drop-last', '4 examples', '--drop-last')),
+    ((*GHOSTS, '--duplicates', '2', '--b', '6', '--adapt-grad-norm', '1', '-mb', '2', '--copies', 'together'), (
+        '--adapt-grad-norm 1', 'multiple of 4',
+    )),
+    ((*GHOSTS, '--bn-per-rank'), ('--bn-per-rank', 'leave it out')),
+])  # fmt: skip
+def test_what_does_not_divide_is_refused_with_sizes_that_do(flags, words, refused, two_ranks):
+    refused(*flags, words=words)
+
+
+def test_batch_norm_over_all_ranks_is_refused_on_cpus(refused, two_ranks):
+    refused(*NORMAL, words=('2 ranks', '--bn-per-rank', 'main_gbn.py'), script=main_normal)
+    refused(
+        *NORMAL, '--bn-per-rank', '--micro-batch-size', '4', words=('--micro-batch-size 4',), script=main_normal
+    )
+
+
+def test_the_plan_names_ranks(capsys, two_ranks):
+    assert main_normal.main([*NORMAL, '--bn-per-rank', '--micro-batch-size', '8']) == 0
+    assert '16 = 2 ranks x 1 micro-batch of 8' in capsys.readouterr().out
+
+
+def test_one_rank_needs_no_batch_norm_per_rank(capsys):
+    assert main_normal.main([*NORMAL, '--bn-per-rank']) == 0
+    assert '--bn-per-rank has no effect: there is one rank' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    ('MASTER_ADDR', '', ('MASTER_ADDR is not set', 'torchrun')),
+    ('RANK', 'first', ('RANK=first', 'whole number')),
+    ('RANK', '2', ('RANK=2', 'WORLD_SIZE=2')),
+])
+def test_an_environment_that_makes_no_sense_is_refused(name, value, words, refused, two_ranks, monkeypatch):
+    monkeypatch.setenv(name, value)
+    refused(*NORMAL, words=words, script=main_normal)
+
+
+@pytest.fixture(scope='module')
+def ends(tmp_path_factory):
+    """A folder of runs that end early, their statuses by rank, and the seconds that the last one took."""
+    folder = tmp_path_factory.mktemp('ends')
+    place = ('--results_dir', str(folder))
+    commands = [
+        ('main_gbn', *TINY_GBN, *place, '--save', 'diverged', '--regime', "{0: {'optimizer': 'SGD', 'lr': 1e30}}"),
+        ('main_gbn', *TINY_GBN, *place, '--dataset', 'nothere'),
+        ('main_gbn!5', *TINY_GBN, *place, '--save', 'failed'),
+    ]
+    start = time.monotonic()
+    return folder, run_on_ranks(2, commands, folder), time.monotonic() - start
+
+
+def test_all_ranks_end_where_one_fails_and_its_message_is_kept(ends):
+    folder, statuses, seconds = ends
+    assert statuses[2] == [2, 2]
+    assert seconds < 60
+    config = read_json(folder / 'failed' / 'config.json')
+    assert config['status'] == 'failed'
+    assert config['message'].startswith('rank 1: the data of this machine are gone')
+    assert 'error: rank 1: the data of this machine are gone' in (folder / 'rank1.txt').read_text()
+    assert 'error: rank 1' not in (folder / 'rank0.txt').read_text()
+
+
+def test_ranks_diverge_together(ends):
+    folder, statuses, _ = ends
+    assert statuses[0] == [3, 3]
+    assert read_json(folder / 'diverged' / 'config.json')['status'] == 'diverged'
+    assert 'error: ' not in (folder / 'rank1.txt').read_text().split('error: rank 1: ')[0]
+
+
+def test_what_all_ranks_refuse_one_of_them_prints(ends):
+    folder, statuses, _ = ends
+    assert statuses[1] == [2, 2]
+    lines = [(folder / f'rank{rank}.txt').read_text().count("no data set 'nothere'") for rank in range(2)]
+    assert lines == [1, 0]

@@ -1,0 +1,98 @@
+"""One process at a time writes a run folder: it holds a lock on a file in it, which the system drops when it dies.
+
+A POSIX record lock: it is not inherited by forked workers, so that it is gone with the process that took it, and holds
+over NFS between hosts. The process that holds it must not open the file a second time: closing that would drop it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.files import naming_file
+
+LOCK = '.lock'
+ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 0.1  # holder_of takes the lock of a free folder for an instant
+
+
+class RunLock:
+    """Hold a run folder until it is released or this process ends.
+
+    Args:
+        folder: an existing one, which may be renamed.
+
+    Raises:
+        UserError: another process holds it, or it cannot be written.
+    """
+
+    def __init__(self, folder: Path):
+        self._file = None
+        for attempt in range(ATTEMPTS):
+            if self._take(folder / LOCK):
+                return
+            if attempt + 1 < ATTEMPTS:
+                time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        holder = holder_of(folder) or 'another process'
+        raise UserError(f'{folder} is being written by {holder}: wait until it has ended, or stop it')
+
+    def release(self, folder: Path) -> None:
+        """Let go of the folder, which may have another name by now."""
+        (folder / LOCK).unlink(missing_ok=True)  # while it is held: nobody else's is taken away
+        self._file.close()
+
+    def _take(self, path: Path) -> bool:
+        with naming_file(path):
+            file = open(path, 'a+', encoding='utf-8')  # noqa: SIM115 - closing it drops the lock
+            try:
+                _lock(file)
+                is_current = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+            except (BlockingIOError, PermissionError):
+                is_current = False
+            if not is_current:  # held, or removed by the one that held it until now
+                file.close()
+                return False
+            file.truncate(0)
+            file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
+            file.flush()
+        self._file = file
+        return True
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder within the block.
+
+    Raises:
+        UserError: as RunLock.
+    """
+    lock = RunLock(folder)
+    try:
+        yield
+    finally:
+        lock.release(folder)
+
+
+def holder_of(folder: Path) -> str:
+    """Return which process holds a run folder, as `process 12 on host`; empty where none does."""
+    try:
+        with open(folder / LOCK, encoding='utf-8') as file:
+            try:
+                _lock(file, shared=True)
+            except (BlockingIOError, PermissionError):
+                return file.read().strip() or 'another process'
+    except OSError:
+        pass
+    return ''
+
+
+def _lock(file, *, shared: bool = False) -> None:
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # Windows has no such locks, and goes without
+        return
+    fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
