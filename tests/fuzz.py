@@ -1,0 +1,360 @@
+"""Random command lines for every script, most of them nearly right, and what each of them has to end in.
+
+    python -m tests.fuzz --examples 5000 --seed 0
+
+The words are drawn from the parsers themselves: their flags, choices, types and bounds. A command line ends in a plan
+or a page of help and status 0, or in one line on standard error and status 2, warnings apart, and leaves no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import io
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest import mock
+
+import hypothesis
+import torch
+from hypothesis import strategies as st
+
+import compare_experiments
+import evaluate
+import main_gbn
+import main_normal
+import main_swap
+import measure_sharpness
+import plot_parametric_plot
+import visualize2_sharpness
+import visualize_sharpness
+from tests.conftest import TINY
+from utils import sweep
+from utils.parser import Parser
+
+SECONDS = 15  # of a processor that a command line may take
+RUN = 'results/run'  # in the place that the commands run in, of main_gbn.py
+HOSTILE = (
+    '', ' ', '-', '--', '-1', '0', '-0', '1.5', '1e400', 'nan', '-inf', '1_0', '\u0663', '9' * 25, '9' * 5000,
+    'x' * 300, 'None', 'True', '%s %d {}', 'two\nlines', '\udcff', '\u202eabc', '\u00e9', '$HOME', '~', '..', '/',
+    '/dev/null',
+    '/proc/self/nothing', "{'a': 1}", '{0: ', '[' * 200, "__import__('os').mkdir('executed')", 'text.txt', 'empty',
+    'damaged.pth.tar', RUN, f'{RUN}/checkpoint.pth.tar', 'no/such/place', 'c:\\con', '--help', '-h', 'fake', 'digits',
+)  # fmt: skip
+TEXTS = {  # by the name that a parser gives to a value that may be any text
+    'dataset': ('digits', 'fake:64:1x8x8:4', 'fake:32:3x16x16:3', 'fake', 'mnist', 'empty', 'fake:9:1x1x1:9',
+                'fake:100000000000:3x32x32:10', 'features.npz', 'no.npz'),
+    'save': ('name', 'new', 'a b', 'run', '../up', 'a/b', '.hidden'),
+    'results_dir': ('results', 'new', 'text.txt', 'empty/deeper'),
+    'datasets_dir': ('empty', 'no', 'text.txt', '.'),
+    'device': ('cpu', 'auto', 'cuda', 'cuda:9', 'CPU', 'mps', 'cuda:'),
+    'gpus': ('0', '1', '0,1', ''),
+    'resume': (RUN, f'{RUN}/checkpoint.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
+    'init_from': (RUN, f'{RUN}/model_best.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
+    'evaluate': (RUN, f'{RUN}/model_best.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
+    'suite': ('quickstart', 'figure3', 'methods_digits', 'suite.sh', 'text.txt', 'no'),
+    'filter': ('gbn', 'seed0', 'zzz'),
+    'compare': ('val_error1', 'train_loss', 'no'),
+    'group_by': ('lr', 'batch_size', 'seed', 'no'),
+}  # fmt: skip
+NOTHING_THERE = ('no/such', 'empty', 'damaged.pth.tar', 'text.txt')
+LITERALS = {
+    'options_literal': ('{}', '', "{'width': 8}", "{'width': 8, 'depth': 2}", "{'depth': 8}", "{'norm': 'none'}",
+                        "{'width': True}", "{'width': 10000000000}", "{'num_classes': 2}", "{'width': '8'}", '{1: 2}',
+                        "{'input_shape': None}", "{'width': [8]}", "{'width': -1}", "{'width': 1e300}"),
+    'regime_literal': ("{0: {'lr': 0.1}}", "{0: {'optimizer': 'Adam', 'lr': 1e-3}, 2: {'lr': 1e-4}}", '[]', '{}',
+                       "[{'epoch': 0, 'lr': 1}]", "{0: {'lr': 0}}", "{0: {'lr': 'x'}}", "{0: {'lr': 1e9}}", 'text.txt',
+                       "{0: {'lr': 0.1, 'betas': (2, 3)}}", "{0: {'optimizer': None}}", "{0.0: {'lr': 0.1}}", '{0: []}',
+                       "{0: {'lr': 0.1, 'momentum': 'x'}}", "{0: {'lr': 0.1, 'momentum': 5}}", "{0: {'lr': True}}",
+                       "{0: {'lr': 0.1, 'nesterov': 1}}", "{-1: {'lr': 1}}", "{0: {'lr': 1e308}}"),
+    'alpha_grid': ('-1:0.1:1.01', '0:1:1', '0:0:1', '1:2', 'a:b:c', '0:1e-9:1', '1:-0.5:0'),
+    '_gradient_noise': ('auto', '0.5', '0'),
+    'Path': ('no/page.html', 'empty'),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Script:
+    """An entry script and how its command lines begin and end.
+
+    Args:
+        base: flags that most command lines begin with.
+        always: words behind all others.
+        texts: in place of those of TEXTS.
+        without: names of values that are left out.
+    """
+
+    main: Callable[[list[str]], int]
+    base: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
+    texts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    without: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The module's."""
+        return inspect.unwrap(self.main).__module__
+
+    def parser(self) -> Parser:
+        """Return the parser that the script parses with."""
+        with mock.patch.object(Parser, 'parse_args', lambda parser, *_: (_ for _ in ()).throw(_Found(parser))):
+            try:
+                inspect.unwrap(self.main)([])
+            except _Found as found:
+                return found.args[0]
+        raise AssertionError(f'{self.name} parses nothing')
+
+
+class _Found(BaseException):
+    pass
+
+
+NO_CHECKPOINT = (('evaluate', NOTHING_THERE), ('slave_evaluate', NOTHING_THERE))
+TINY_RUN, PLAN = (*TINY, '--epochs', '3'), ('--dry-run',)
+SWAP = ('--swap-workers', '2', '--swap-epochs', '2')
+SCRIPTS = (
+    Script(main_gbn.main, (*TINY_RUN, '-mb', '4'), PLAN),
+    Script(main_normal.main, TINY_RUN, PLAN),
+    Script(main_swap.main, (*TINY_RUN, *SWAP), PLAN),
+    Script(sweep.main, (), PLAN),
+    # These have no plan: what they measure is never there.
+    Script(evaluate.main, ('-e', 'no/such'), texts=NO_CHECKPOINT),
+    Script(measure_sharpness.main, ('-e', 'empty'), texts=NO_CHECKPOINT),
+    Script(visualize_sharpness.main, ('-e', 'no/such', '-se', 'damaged.pth.tar'), texts=NO_CHECKPOINT),
+    Script(visualize2_sharpness.main, ('-e', 'damaged.pth.tar'), texts=NO_CHECKPOINT),
+    Script(compare_experiments.main, (), texts=(('experiments', NOTHING_THERE),), without=('watch',)),
+    Script(
+        plot_parametric_plot.main, ('-n', 'F1'), ('--dataset', 'no.npz'), without=('download', 'dataset'),
+    ),
+)  # fmt: skip
+WEIGHTS = (8, 4, 4, 2, 1, 1, 1, 1, 1, 1)
+# Of scripts that act unless something is wrong, no word may be a run or a data set that is there.
+THERE = (RUN, f'{RUN}/checkpoint.pth.tar', 'digits', 'fake', '..', '.', '/')
+
+
+def command_lines(script: Script) -> st.SearchStrategy[list[str]]:
+    """Return random argument lists of a script."""
+    parser = script.parser()
+    hostile = st.sampled_from([text for text in HOSTILE if script.always == PLAN or text not in THERE])
+    anything = st.one_of(hostile, hostile, st.text(max_size=12))
+    if script.always != PLAN:  # and of no path that happens to be there
+        anything = hostile
+    actions = [action for action in parser._actions if action.dest not in (*script.without, 'dry_run')]
+    words = st.one_of([_given(action, anything, dict(script.texts)) for action in actions])
+    stray = st.one_of(anything, st.sampled_from(['--no-such-flag', '--batch', '-zz', '--no-lr', '--b=']))
+    part = _weighted((words, 30), (stray.map(lambda word: [word]), 1))
+    base = _weighted((st.just(script.base), 9), (st.just(()), 1))
+    parts = st.lists(part, max_size=6).map(lambda lists: [word for words in lists for word in words])
+    return st.tuples(base, parts).map(lambda both: [*both[0], *both[1], *script.always])
+
+
+def all_command_lines() -> st.SearchStrategy[tuple[Script, list[str]]]:
+    """Return random command lines of all scripts."""
+    pairs = [st.tuples(st.just(script), command_lines(script)) for script in SCRIPTS]
+    return _weighted(*zip(pairs, WEIGHTS, strict=True))
+
+
+def _weighted(*pairs: tuple[st.SearchStrategy, int]) -> st.SearchStrategy:
+    each = [strategy for strategy, weight in pairs for _ in range(weight)]
+    return st.integers(0, len(each) - 1).flatmap(lambda index: each[index])
+
+
+def _given(action: argparse.Action, anything: st.SearchStrategy[str], texts: dict) -> st.SearchStrategy[list[str]]:
+    """Return the words that give an action its values: right ones mostly."""
+    right = st.sampled_from([str(value) for value in _right_values(action, texts)] or ['x'])
+    value = _weighted((right, 12), (anything, 1))
+    least, most = {'?': (0, 1), '+': (1, 3), '*': (0, 3), None: (1, 1)}.get(action.nargs) or (action.nargs,) * 2
+    values = st.lists(value, min_size=least, max_size=most)
+    if not action.option_strings:
+        return values
+    spellings = [*action.option_strings, *(name.replace('_', '-') for name in action.option_strings)]
+    flag = st.sampled_from(spellings)
+    apart = st.tuples(flag, values).map(lambda pair: [pair[0], *pair[1]])
+    joined = st.tuples(flag, values).map(lambda pair: ['='.join([pair[0], *pair[1][:1]]), *pair[1][1:]])
+    return _weighted((apart, 6), (joined, 1))
+
+
+def _right_values(action: argparse.Action, texts: dict) -> list:
+    """List values that an action's type takes, at its bounds and inside."""
+    if action.choices:
+        return list(action.choices)
+    kind = getattr(action.type, '__qualname__', '').partition('.')[0]
+    if kind in LITERALS:
+        return list(LITERALS[kind])
+    inside = inspect.getclosurevars(action.type).nonlocals if inspect.isfunction(action.type) else {}
+    if kind == 'one_of':
+        return list(inside['known'])
+    if kind == 'whole':
+        numbers = [inside['low'], 1, 2, 3, 4, 8, 16, 32, 64, 10**6, 10**12, inside['high']]
+        return [number for number in numbers if number is not None]
+    if kind == 'real':
+        return [inside['low'], 1e-300, 0.001, 0.1, 0.25, 0.5, 1, 2.5, 100, 1e300, inside['high']]
+    return list(texts.get(action.dest) or TEXTS.get(action.dest, ('value',)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command line ended, and what is wrong with that, if anything."""
+
+    status: int | None
+    output: str
+    errors: str
+    fault: str = ''
+
+
+def make_place(folder: Path) -> None:
+    """Make files and a run in a folder for command lines to name."""
+    import numpy as np
+
+    (folder / 'empty').mkdir()
+    (folder / 'text.txt').write_text('text\n')
+    (folder / 'suite.sh').write_text('# Two rows.\npython main_gbn.py --dataset digits --save a\n')
+    (folder / 'damaged.pth.tar').write_bytes(b'PK\3\4 and no more')
+    x, y = np.random.default_rng(0).normal(size=(64, 5)), np.arange(64) % 4
+    np.savez(folder / 'features.npz', x_train=x, y_train=y, x_test=x, y_test=y)
+    place = ['--results_dir', str((folder / RUN).parent), '--save', 'run']
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main_gbn.main([*TINY_RUN, '-mb', '4', '--epochs', '2', *place]) == 0
+
+
+def run_here(script: Script, argv: list[str]) -> Outcome:
+    """Run a command line in the present folder, which it must leave as it is."""
+    before = _listing()
+    streams = [io.TextIOWrapper(io.BytesIO(), 'utf-8', errors) for errors in ('strict', 'backslashreplace')]
+    status, failure = None, ''
+    with _limits(), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter('default')
+        for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter('ignore', quiet)  # as Python itself
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+            try:
+                status = script.main(list(argv))
+            except BaseException:  # whatever it is, it is a fault
+                failure = traceback.format_exc()
+    texts = [(stream.flush(), stream.buffer.getvalue().decode())[1] for stream in streams]
+    faults = [failure, *(f'a warning of a library: {each.message}' for each in warned)]
+    faults += [] if _listing() == before else ['files were changed or made']
+    return Outcome(status, *texts, fault=next(filter(None, [*faults, _judge(script, status, *texts)]), ''))
+
+
+def _judge(script: Script, status: int | None, output: str, errors: str) -> str:
+    lines = [line for line in errors.splitlines() if not line.startswith('warning: ')]
+    if 'Traceback' in output + errors:
+        return 'a traceback is printed'
+    if status == 0:
+        helps = output.startswith('usage: ')
+        plans = script.always == PLAN and ('regime\n' in output or 'runs' in output or 'epochs are done' in output)
+        return '' if (helps or plans) and not lines else 'status 0 without a plan, or with errors'
+    if status == 1 and script.main is sweep.main:  # some of its commands are refused, as said above each
+        return ''
+    if status != 2:
+        return f'status {status}'
+    return '' if len(lines) == 1 and 'error: ' in lines[0] and not output else 'status 2 not in one line'
+
+
+@contextlib.contextmanager
+def _limits() -> Iterator[None]:
+    """Bound the time of a command, and take back what it changes in the process."""
+
+    def stop(*_):
+        raise TimeoutError(f'more than {SECONDS} seconds of a processor')
+
+    threads, before = torch.get_num_threads(), signal.signal(signal.SIGPROF, stop)
+    quick = mock.patch.object(sweep, '_plan', lambda *_: CompletedProcess([], 0, '', ''))  # those are main_gbn's
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        with quick, mock.patch.dict(os.environ):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+
+
+def _listing() -> list[tuple[str, int, int]]:
+    paths = sorted(Path().rglob('*'))
+    return [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+
+
+@contextlib.contextmanager
+def in_a_place() -> Iterator[Path]:
+    """Work in a folder of its own, where there are no data sets."""
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory() as name, mock.patch.dict(os.environ, DATASETS_DIR='empty'):
+        make_place(Path(name))
+        os.chdir(name)
+        try:
+            yield Path(name)
+        finally:
+            os.chdir(here)
+
+
+@dataclass
+class Tally:
+    """What came of many command lines."""
+
+    counts: Counter = field(default_factory=Counter)  # of (script, status)
+    faults: dict = field(default_factory=dict)  # kind -> (how often, script, the shortest argv, its outcome)
+    slowest: tuple[float, str] = (0.0, '')  # seconds, and which
+
+    def add(self, script: Script, argv: list[str]) -> None:
+        """Run one command line more."""
+        start = time.perf_counter()
+        outcome = run_here(script, argv)
+        self.slowest = max(self.slowest, (time.perf_counter() - start, f'{script.name} {argv}'))
+        self.counts[script.name, outcome.status] += 1
+        if outcome.fault:
+            kind = ' | '.join(outcome.fault.strip().splitlines()[-3:])
+            number, *shortest = self.faults.get(kind, (0, script.name, argv, outcome))
+            if len(argv) < len(shortest[1]):
+                shortest = [script.name, argv, outcome]
+            self.faults[kind] = (number + 1, *shortest)
+
+    def __str__(self) -> str:
+        counts = sorted(self.counts.items(), key=str)
+        lines = [f'{name:24} status {status}: {number:6}' for (name, status), number in counts]
+        lines += [f'{self.counts.total()} command lines, {len(self.faults)} kinds of faults']
+        lines += ['the slowest took {:.1f} s: {:.300}'.format(*self.slowest)]
+        for kind, (number, name, argv, outcome) in self.faults.items():
+            lines += [f'\n{number} x {kind}', f'  {name} {argv}', f'  {outcome.output[-300:]!r}']
+            lines += [f'  {outcome.errors[-600:]!r}']
+        return '\n'.join(lines)
+
+
+def main() -> int:
+    """Try many command lines, count how they end and print each kind of fault once."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--examples', type=int, default=5000)
+    parser.add_argument('--seed', type=int, default=0)
+    flags = parser.parse_args()
+    tally = Tally()
+
+    @hypothesis.seed(flags.seed)
+    @hypothesis.settings(
+        max_examples=flags.examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(all_command_lines())
+    def attempt(pair):
+        tally.add(*pair)
+
+    with in_a_place():
+        attempt()
+    print(tally)
+    return bool(tally.faults)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
