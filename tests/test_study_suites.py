@@ -96,5 +96,5 @@ def test_every_repair_is_tried_at_equal_epochs_and_at_equal_updates(name, base, 
 def test_what_a_description_says_about_the_cost_is_so(name):
     suite = find_suite(name)
     assert f' {len(suite.runs())} runs, ' in suite.description
-    assert suite.num_seeds == 3
+    assert suite.num_seeds == (2 if name == 'methods_digits' else 3)
     assert len(f'{name:20}{suite.description}') <= 140
