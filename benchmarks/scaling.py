@@ -3,10 +3,10 @@
     python benchmarks/scaling.py
     python benchmarks/scaling.py --ranks 1 2 --b 1024 --dataset fake:8192:1x28x28:10 --steps 20
 
-Workload: mnist_f1 on MNIST, batch 4096, ghosts of 128, or what the flags say. Efficiency is images per second over
-those of one rank and their number. Bytes are those of the gradients that each rank puts into the sum of an update.
-Waiting is what an update takes longer than one without that sum, in turn, so that a slow moment hits both: the sum
-itself and the time until the slowest rank is there. More ranks than cores only show that they wait for a core.
+Workload: mnist_f1 on MNIST, batch 4096, ghosts of 128, or what the flags say. Efficiency is images per second and
+rank over those of the first number of ranks. Bytes are those of the gradients that each rank puts into the sum of an
+update. Waiting is what an update takes longer than one without any sum, in turn, so that a slow moment hits both: the
+sums themselves and the time until the slowest rank is there. More ranks than cores only show that they wait for a core.
 """
 
 from __future__ import annotations
@@ -124,30 +124,31 @@ def _time_updates(experiment: Experiment, parallel: Parallel, num: int) -> list[
         alone = parallel.model.no_sync() if parallel.ranks.size > 1 else contextlib.nullcontext()
         together = _seconds(experiment, parallel, batch)
         with alone:
-            apart = _seconds(experiment, parallel, batch)
+            apart = _seconds(experiment, parallel, batch, is_shared=False)
         with torch.no_grad():  # ranks went apart by that
             torch._foreach_copy_(experiment.optimizer.parameters, weights)
         pairs.append((together, apart))
     return pairs
 
 
-def _seconds(experiment: Experiment, parallel: Parallel, batch) -> float:
+def _seconds(experiment: Experiment, parallel: Parallel, batch, *, is_shared: bool = True) -> float:
     parallel.any(False)  # all begin at once
     start = time.perf_counter()
-    _update(experiment, parallel, batch)
+    _update(experiment, parallel, batch, is_shared=is_shared)
     if experiment.device.type == 'cuda':
         torch.cuda.synchronize(experiment.device)
     return time.perf_counter() - start
 
 
-def _update(experiment: Experiment, parallel: Parallel, batch) -> None:
-    """Make one update as the trainer does."""
+def _update(experiment: Experiment, parallel: Parallel, batch, *, is_shared: bool = True) -> None:
+    """Make one update as the trainer does; is_shared: the loss, too, is summed over the ranks."""
     optimizer = experiment.optimizer
     optimizer.zero_grad()
     with parallel.statistics.of_update():
         sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
     torch.nn.utils.clip_grad_norm_(optimizer.parameters, experiment.config.clip_grad)
-    parallel.mean(sums.mean_loss())
+    if is_shared:
+        parallel.mean(sums.mean_loss())
     optimizer.step(0)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from utils import checkpoint as checkpoints
+from utils import seeding
 from utils.errors import UserError
 from utils.files import write_atomically
 
@@ -19,7 +20,7 @@ def saved(tmp_path):
     model = nn.Sequential(nn.Linear(50, 40), nn.BatchNorm1d(40))
     content = {name: kind() for name, kind in checkpoints.PARTS.items()} | {'best': None}
     content |= {'state_dict': model.state_dict(), 'version': checkpoints.VERSION}
-    content['rng'] = dict.fromkeys(('torch', 'numpy', 'python'))
+    content['rng'] = seeding.get_rng_state()
     path = tmp_path / 'checkpoint.pth.tar'
     checkpoints.save_checkpoint(path, content)
     return path, model

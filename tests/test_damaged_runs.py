@@ -141,6 +141,16 @@ def test_a_checkpoint_of_another_network_is_refused(train, refused):
     refused('--resume', str(run), '--epochs', '4', words=words)
 
 
+@pytest.mark.parametrize('more', [b'', b'\xff\0'])
+def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, more):
+    run = train(*TINY_GBN)
+    text = (run / 'results.csv').read_bytes()
+    (run / 'results.csv').write_bytes(text[:-40] + more)
+    assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
+    assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '4']
+    assert f'{run}/results.csv: a row is torn or gone' in capsys.readouterr().err
+
+
 def test_a_run_whose_tables_are_gone_is_refused(train, refused):
     run = train(*TINY_GBN)
     (run / 'results.csv').unlink()

@@ -121,10 +121,13 @@ def test_a_bomb_in_place_of_the_best_weights(capsys, target, run):
     assert is_found or 'are gone' in capsys.readouterr().err
 
 
-HARMFUL = ('x', -1, 2.5, None, [], {}, {'a': 1}, torch.zeros(3), 2**70)
+WRONG_RNG = {'torch': 1, 'cuda': [], 'numpy': 2, 'python': 3}
+HARMFUL = ('x', -1, 2.5, None, [], [5], {}, {'a': 1}, WRONG_RNG, torch.zeros(3), 2**70)
 
 
-@pytest.mark.parametrize('key', ['epoch', 'step', 'optimizer', 'rng', 'best', 'estimator', 'state_dict', 'version'])
+@pytest.mark.parametrize('key', [
+    'epoch', 'step', 'optimizer', 'rng', 'best', 'estimator', 'state_dict', 'version', 'partial', 'ranks',
+])  # fmt: skip
 def test_checkpoints_with_other_values_than_ours(capsys, run, key):
     """Whatever of plain types stands in a checkpoint: refused, or gone on with where it means something."""
     path = run / 'checkpoint.pth.tar'
@@ -132,6 +135,8 @@ def test_checkpoints_with_other_values_than_ours(capsys, run, key):
     for value in HARMFUL:
         if (value is None and key in ('best', 'estimator')) or (key == 'estimator' and isinstance(value, dict)):
             continue  # as after the first checkpoint, or of an estimator that keeps other things or nothing
+        if key in ('partial', 'ranks') and (value is None or (key == 'ranks' and value == [])):
+            continue  # as at the end of an epoch, and of one process
         torch.save({**content, key: value}, path)
         status = main_gbn.main(['--resume', str(run), '--epochs', '3'])
         errors = [line for line in capsys.readouterr().err.splitlines() if not line.startswith('warning: ')]

@@ -66,6 +66,15 @@ def test_a_dead_process_holds_nothing(tmp_path):
             pass
 
 
+def test_a_disk_that_is_read_only_by_now_hides_no_other_error(tmp_path, monkeypatch):
+    lock = RunLock(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr('utils.run_lock.Path.unlink', lambda *_, **__: (_ for _ in ()).throw(OSError('read-only')))
+        lock.release(tmp_path)
+    with held_by_another(tmp_path):
+        pass
+
+
 def test_a_forked_worker_does_not_keep_it(tmp_path):
     lock = RunLock(tmp_path)
     reading, writing = os.pipe()

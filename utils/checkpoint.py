@@ -25,6 +25,7 @@ log = logging.getLogger('bigbatch')
 VERSION = 1
 KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
 PARTS = {'optimizer': dict, 'epoch': int, 'step': int, 'rng': dict, 'config': dict, 'version': int}
+PARTIAL = {'num_steps', 'seconds', 'score_sums', 'norm_sum', 'last_grad_norm', 'distances'}  # see PartialEpoch
 # Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')
 
@@ -146,11 +147,32 @@ def _wrong_part(checkpoint: dict) -> str:
     fits = {name: type(checkpoint[name]) is kind for name, kind in PARTS.items()}
     fits |= {name: fits[name] and 0 <= checkpoint[name] < 2**63 for name in ('epoch', 'step', 'version')}
     fits['state_dict'] = isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())
-    fits['best'] = best is None or (isinstance(best, dict) and {'epoch', 'val_error1'} <= best.keys())
-    fits['rng'] = fits['rng'] and {'torch', 'numpy', 'python'} <= checkpoint['rng'].keys()
+    fits['best'] = best is None or (isinstance(best, dict) and type(best.get('epoch')) is int and 'val_error1' in best)
+    fits['rng'] = fits['rng'] and _is_rng_state(checkpoint['rng'])
     for name in ('estimator', 'average', 'partial'):
         fits[name] = isinstance(checkpoint.get(name), (dict, type(None)))
+    fits['partial'] = fits['partial'] and fits['step'] and _is_partial(checkpoint.get('partial'), checkpoint['step'])
+    ranks = checkpoint.get('ranks')
+    fits['ranks'] = ranks is None or (isinstance(ranks, list) and all(map(_is_rank_state, ranks)))
     return next((f'its {name} is {str(checkpoint[name])[:40]!r}' for name, fit in fits.items() if not fit), '')
+
+
+def _is_partial(partial: dict | None, step: object) -> bool:
+    if partial is None:
+        return True
+    return partial.keys() == PARTIAL and type(partial['num_steps']) is int and 0 < partial['num_steps'] <= step
+
+
+def _is_rng_state(state: object) -> bool:
+    """Tell whether this is what utils.seeding.get_rng_state returns."""
+    if not (isinstance(state, dict) and {'torch', 'cuda', 'numpy', 'python'} <= state.keys()):
+        return False
+    kinds = [(state['torch'], Tensor), (state['cuda'], list), (state['numpy'], tuple), (state['python'], tuple)]
+    return all(isinstance(value, kind) for value, kind in kinds)
+
+
+def _is_rank_state(state: object) -> bool:
+    return isinstance(state, dict) and {'rng', 'statistics', 'partial'} <= state.keys() and _is_rng_state(state['rng'])
 
 
 def _bare_name(name: str) -> str:

@@ -25,7 +25,7 @@ def choose_device(name: str, *, strict: bool, ranks: Ranks = ALONE) -> torch.dev
         ranks: each of several has a GPU of its own, in order.
 
     Raises:
-        ValueError: a strict device that is not there, or less GPUs than ranks.
+        ValueError: a strict device that is not there, or fewer GPUs than ranks.
     """
     if ranks.size > 1 and name != 'cpu' and torch.cuda.is_available():
         return _gpu_of_rank(name, ranks)

@@ -32,6 +32,7 @@ SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_FOR_WORD = 3.0  # that a rank waits for the message of another one that fails as well
 SECONDS_FOR_OTHERS = 1.0
 SECONDS_TO_CONNECT = 300.0  # the first rank may be on another machine, and load a data set there first
+SECONDS_TO_TELL = 5.0  # to reach the store at the end, which has gone where the first machine has ended
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
             yield
             dist.barrier()  # the first one has written everything before torchrun sees another one end
     except (DivergedError, Interrupted):
-        dist.barrier()
+        with naming_failed_rank(ranks):  # the first one may fail to write how it ended
+            dist.barrier()
         raise
     finally:
         dist.destroy_process_group()
@@ -120,8 +122,10 @@ def naming_failed_rank(ranks: Ranks) -> Iterator[None]:
     except RuntimeError as error:
         if ranks.size == 1 or not _is_about_connection(error):
             raise
-        others = [rank for rank in range(ranks.size) if rank != ranks.rank]
-        failure = _wait_for_failure(_open_store(ranks), others, SECONDS_FOR_WORD)
+        failure = None
+        with contextlib.suppress(RuntimeError):  # the store may be gone with the first machine
+            others = [rank for rank in range(ranks.size) if rank != ranks.rank]
+            failure = _wait_for_failure(_open_store(ranks, SECONDS_TO_TELL), others, SECONDS_FOR_WORD)
         if failure is None:
             log.debug('%s', error)
             failure = OtherRankError('another rank is gone without a word, as if killed or cut off', is_told=False)
@@ -202,7 +206,7 @@ def announce_failure(message: str, status: int) -> bool:
         ranks = from_environment()
         if ranks.size == 1:
             return True
-        store = _open_store(ranks)
+        store = _open_store(ranks, SECONDS_TO_TELL)
         store.set(f'failure/{ranks.rank}', f'{status} {message}')
         if ranks.is_first:
             _wait_for_failure(store, [ranks.size - 1], SECONDS_FOR_OTHERS)
@@ -213,7 +217,7 @@ def announce_failure(message: str, status: int) -> bool:
     return first is None or str(first) != f'rank 0: {message}'
 
 
-def _open_store(ranks: Ranks):
+def _open_store(ranks: Ranks, seconds: float = SECONDS_TO_CONNECT):
     """Connect to the store of torchrun, or to that of the first rank where there is no torchrun.
 
     Each script and each restart has names of its own in it.
@@ -224,7 +228,7 @@ def _open_store(ranks: Ranks):
     store = dist.TCPStore(
         os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), ranks.size,
         is_master=ranks.is_first and not of_torchrun, wait_for_workers=False, multi_tenant=True,
-        timeout=datetime.timedelta(seconds=SECONDS_TO_CONNECT),
+        timeout=datetime.timedelta(seconds=seconds),
     )  # fmt: skip
     attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
     return dist.PrefixStore(f'{Path(sys.argv[0]).name}/{attempt}', store)

@@ -103,24 +103,29 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         except Exception as error:  # a fault of the program: its traceback follows
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
                 return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)
-            _is_to_print(f'{type(error).__name__}: {error}', 1)
+            announced(f'{type(error).__name__}: {error}', 1)
             raise
 
     return wrapped
 
 
 def _fail(message: str, status: int, *, label: str = 'error') -> int:
-    line = ' '.join(message.split())
-    if _is_to_print(line, status) and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
-        rank = '' if is_first_rank() else f'rank {os.environ.get("RANK")}: '
-        print(f'{label}: {rank}{line}', file=sys.stderr)
+    line = announced(message, status)
+    if line and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
+        print(f'{label}: {line}', file=sys.stderr)
     return status
 
 
-def _is_to_print(message: str, status: int) -> bool:
-    """Tell the other ranks, where there are some, that this one ends; what all of them say, the first one prints."""
+def announced(message: str, status: int) -> str:
+    """Tell the other ranks, where there are some, that this one ends.
+
+    Returns:
+        The line to print, with the rank that it comes from; empty for what all of them say and the first one prints.
+    """
+    line = ' '.join(message.split())
     if (os.environ.get('WORLD_SIZE') or '1') == '1':
-        return True
+        return line
     from utils.distributed import announce_failure  # which imports this file
 
-    return announce_failure(message, status)
+    rank = '' if is_first_rank() else f'rank {os.environ.get("RANK")}: '
+    return f'{rank}{line}' if announce_failure(line, status) else ''

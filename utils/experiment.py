@@ -33,7 +33,7 @@ from utils.checks import (
 )
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
-from utils.distributed import ALONE, Ranks, after_first, from_environment, process_group
+from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
 from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
@@ -58,6 +58,8 @@ def run(config: RunConfig) -> int:
     ranks = from_environment()
     continues = config.resume and not config.dry_run and run_of(config.resume) == config.folder.absolute()
     with locked(config.folder) if continues and ranks.is_first else contextlib.nullcontext():  # nobody writes it
+        if continues:
+            meet(ranks, 'lock')  # from here on all of them read the same checkpoint
         return _run(config, ranks)
 
 
@@ -75,7 +77,10 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
         log.info('%s: %s', config.resume, _describe_end(experiment))
     elif not config.dry_run:
         with process_group(ranks, experiment.device):
-            score(experiment) if config.evaluate else train(experiment, plan)
+            if config.evaluate:
+                score(experiment)
+            else:
+                train(experiment, plan)
     return 0
 
 
@@ -114,9 +119,8 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device, ranks)
     check_batch_norm(config, model, ranks)
     examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples, ranks))
-    check_forward(
-        config, model, criterion, examples, num_classes=train_set.num_classes, training=not config.evaluate
-    )
+    num_classes = train_set.num_classes
+    check_forward(config, model, criterion, examples, num_classes=num_classes, training=not config.evaluate)
     check_network(config, model, criterion, examples)
     if ranks.size > 1 and device.type == 'cuda' and config.ghost_batch_size is None and not config.bn_per_rank:
         model = synchronize_batch_norm(model)
@@ -133,8 +137,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
         regime=regime, num_epochs=num_epochs, optimizer=optimizer, estimator=estimator,
-        average=build_average(config, model, num_epochs), start=start, stored=stored,
-        ranks=ranks,
+        average=build_average(config, model, num_epochs), start=start, stored=stored, ranks=ranks,
     )
 
 
@@ -340,9 +343,7 @@ def _transforms(
     return train, _transform(config, val_set, augment=augment_val)
 
 
-def _transform(
-    config: NetworkConfig, dataset, *, augment: bool, cutout: int | None = None
-) -> Callable | None:
+def _transform(config: NetworkConfig, dataset, *, augment: bool, cutout: int | None = None) -> Callable | None:
     if dataset.is_float:
         return None
     flip = config.flip if augment else False

@@ -12,6 +12,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from utils.logs import is_first_rank
+
 SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
 
 
@@ -63,7 +65,7 @@ def stop_requests(promise: str) -> Iterator[StopRequest]:
             _end_at_second(name)
             return
         request.name = name
-        if os.environ.get('RANK', '0') == '0':  # one of the processes of a run says it for all
+        if is_first_rank():  # one of the processes of a run says it for all
             text = f'\n{name}: {promise}; Ctrl-C from here on ends it at once\n'
             os.write(2, text.encode())  # print may be in the midst of a line
 

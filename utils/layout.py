@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
-MOST_THREADS = 4096
 PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
 AVERAGED = 'averaged.pth.tar'  # with --swa-start
 SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
@@ -24,7 +23,7 @@ CONDITIONS = (
     'seed',
 )  # fmt: skip
 
-
+MOST_THREADS = 4096  # that a run was made with: more are none that a machine has
 KINDS = {str: 'a text', int: 'a whole number', float: 'a number', dict: 'an object', list: 'a list'}
 # Fields of config.json that are computed with, below a dot those of `settings`; null stands for what is not known yet.
 FIELDS = {

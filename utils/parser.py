@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from utils.errors import suggest
-from utils.logs import is_first_rank
+from utils.errors import announced, suggest
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -55,8 +54,8 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        line = f'{self.prog}: error: {" ".join(message.split())}\n'
-        self.exit(2, line if is_first_rank() else None)
+        line = announced(message, 2)
+        self.exit(2, f'{self.prog}: error: {line}\n' if line else None)
 
     def flags(self) -> set[str]:
         """Return every declared spelling."""

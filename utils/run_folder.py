@@ -126,11 +126,13 @@ def cut_tables(folder: Path, start: dict) -> float:
     seconds, last_step = 0.0, first_step_of_epoch(start)
     for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, RESULT_COLUMNS, start['epoch'])):
         path = folder / name
-        with open(path, newline='', encoding='utf-8') as file:
+        with open(path, newline='', encoding='utf-8', errors='replace') as file:
             header, *rows = list(csv.reader(file)) or [known]
         columns = header if tuple(header[: len(known)]) == known else known  # there may be more
         rows = [row for row in rows if len(row) == len(columns) and row[0].isdecimal() and int(row[0]) <= last]
         write_rows(path, [columns, *rows])
+        if name == RESULTS and len(rows) < last - start['config'].get('start_epoch', 0):
+            log.warning('%s: a row is torn or gone whose epoch the checkpoint is past: it is not made again', path)
         if 'epoch_seconds' in columns:
             seconds = sum(float(row[columns.index('epoch_seconds')]) for row in rows)
     return seconds + (start['partial']['seconds'] if start.get('partial') else 0.0)
@@ -160,9 +162,10 @@ def _new_folder(folder: Path) -> Iterator[tuple[Path, RunLock]]:
     for leftover in folder.parent.glob(f'.{glob.escape(folder.name)}.*.partial'):  # of a process that was killed
         if not holder_of(leftover):
             shutil.rmtree(leftover, ignore_errors=True)
-    partial, lock = folder.with_name(f'.{folder.name}.{os.getpid()}.partial'), None
+    partial, lock, is_ours = folder.with_name(f'.{folder.name}.{os.getpid()}.partial'), None, False
     try:
         partial.mkdir(parents=True)
+        is_ours = True  # and not that of a process with the same number on another machine
         lock = RunLock(partial)
         yield partial, lock
         os.rename(partial, folder)
@@ -173,7 +176,8 @@ def _new_folder(folder: Path) -> Iterator[tuple[Path, RunLock]]:
     finally:
         if lock is not None and partial.exists():
             lock.release(partial)
-        shutil.rmtree(partial, ignore_errors=True)
+        if is_ours:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _keep_best(run: Path, folder: Path, *, checkpoint: Path, start: dict) -> dict | None:

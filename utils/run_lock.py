@@ -42,7 +42,8 @@ class RunLock:
 
     def release(self, folder: Path) -> None:
         """Let go of the folder, which may have another name by now."""
-        (folder / LOCK).unlink(missing_ok=True)  # while it is held: nobody else's is taken away
+        with contextlib.suppress(OSError):  # a disk that is read-only by now: no process holds what is left there
+            (folder / LOCK).unlink(missing_ok=True)  # while it is held: nobody else's is taken away
         self._file.close()
 
     def _take(self, path: Path) -> bool:

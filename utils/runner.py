@@ -63,15 +63,15 @@ def train(experiment: Experiment, plan: str) -> None:
     config = experiment.config
     if experiment.device.type == 'cpu':
         keep_freed_memory()
-    content, best, lock = _open_folder(experiment) if experiment.ranks.is_first else ({}, None, None)
-    try:
-        with stop_requests('finishing the step, then saving') as stop:
+    with stop_requests('finishing the step, then saving') as stop:  # heeded by all ranks alike, so from the start
+        content, best, lock = _open_folder(experiment) if experiment.ranks.is_first else ({}, None, None)
+        try:
             _train(experiment, plan, content, best, stop)
-    except UserError as error:
-        raise UserError(f'{error}; --resume {config.folder} goes on') from error
-    finally:
-        if lock is not None:
-            lock.release(config.folder)
+        except UserError as error:
+            raise UserError(f'{error}; --resume {config.folder} goes on') from error
+        finally:
+            if lock is not None:
+                lock.release(config.folder)
 
 
 def _train(experiment: Experiment, plan: str, content: dict, best: dict | None, stop: StopRequest) -> None:

@@ -44,6 +44,6 @@ class StopRule:
 
     def see_before(self, run: Path, epoch: int) -> bool:
         """Take note of the epoch that a resumed run goes on from, from its results.csv."""
-        with open(run / RESULTS, newline='', encoding='utf-8') as file:
+        with open(run / RESULTS, newline='', encoding='utf-8', errors='replace') as file:
             rows = [row for row in csv.DictReader(file) if row['epoch'] == str(epoch)]
         return self.see(epoch, float(rows[-1]['train_error1'])) if rows else False

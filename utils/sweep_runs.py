@@ -5,6 +5,7 @@ A signal is passed on to the runs, which save and end. A run that another proces
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -231,8 +232,9 @@ class Sweep:
         lines = text.strip().splitlines() or [f'exit status {code}, without a word']
         for line in lines[-5:]:
             print(f'        {line}', file=sys.stderr, flush=True)
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+        with contextlib.suppress(OSError):  # a full disk, as the lines above may say: the other runs go on
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text('\n'.join(lines) + '\n', encoding='utf-8')
         self.failures.append(Failure(running.run.name, lines[-1], record))
 
     def _progress(self, now: float) -> str:
