@@ -38,16 +38,11 @@ class StopRequest:
 @contextlib.contextmanager
 def ending_by_signal() -> Iterator[None]:
     """Raise Interrupted in the block at the first signal, and KeyboardInterrupt at a Ctrl-C after it."""
-    request = StopRequest()
 
-    def handle(name: str) -> None:
-        if request():
-            _end_at_second(name)
-            return
-        request.name = name
+    def end(name: str) -> None:
         raise Interrupted(f'by {name}')
 
-    with _handled_by(handle):
+    with _asked_to_stop(end):
         yield
 
 
@@ -58,24 +53,30 @@ def stop_requests(promise: str) -> Iterator[StopRequest]:
     Args:
         promise: what the first signal leads to, which is printed.
     """
-    request = StopRequest()
 
-    def handle(name: str) -> None:
-        if request():
-            _end_at_second(name)
-            return
-        request.name = name
+    def promise_it(name: str) -> None:
         if is_first_rank():  # one of the processes of a run says it for all
             text = f'\n{name}: {promise}; Ctrl-C from here on ends it at once\n'
             os.write(2, text.encode())  # print may be in the midst of a line
 
-    with _handled_by(handle):
+    with _asked_to_stop(promise_it) as request:
         yield request
 
 
-def _end_at_second(name: str) -> None:
-    if name == 'SIGINT':
-        raise KeyboardInterrupt
+@contextlib.contextmanager
+def _asked_to_stop(at_first: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Give an object that says whether a signal has come; at_first is called with the name of the first."""
+    request = StopRequest()
+
+    def handle(name: str) -> None:
+        if not request():
+            request.name = name
+            at_first(name)
+        elif name == 'SIGINT':
+            raise KeyboardInterrupt
+
+    with _handled_by(handle):
+        yield request
 
 
 @contextlib.contextmanager
