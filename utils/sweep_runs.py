@@ -87,7 +87,8 @@ class Sweep:
         """Run what is not finished yet.
 
         Raises:
-            UserError: a run's folder is in the way; nothing is started.
+            UserError: a run's folder is in the way, and nothing is started; or nothing can be written any more, and the
+                runs have been ended.
             Interrupted: a signal came; the runs have saved and ended.
         """
         self._look()
@@ -104,6 +105,9 @@ class Sweep:
         except KeyboardInterrupt as error:
             if not isinstance(error, Interrupted):  # the second Ctrl-C
                 self._end_active(signal.SIGKILL)
+            raise
+        except UserError:  # such as a full disk: no run is left without what started it
+            self._end_active(signal.SIGTERM)
             raise
 
     def describe(self) -> str:
