@@ -191,7 +191,7 @@ def test_pages_are_written_in_one_move(tmp_path, monkeypatch):
         raise OSError('no space left')
 
     monkeypatch.setattr(os, 'replace', full_disk)
-    with pytest.raises(OSError, match='no space'):
+    with pytest.raises(UserError, match=r'results\.html cannot be written \(no space'):
         write_run_page(folder)
     assert (folder / 'results.html').read_text() == before
     assert sorted(path.name for path in folder.glob('*results.html*')) == ['results.html']
