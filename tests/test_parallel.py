@@ -1,6 +1,8 @@
 """A rank's part of a batch, of the running statistics and of the sums, without other processes."""
 
 import copy
+import gc
+import socket
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from datasets.arrays import ArrayDataset
 from datasets.loader import DeviceLoader
 from datasets.stream import StreamLoader
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from utils import distributed
 from utils.distributed import Ranks
 from utils.gradients import create_estimator
 from utils.interrupts import Interrupted
@@ -185,3 +188,16 @@ def test_ghosts_are_not_lost_to_synchronised_batch_norm():
         synchronize_batch_norm(make_network())
     plain = synchronize_batch_norm(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)))
     assert isinstance(plain[1], nn.SyncBatchNorm)
+
+
+def test_without_torchrun_the_first_rank_keeps_the_store_for_the_others(monkeypatch):
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        port = found.getsockname()[1]
+    for name, value in {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv('TORCHELASTIC_USE_AGENT_STORE', raising=False)
+    ranks = Ranks(0, 2, 0)
+    distributed._open_store(ranks).set('word', 'of the first')
+    gc.collect()
+    assert distributed._open_store(Ranks(1, 2, 1)).get('word') == b'of the first'

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import logging
 import os
 import sys
@@ -225,13 +226,22 @@ def _open_store(ranks: Ranks, seconds: float = SECONDS_TO_CONNECT):
     import torch.distributed as dist
 
     of_torchrun = os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'True'
-    store = dist.TCPStore(
-        os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), ranks.size,
-        is_master=ranks.is_first and not of_torchrun, wait_for_workers=False, multi_tenant=True,
-        timeout=datetime.timedelta(seconds=seconds),
-    )  # fmt: skip
+    address, port = os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT'])
+    if ranks.is_first and not of_torchrun:
+        store = _serve(address, port, ranks.size)
+    else:
+        timeout = datetime.timedelta(seconds=seconds)
+        store = dist.TCPStore(address, port, ranks.size, wait_for_workers=False, timeout=timeout)
     attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
     return dist.PrefixStore(f'{Path(sys.argv[0]).name}/{attempt}', store)
+
+
+@functools.cache  # for as long as this process lives: what the others have written must not go with the last user
+def _serve(address: str, port: int, size: int):
+    import torch.distributed as dist
+
+    timeout = datetime.timedelta(seconds=SECONDS_TO_CONNECT)
+    return dist.TCPStore(address, port, size, is_master=True, wait_for_workers=False, timeout=timeout)
 
 
 def _meet(store, ranks: Ranks, place: str) -> None:
