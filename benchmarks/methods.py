@@ -22,14 +22,10 @@ sys.path.insert(0, str(PROJECT))
 
 import torch  # noqa: E402
 
-from data import list_datasets  # noqa: E402
-from models import list_models  # noqa: E402
+from benchmarks.workload import add_workload_args, build_workload  # noqa: E402
 from utils import manifest  # noqa: E402
 from utils.averaging import settle  # noqa: E402
-from utils.config import parse_config  # noqa: E402
-from utils.errors import command, user_errors  # noqa: E402
-from utils.experiment import build_experiment  # noqa: E402
-from utils.flags import add_ghost_args, build_parser  # noqa: E402
+from utils.errors import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
 from utils.trainer import evaluate  # noqa: E402
@@ -52,12 +48,7 @@ METHODS = {
 def main(argv: list[str] | None = None) -> int:
     """Run every measurement, print the ratios and return 1 where a limit is broken."""
     parser = Parser(description=__doc__)
-    parser.add_argument('--model', default='mnist_f1', help='network')
-    parser.add_argument('--dataset', default='mnist', help='data set')
-    parser.add_argument('--datasets-dir', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
-    parser.add_argument('--b', type=whole(1), default=4096, help='examples per update')
-    parser.add_argument('--mb', type=whole(1), default=128, help='examples per ghost')
-    parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:0, ...')
+    add_workload_args(parser)
     parser.add_argument('--pairs', type=whole(1), default=15, help='pairs of steps; the median counts')
     parser.add_argument('--methods', nargs='+', choices=(*METHODS, 'SWA'), help='only these')
     flags = parser.parse_args(argv)
@@ -69,16 +60,6 @@ def main(argv: list[str] | None = None) -> int:
     if 'SWA' in chosen:
         _print_average(flags)
     return int(not all(kept))
-
-
-def _build(flags, *others: str) -> Experiment:
-    parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_gbn.py')
-    add_ghost_args(parser, default=128)
-    line = ['--model', flags.model, '--dataset', flags.dataset, '--b', str(flags.b), '-mb', str(flags.mb)]
-    line += ['--base-batch-size', str(flags.mb), '--device', flags.device, *others]
-    line += ['--datasets-dir', flags.datasets_dir] if flags.datasets_dir else []
-    with user_errors():
-        return build_experiment(parse_config(parser, line))
 
 
 def _stepper(experiment: Experiment) -> Callable[[], None]:
@@ -100,7 +81,7 @@ def _stepper(experiment: Experiment) -> Callable[[], None]:
 
 def _print_ratio(flags, name: str, common: tuple, given: tuple, limit: float | None) -> bool:
     """Print what a method costs and tell whether it keeps its limit."""
-    method, plain = _stepper(_build(flags, *common, *given)), _stepper(_build(flags, *common))
+    method, plain = _stepper(build_workload(flags, *common, *given)), _stepper(build_workload(flags, *common))
     for _ in range(2):
         method(), plain()
     orders = ((method, plain), (plain, method))  # who goes first changes, in case the first pays for the second
@@ -115,7 +96,7 @@ def _print_ratio(flags, name: str, common: tuple, given: tuple, limit: float | N
 
 def _print_average(flags) -> None:
     """Print what SWA adds to an epoch of training and scoring: the average, its statistics and its scores."""
-    experiment = _build(flags, '--swa-start', '1')
+    experiment = build_workload(flags, '--swa-start', '1')
     step, data, average = _stepper(experiment), experiment.data, experiment.average
 
     def add() -> None:

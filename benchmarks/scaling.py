@@ -25,14 +25,10 @@ sys.path.insert(0, str(PROJECT))
 
 import torch  # noqa: E402
 
-from data import list_datasets  # noqa: E402
-from models import list_models  # noqa: E402
+from benchmarks.workload import add_workload_args, build_workload  # noqa: E402
 from utils import manifest  # noqa: E402
-from utils.config import parse_config  # noqa: E402
-from utils.distributed import Ranks, from_environment, process_group  # noqa: E402
-from utils.errors import UserError, command, user_errors  # noqa: E402
-from utils.experiment import build_experiment  # noqa: E402
-from utils.flags import add_ghost_args, build_parser  # noqa: E402
+from utils.distributed import from_environment, process_group  # noqa: E402
+from utils.errors import UserError, command  # noqa: E402
 from utils.parallel import Parallel  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
@@ -44,12 +40,7 @@ WARM_UP = 3  # updates
 def main(argv: list[str] | None = None) -> int:
     """Print a line for each number of ranks."""
     parser = Parser(description=__doc__, takes_ranks=True)
-    parser.add_argument('--model', default='mnist_f1', help='network')
-    parser.add_argument('--dataset', default='mnist', help='data set')
-    parser.add_argument('--datasets-dir', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
-    parser.add_argument('--b', type=whole(1), default=4096, help='examples per update, over all ranks')
-    parser.add_argument('--mb', type=whole(1), default=128, help='examples per ghost')
-    parser.add_argument('--device', default='cpu', help='cpu, or cuda for a GPU of its own for each rank')
+    add_workload_args(parser)
     parser.add_argument('--steps', type=whole(1), default=20, help='pairs of updates, with and without the sum')
     parser.add_argument('--ranks', type=whole(1), nargs='+', default=[1, 2, 4], help='numbers of ranks')
     parser.add_argument('--measure', action='store_true', help='be one of the ranks, as this script starts itself')
@@ -90,8 +81,7 @@ def _measure(flags) -> int:
     """Measure as one of the ranks; the first one prints."""
     ranks = from_environment()
     torch.set_num_threads(1)
-    with user_errors():
-        experiment = _build(flags, ranks)
+    experiment = build_workload(flags, ranks=ranks)
     with process_group(ranks, experiment.device):
         parallel = Parallel(experiment.model, ranks)
         pairs = _time_updates(experiment, parallel, flags.steps)
@@ -101,15 +91,6 @@ def _measure(flags) -> int:
         waiting = max(0.0, 1 - without / seconds) if ranks.size > 1 else 0.0
         print(json.dumps({'seconds': seconds, 'waiting': waiting, 'bytes': num if ranks.size > 1 else 0}))
     return 0
-
-
-def _build(flags, ranks: Ranks) -> Experiment:
-    parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_gbn.py')
-    add_ghost_args(parser, default=128)
-    line = ['--model', flags.model, '--dataset', flags.dataset, '--b', str(flags.b), '-mb', str(flags.mb)]
-    line += ['--base-batch-size', str(flags.mb), '--device', flags.device]
-    line += ['--datasets-dir', flags.datasets_dir] if flags.datasets_dir else []
-    return build_experiment(parse_config(parser, line), ranks)
 
 
 def _time_updates(experiment: Experiment, parallel: Parallel, num: int) -> list[tuple[float, float]]:
