@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from datasets.arrays import ArrayDataset
+from datasets.aside import Aside
 from utils.distributed import ALONE, Ranks
 from utils.errors import suggest
 from utils.seeding import make_generator
@@ -184,6 +185,7 @@ class Loader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.ranks = ranks
+        self._aside = Aside(self.device)
 
     @property
     def num_steps(self) -> int:
@@ -248,6 +250,7 @@ class Loader:
     def _batch_of(self, contents: Contents, gather: Callable[..., MicroBatch]) -> Batch:
         layout = {'duplicates': self.duplicates, 'copies': self.copies}
         place = {'start': contents.start, 'whole_size': contents.whole_size}
+        gather = functools.partial(self._aside.hand_out, gather)
         return Batch(contents.indices, self.micro_batch_size, gather, **layout, **place)
 
 
@@ -289,8 +292,9 @@ class DeviceLoader(Loader):
         # moved once an epoch: a transfer in each step would wait for the device
         order = self.order(epoch).to(self.device)
         choices = self._draw_choices(epoch, self.dataset.input_shape)
+        self._aside.mark()
         for first, last in bounds:
-            contents = self._lay_out(order[first:last], choices, first)
+            contents = self._aside.make(self._lay_out, order[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, contents))
 
     def _gather(self, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:

@@ -12,11 +12,16 @@ SHARE = 0.5  # of what is free: the rest is for the network, its activations and
 
 def memory_limit(device: torch.device | str = 'cpu') -> int:
     """Return the bytes that decoded images may take up: half of what is free, in memory and on the device."""
-    free = _free_memory()
+    return int(SHARE * min(free_memory('cpu'), free_memory(device)))
+
+
+def free_memory(device: torch.device | str) -> int:
+    """Return the bytes that tensors on a device can still take up, with what torch holds of a GPU without using it."""
     device = torch.device(device)
-    if device.type == 'cuda':
-        free = min(free, torch.cuda.mem_get_info(device)[0])
-    return int(SHARE * free)
+    if device.type == 'cpu':
+        return _free_memory()
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def _free_memory() -> int:

@@ -90,9 +90,10 @@ class StreamLoader(Loader):
             return next(source)
 
         order = order.to(self.device)
+        self._aside.mark()
         for first, last in bounds:
             received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
-            contents = self._lay_out(order[first:last], choices, first)
+            contents = self._aside.make(self._lay_out, order[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, received, contents))
             received.pieces(0, len(contents.indices))  # what was not asked for
 

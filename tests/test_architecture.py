@@ -28,7 +28,9 @@ MAY_IMPORT = {
 }
 # class of settings -> the files that may know it; all others take plain named values
 KNOWS_SETTINGS = {
-    'RunConfig': {'config', 'experiment', 'plan', 'runner', 'checks', 'methods', 'method_config', 'swap_config'},
+    'RunConfig': {'config', 'experiment', 'plan', 'runner', 'checks', 'methods', 'method_config', 'swap_config',
+                  'schedule', 'speed', 'speed_config'},
+    'SpeedConfig': {'config', 'speed_config'},
     'MethodConfig': {'config', 'method_config', 'experiment'},
     'NetworkConfig': {'config', 'experiment', 'checks'},
     'MeasureConfig': {'config', 'experiment', 'network', 'analysis_flags'},

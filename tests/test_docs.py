@@ -22,7 +22,7 @@ DOCS = PROJECT / 'docs'
 TASKS = (
     'add_a_data_set.md', 'add_a_network.md', 'augment_a_batch.md', 'average_workers.md', 'cluster.md', 'diffusion.md',
     'draw_a_line.md', 'measure_sharpness.md', 'read_the_page.md', 'reproduce_a_row.md', 'run_a_suite.md',
-    'smooth_a_minimum.md', 'study_small_batches.md',
+    'smooth_a_minimum.md', 'speed.md', 'study_small_batches.md',
 )  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
 COPIED = ('*.py', '*.sh', 'analysis', 'benchmarks', 'datasets', 'experiments', 'models', 'utils')

@@ -95,6 +95,10 @@ EFFECTS = {
     '--weight-decay': ('steps', (), ('--weight-decay', '0.5')),
     '--reset-momentum': ('epochs', (), ('--reset-momentum',)),
     '--clip-grad': ('steps', (), ('--clip-grad', '0.01')),
+    '--amp': ('steps', (), ('--amp', 'bf16')),
+    '--compile': ('refusal', (), ('--compile', 'reduce-overhead')),  # tests/test_compile.py
+    '--channels-last': ('warning', (), ('--channels-last',)),
+    '--no-channels-last': ('plan', ('--model', 'resnet', '--model_config', "{'depth': 8}"), ('--no-channels-last',)),
     '--epochs': ('plan', (), ('--epochs', '4')),
     '--start-epoch': ('plan', (), ('--start-epoch', '1')),
     '--seed': ('steps', (), ('--seed', '8')),

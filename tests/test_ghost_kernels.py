@@ -32,7 +32,7 @@ def test_order_matters_between_ghosts_only(kernel, rest, use_kernel):
 @pytest.mark.parametrize(('rest', 'memory_format'), [
     ((3, 4, 5), torch.channels_last), ((3, 2, 4, 5), torch.channels_last_3d),
 ])  # fmt: skip
-@pytest.mark.parametrize('kernel', ['_looped', '_folded'])
+@pytest.mark.parametrize('kernel', ['_looped', '_folded', '_viewed'])
 @pytest.mark.parametrize('batch_size', [12, 14])
 def test_channels_last_stays_and_changes_nothing(kernel, rest, memory_format, batch_size, use_kernel):
     use_kernel(kernel)
@@ -112,7 +112,9 @@ class CountCalls(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(('kernel', 'rest'), [('_folded', (3,)), ('_folded', (3, 4, 4)), ('_rows', (3,))])
+@pytest.mark.parametrize(('kernel', 'rest'), [
+    ('_folded', (3,)), ('_folded', (3, 4, 4)), ('_rows', (3,)), ('_viewed', (3,)), ('_viewed', (3, 4, 4)),
+])
 def test_number_of_operations_does_not_grow_with_the_ghosts(kernel, rest, use_kernel):
     use_kernel(kernel)
     counts = []
@@ -172,3 +174,23 @@ def test_two_seeded_runs_are_equal_bit_for_bit(kernel, use_kernel):
 
     first, second = run(), run()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('rest', [(3,), (3, 5), (3, 8, 8), (64, 16, 16)])
+@pytest.mark.parametrize('is_last', [False, True])
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float32, 1e-4), (torch.bfloat16, 3e-2)])
+def test_a_gpu_computes_what_a_cpu_does(rest, is_last, dtype, tolerance):
+    torch.manual_seed(0)
+    layer = make_layer(rest, ghost_batch_size=8, dtype=torch.float32)
+    twin = copy.deepcopy(layer).double()
+    inputs, directions = torch.randn(2, 28, *rest).to(dtype)
+    expected = gradients(twin, inputs.double(), twin, directions.double())
+    there = layer.cuda()
+    moved = [tensor.cuda() for tensor in (inputs, directions)]
+    if is_last and len(rest) == 3:
+        moved = [tensor.to(memory_format=torch.channels_last) for tensor in moved]
+    actual = gradients(there, moved[0], there, moved[1])
+    for one, other in zip(actual, expected, strict=True):
+        torch.testing.assert_close(one.cpu().double(), other, rtol=tolerance, atol=tolerance * other.abs().max().item())
+    assert_near([each.cpu() for each in there.buffers()], twin.buffers(), tolerance)

@@ -20,6 +20,8 @@ RUNS = {
     'copies': (main_gbn, (*TINY_GBN, *COPIES)),
     'reset': (main_gbn, (*TINY_GBN, '--reset-momentum', '--lr', '0.01', '--optimizer', 'Adam')),
     'dropout': (main_gbn, (*TINY, *DROPOUT)),
+    'bf16': (main_gbn, (*TINY, *DROPOUT, '--amp', 'bf16')),
+    'fp16': (main_gbn, (*TINY_GBN, '--amp', 'fp16')),
     'stream': (main_gbn, (*TINY_GBN, '--dataset', 'FOLDER', '--model', 'cifar10_shallow', '--model_config', '{}')),
 }
 PLACES = ('save', 'results_dir', 'save_all', 'checkpoint_minutes')  # settings that a run may differ in

@@ -104,7 +104,7 @@ def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
     lines = [shlex.split(line) for line in commands() if 'digits' in line or 'TrainingResults/first' in line]
     slow = ('plot_parametric_plot.py', 'main_swap.py')  # up to a minute; pages of docs/ run them
     quick = [line for line in lines if line[0] == 'python' and line[1] not in slow]
-    assert len(quick) == 10
+    assert len(quick) == 11
     for _, script, *flags in quick:
         assert importlib.import_module(script.removesuffix('.py')).main(flags) == 0, capsys.readouterr().err
     assert len((tmp_path / 'TrainingResults' / 'first' / 'results.csv').read_text().splitlines()) == 7

@@ -40,7 +40,7 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
 
 def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
     """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
-    micro = config.micro_batch_size
+    micro = config.fixed_micro_batch_size
     splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images // ranks.size
     if splits and not config.evaluate and has_batch_norm(model):
         raise ValueError(
@@ -71,7 +71,7 @@ def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch
     _check_parts(config, ranks, num_examples)
     if config.adapt_grad_norm:
         _check_copies(config, ranks, plain)
-    own, micro = config.num_images // ranks.size, config.micro_batch_size
+    own, micro = config.num_images // ranks.size, config.fixed_micro_batch_size
     if config.noise_scale and config.ghost_batch_size is None and own % min(micro, own):
         raise ValueError(
             f'--noise-scale: the {own} examples of a rank are not made of whole pieces of --micro-batch-size {micro}'

@@ -18,6 +18,7 @@ from utils.flags import TENSOR_TYPES
 from utils.layout import CONFIG, LATEST, wrong_field
 from utils.method_config import MethodConfig, check_methods, shaped_by_length
 from utils.parser import Parser
+from utils.speed_config import SpeedConfig, check_speed
 from utils.tensorboard import check_tensorboard
 
 log = logging.getLogger('bigbatch')
@@ -32,6 +33,7 @@ FREE_ON_RESUME = frozenset((
 USED_IN_EVALUATION = frozenset((
     'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'pixels', 'val_fraction', 'val_seed', 'workers',
     'model', 'model_config', 'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
+    'amp', 'channels_last',
 ))
 # Fields that say what was asked for, not what the run is.
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
@@ -73,7 +75,7 @@ class MeasureConfig(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(NetworkConfig, MethodConfig):
+class RunConfig(NetworkConfig, MethodConfig, SpeedConfig):
     """Every setting of one training run, resolved from its flags."""
 
     script: str
@@ -85,7 +87,7 @@ class RunConfig(NetworkConfig, MethodConfig):
     epochs: int  # before they are stretched
     start_epoch: int
     batch_size: int  # examples per update, --batch-multiplier included
-    micro_batch_size: int | None  # None: the whole batch at once
+    micro_batch_size: int | str | None  # None: the whole batch at once; auto: not found yet
     ghost_batch_size: int | None  # None: ordinary batch norm
     base_batch_size: int
     lr_scaling: str  # none, sqrt or linear
@@ -119,6 +121,11 @@ class RunConfig(NetworkConfig, MethodConfig):
     def num_images(self) -> int:
         """Examples per update, every copy counted."""
         return self.batch_size * self.duplicates
+
+    @property
+    def fixed_micro_batch_size(self) -> int | None:
+        """The size of micro-batches where there is one, and it is known before the run starts."""
+        return None if self.micro_batch_size == 'auto' else self.micro_batch_size
 
     def settings(self) -> dict:
         """Return all settings of the run as plain values, as config.json and checkpoints hold them."""
@@ -161,6 +168,8 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
+    if config.micro_batch_size == 'auto':  # what it came to when the run began
+        config = replace(config, micro_batch_size=stored['settings'].get('micro_batch_size'))
     defaults = vars(parser.parse_args([]))  # which a run that is older than a flag was made by
     _check_same_settings(config, {**defaults, **stored['settings']})
     if flags.save:
@@ -171,7 +180,7 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
 def _check_same_settings(config: RunConfig, stored: dict) -> None:
     """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default."""
     for name, value in json.loads(json.dumps(config.settings())).items():
-        left_open = name in ('augment', 'flip') and value is None
+        left_open = name in ('augment', 'flip', 'channels_last') and value is None
         if name in stored and stored[name] != value and name not in FREE_ON_RESUME and not left_open:
             raise UserError(
                 f'--resume {config.resume}: {name} was {stored[name]!r} there and would be {value!r}; leave it as it '
@@ -208,6 +217,7 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
     _check_sizes(config)
     _check_noise_scale(config)
     check_methods(config)
+    check_speed(config)
     return config
 
 
@@ -288,7 +298,7 @@ def _warn_unused_in_evaluation(parser: Parser, argv: list[str] | None) -> None:
 
 
 def _check_sizes(config: RunConfig) -> None:
-    batch, ghost, micro = config.num_images, config.ghost_batch_size, config.micro_batch_size
+    batch, ghost, micro = config.num_images, config.ghost_batch_size, config.fixed_micro_batch_size
     if ghost is not None and ghost > batch:
         raise UserError(f'--mini-batch-size {ghost} is larger than the batch of {batch}: at most {batch} is possible')
     if ghost is not None and batch % ghost:
@@ -312,7 +322,7 @@ def _check_sizes(config: RunConfig) -> None:
 
 def _check_noise_scale(config: RunConfig) -> None:
     """Refuse to compare the gradients of parts of a batch with its own where it has but one part."""
-    batch, part = config.num_images, config.ghost_batch_size or config.micro_batch_size or config.num_images
+    batch, part = config.num_images, config.ghost_batch_size or config.fixed_micro_batch_size or config.num_images
     if config.noise_scale and part == batch:
         name, other = ('ghost', '--mini-batch-size') if config.ghost_batch_size else ('piece', '--micro-batch-size')
         where = '' if config.ghost_batch_size else ' for a network without batch norm, or main_gbn.py for any'

@@ -155,6 +155,18 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def min_over_ranks(number: int, device: torch.device) -> int:
+    """Return the least of the numbers of the ranks, to each of them."""
+    if not has_ranks():
+        return number
+    import torch
+    import torch.distributed as dist
+
+    least = torch.tensor(number, device=device)
+    dist.all_reduce(least, dist.ReduceOp.MIN)
+    return int(least)
+
+
 def gather_on_first(value: object, ranks: Ranks) -> list | None:
     """Return the values of all ranks in their order, to the first of them alone; all have to call it."""
     if ranks.size == 1:

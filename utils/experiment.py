@@ -17,7 +17,7 @@ from torch import nn
 import data
 import models
 import preprocess
-from datasets.memory import memory_limit
+from datasets.memory import free_memory, memory_limit
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import checkpoint as checkpoints
 from utils import seeding
@@ -33,24 +33,23 @@ from utils.checks import (
 )
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device
-from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
-from utils.errors import user_errors
+from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, min_over_ranks, process_group
+from utils.errors import UserError, user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.methods import build_average, build_estimator, check_network, set_dropout
+from utils.micro_batch import AUTO, SHARE, Workload, find_fit
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
-from utils.optim import RegimeOptimizer, check_regime, override_regime
+from utils.optim import RegimeOptimizer
 from utils.parallel import synchronize_batch_norm
 from utils.plan import Data, Experiment, describe_plan
-from utils.regime import Regime, epoch_factor, lr_factor
 from utils.run_folder import check_new_folder
 from utils.run_lock import locked
 from utils.runner import complete, score, train
+from utils.schedule import adapt_regime, build_optimizer
+from utils.speed import fit_compiler, fit_layout
 
 log = logging.getLogger('bigbatch')
-
-# The published defaults of --optimizer, --lr, --momentum and --weight-decay, for a network without a regime.
-FALLBACK_REGIME = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4}}
 
 
 def run(config: RunConfig) -> int:
@@ -80,7 +79,8 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
             if config.evaluate:
                 score(experiment)
             else:
-                train(experiment, plan)
+                experiment = fit_micro_batch(experiment)
+                train(experiment, describe_plan(experiment))
     return 0
 
 
@@ -107,6 +107,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     if config.dropout is not None:
         set_dropout(model, config.dropout)
     model.to(device, getattr(torch, config.dtype))
+    config = fit_layout(config, model, device, stored)
     criterion = summed_criterion(getattr(model, 'criterion', None))
     if start:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
@@ -124,21 +125,52 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     check_network(config, model, criterion, examples)
     if ranks.size > 1 and device.type == 'cuda' and config.ghost_batch_size is None and not config.bn_per_rank:
         model = synchronize_batch_norm(model)
-    regime, num_epochs = _adapt_regime(config, model)
+    regime, num_epochs = adapt_regime(config, model)
     if stored:
         check_unchanged(config, stored, loaders.fingerprint, regime)
-    optimizer = _build_optimizer(config, model, regime, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
+    optimizer = build_optimizer(config, model, regime, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
     optimizer.start_epoch(config.start_epoch)
     if start and start.get('partial'):
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'])
     elif start and start['epoch'] > config.start_epoch:
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
     estimator = build_estimator(config, model, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
+    if config.dry_run or config.micro_batch_size != AUTO:
+        fit_compiler(config, model, device, ranks)
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
         regime=regime, num_epochs=num_epochs, optimizer=optimizer, estimator=estimator,
         average=build_average(config, model, num_epochs), start=start, stored=stored, ranks=ranks,
     )
+
+
+def fit_micro_batch(experiment: Experiment) -> Experiment:
+    """Settle --micro-batch-size auto, by passes that leave the experiment as it was.
+
+    Raises:
+        UserError: not even the smallest passes fit.
+    """
+    config, ranks, device, loaders = experiment.config, experiment.ranks, experiment.device, experiment.data
+    if config.micro_batch_size != AUTO:
+        return experiment
+    optimizer = RegimeOptimizer(experiment.model.parameters(), experiment.regime)
+    optimizer.start_epoch(experiment.first_epoch)
+    workload = Workload(
+        model=experiment.model, criterion=experiment.criterion, estimator=experiment.estimator, optimizer=optimizer,
+        examples=_peek(loaders.train, 64), eval_size=min(config.eval_batch_size, loaders.val.num_examples),
+    )
+    num, is_whole = config.num_images // ranks.size, config.ghost_batch_size is None and has_batch_norm(workload.model)
+    unit = num if is_whole else config.ghost_batch_size or 1
+    limit = int(SHARE * free_memory(device)) // (ranks.size if device.type == 'cpu' else 1)
+    fit = find_fit(workload, num, unit, limit)
+    size = min_over_ranks(fit.size if fit.num_bytes <= limit else 0, device)
+    if not size:
+        remedy = 'main_gbn.py takes a batch in passes of whole ghosts' if is_whole else 'take smaller ghosts'
+        raise UserError(f'--micro-batch-size {AUTO}: {fit.describe()}: {remedy}, or a smaller --eval-batch-size')
+    loaders.train.micro_batch_size = size
+    config = dataclasses.replace(config, micro_batch_size=size)
+    fit_compiler(config, workload.model, device, ranks)
+    return dataclasses.replace(experiment, config=config, memory=fit.describe())
 
 
 def open_network(config: MeasureConfig, checkpoint: str) -> Network:
@@ -287,7 +319,7 @@ def _build_loaders(config: RunConfig, model: nn.Module, sets: tuple, device: tor
     shared = {**_loader_settings(config, device), 'ranks': ranks}
     train_transform, val_transform = _transforms(config, model, train_set, val_set, cutout=config.cutout)
     train = data.build_loader(
-        train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.micro_batch_size,
+        train_set, train_transform, batch_size=config.batch_size, micro_batch_size=config.fixed_micro_batch_size,
         shuffle=True, drop_last=config.drop_last and not config.evaluate, duplicates=config.duplicates,
         copies=config.copies, **shared,
     )
@@ -352,48 +384,3 @@ def _transform(config: NetworkConfig, dataset, *, augment: bool, cutout: int | N
         dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment,
         flip=flip, cutout=cutout,
     )
-
-
-def _adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
-    """Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it."""
-    own = getattr(model, 'regime', None) if config.regime is None else config.regime
-    if own is None:
-        log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
-        own = FALLBACK_REGIME
-    asked = {name: getattr(config, name) for name in ('optimizer', 'lr', 'momentum', 'weight_decay')}
-    regime = override_regime(Regime(own), **asked)
-    stretch = config.regime_bb_multi
-    if config.regime_bb_fix:
-        stretch *= epoch_factor(config.batch_size, config.base_batch_size)
-    num_epochs = config.epochs * stretch
-    if config.start_epoch >= num_epochs:
-        raise ValueError(f'--start-epoch {config.start_epoch}: the run has {num_epochs} epochs, counted from 0')
-    if config.warmup_epochs > num_epochs:
-        raise ValueError(f'--warmup-epochs {config.warmup_epochs}: longer than the run of {num_epochs} epochs')
-    regime = regime.scale_lr(_lr_factor(config)).stretch(stretch)
-    check_regime(regime, num_epochs)
-    return regime, num_epochs
-
-
-def _build_optimizer(
-    config: RunConfig, model: nn.Module, regime: Regime, *, steps_per_epoch: int, num_epochs: int
-) -> RegimeOptimizer:
-    start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
-    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
-    if config.warmup_epochs and not warmup_steps:
-        raise ValueError(
-            f'--warmup-epochs {config.warmup_epochs:g}: less than an update; one is {1 / steps_per_epoch:.2g} epochs'
-        )
-    if config.warmup_epochs and start == 1.0:
-        log.warning(
-            '--warmup-epochs %g has no effect: it begins at the rate itself; see --warmup-start', config.warmup_epochs
-        )
-    return RegimeOptimizer(
-        model.parameters(), regime, warmup_steps=warmup_steps, warmup_start=start,
-        decay_steps=config.linear_decay * (num_epochs - config.start_epoch) * steps_per_epoch,
-        reset_momentum=config.reset_momentum,
-    )
-
-
-def _lr_factor(config: RunConfig) -> float:
-    return lr_factor(config.batch_size, config.base_batch_size, config.lr_scaling)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction
 
 from utils.method_flags import add_method_args
-from utils.parser import Parser, one_of, options_literal, real, regime_literal, whole
+from utils.parser import Parser, auto_or, one_of, options_literal, real, regime_literal, whole
 
 OPTIMIZERS = ('SGD', 'ASGD', 'Adam', 'AdamW', 'Adamax', 'Adagrad', 'Adadelta', 'Rprop', 'RMSprop')
 TENSOR_TYPES = {
@@ -33,6 +33,7 @@ def build_parser(
     _add_regime_args(parser)
     _add_optimizer_args(parser)
     add_method_args(parser)
+    _add_speed_args(parser)
     _add_run_args(parser)
     return parser
 
@@ -138,9 +139,10 @@ def _add_batch_args(parser: Parser, batch_size: int) -> None:
         '-bm', '--batch-multiplier', type=whole(1), default=1, metavar='N', help='multiplies the batch size'
     )
     group.add_argument(
-        '--micro-batch-size', type=whole(1), metavar='M',
-        help='examples per forward pass, to save memory; if not given the whole batch, or B of it where that is made '
-        'of whole ghosts and --batch-multiplier or --duplicates repeat it',
+        '--micro-batch-size', type=auto_or(whole(1)), metavar='auto|M',
+        help='examples per forward pass, to save memory; auto: the fewest equal passes of whole ghosts that fit into '
+        'memory; if not given the whole batch, or B of it where that is made of whole ghosts and --batch-multiplier '
+        'or --duplicates repeat it',
     )
     group.add_argument(
         '--bn-per-rank', action='store_true',
@@ -218,6 +220,22 @@ def _add_optimizer_args(parser: Parser) -> None:
     group.add_argument(
         '--clip-grad', type=real(0), default=5.0, metavar='NORM',
         help='clip the global L2 norm of the gradient; 0 is off',
+    )
+
+
+def _add_speed_args(parser: Parser) -> None:
+    group = parser.add_argument_group('speed')
+    group.add_argument(
+        '--amp', choices=('off', 'bf16', 'fp16'), default='off',
+        help='compute products and convolutions in half precision; statistics and weights stay float32',
+    )
+    group.add_argument(
+        '--compile', choices=('off', 'default', 'reduce-overhead'), default='off',
+        help='compile the training passes, which takes a minute at first; reduce-overhead: into CUDA graphs',
+    )
+    group.add_argument(
+        '--channels-last', action=BooleanOptionalAction,
+        help='keep the channels of images last in memory; by default for convolutions in float32 on a CPU',
     )
 
 

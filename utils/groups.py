@@ -18,7 +18,8 @@ from utils.run_files import Run, seedless
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
 PLACE_SETTINGS = (
     'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
-    'checkpoint_minutes', 'deterministic', 'tensorboard', 'noise_scale', 'jobs', 'skip_lost_workers',
+    'checkpoint_minutes', 'deterministic', 'tensorboard', 'noise_scale', 'jobs', 'skip_lost_workers', 'compile',
+    'channels_last',
 )  # fmt: skip
 # The order in which people read settings; others follow, then the seed, then places.
 READING_ORDER = (
@@ -26,6 +27,8 @@ READING_ORDER = (
     'base_batch_size', 'lr_scaling', 'regime_bb_fix', 'regime_bb_multi', 'epochs', 'num_epochs', 'optimizer', 'lr',
     'momentum', 'weight_decay', 'warmup_epochs', 'regime',
 )  # fmt: skip
+# Settings that older runs lack, with what those were made with.
+LATER_SETTINGS = {'amp': 'off'}
 LONGEST_TEXT = 40  # characters of a setting in a table
 
 
@@ -132,7 +135,8 @@ def scientific_settings(run: Run) -> dict[str, str]:
 
     Names such as `base_seed3` of a checkpoint to start from count as the same for every seed.
     """
-    settings = {**run.settings, 'script': run.config.get('script'), 'regime': run.config.get('regime')}
+    own = {'script': run.config.get('script'), 'regime': run.config.get('regime')}
+    settings = {**LATER_SETTINGS, **run.settings, **own}
     ignored = {*PLACE_SETTINGS, 'save', 'seed'}
     kept = {name: json.dumps(value) for name, value in settings.items() if name not in ignored and value is not None}
     return {name: re.sub(r'([_-]seed)\d+', r'\1', value) for name, value in kept.items()}

@@ -15,10 +15,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def describe_code() -> dict:
-    """Return {'commit', 'dirty'} of the project's checkout; commit is None outside one."""
+    """Return {'commit', 'dirty'} of the project's checkout; commit is None outside one.
+
+    The table of figures, which every benchmark appends to, is no code and does not count as a change.
+    """
     try:
         commit = _git('rev-parse', 'HEAD')
-        return {'commit': commit, 'dirty': bool(_git('status', '--porcelain', '--untracked-files=no'))}
+        changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':(top,exclude)benchmarks/results.csv')
+        return {'commit': commit, 'dirty': bool(changed)}
     except (OSError, subprocess.SubprocessError):
         return {'commit': None, 'dirty': None}
 

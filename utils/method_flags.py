@@ -5,10 +5,10 @@ This file answers `--help`, so it imports nothing heavy.
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, BooleanOptionalAction
+from argparse import BooleanOptionalAction
 
 from utils.method_config import SMOOTHING_DEFAULTS
-from utils.parser import Parser, real, whole
+from utils.parser import Parser, auto_or, real, whole
 
 
 def add_method_args(parser: Parser) -> None:
@@ -62,7 +62,7 @@ def _add_smoothing_args(parser: Parser) -> None:
 def _add_noise_args(parser: Parser) -> None:
     group = parser.add_argument_group('other noise')
     group.add_argument(
-        '--gradient-noise', type=_gradient_noise, metavar='auto|SIGMA',
+        '--gradient-noise', type=auto_or(real(0, above=True)), metavar='auto|SIGMA',
         help='multiply the loss of each example by a normal number of mean 1 and this deviation; auto: the one that '
         'makes up for a batch B at the rate of B0',
     )
@@ -107,12 +107,3 @@ def _add_average_args(parser: Parser) -> None:
         '--stop-accuracy', type=real(0, 100, above=True), metavar='PERCENT',
         help='end the run after the first epoch whose accuracy while training reaches this',
     )
-
-
-def _gradient_noise(text: str) -> float | str:
-    if text == 'auto':
-        return text
-    try:
-        return real(0, above=True)(text)
-    except ArgumentTypeError as error:
-        raise ArgumentTypeError(f'{error}, nor auto') from error

@@ -13,9 +13,11 @@ import torch
 from torch import nn
 
 from utils.errors import suggest
+from utils.quick_start import make_update, spare_compiler
 from utils.regime import SHARED_SETTINGS, Regime
 
 _OTHER_INTERFACE = {'Optimizer', 'LBFGS', 'SparseAdam'}  # no class of its own, a closure, sparse gradients
+_FUSED = {'SGD', 'Adam', 'AdamW'}  # on a GPU these make an update in one kernel, and skip one without a wait for it
 _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', 'differentiable'}
 
 
@@ -40,6 +42,7 @@ def check_regime(regime: Regime, num_epochs: int) -> None:
     Raises:
         ValueError: an unknown optimizer or option, or a value that the optimizer refuses.
     """
+    spare_compiler()
     for row in regime.table(num_epochs):
         epoch = row.pop('epoch')
         name = row.pop('optimizer')
@@ -103,11 +106,14 @@ class RegimeOptimizer:
         decay_steps: updates over which a factor on every rate falls linearly from 1, which update 0 takes, to 0, which
             none takes any more; 0 is off.
         reset_momentum: empty the optimizer's state at the start of each epoch.
+        scaler: what scaled the gradients, of which update by update `unscale` is called before they are used; an update
+            whose gradients are not finite is skipped, and their scale lowered.
     """
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], regime: Regime, *,
         warmup_steps: int = 0, warmup_start: float = 1.0, decay_steps: int = 0, reset_momentum: bool = False,
+        scaler: torch.amp.GradScaler | None = None,
     ):
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.lr = float('nan')
@@ -115,6 +121,7 @@ class RegimeOptimizer:
         self._warmup_steps, self._warmup_start = warmup_steps, warmup_start
         self._decay_steps = decay_steps
         self._reset_momentum = reset_momentum
+        self._scaler = scaler
         self._name = ''
         self._settings: dict = {}
         self._defaults: dict = {}
@@ -136,11 +143,25 @@ class RegimeOptimizer:
         self.lr = self.lr_at(step)
         for group in self._optimizer.param_groups:
             group['lr'] = self.lr
-        self._optimizer.step()
+        if self._scaler is None:
+            make_update(self._optimizer)
+        else:
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
 
     def lr_at(self, step: int) -> float:
         """Return the learning rate of an update of the current epoch."""
         return self._settings['lr'] * self._warmup_factor(step) * self._decay_factor(step)
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether an update whose gradients are not finite is skipped."""
+        return self._scaler is not None
+
+    def unscale(self) -> None:
+        """Take the scale out of the gradients, if they have one."""
+        if self._scaler is not None:
+            self._scaler.unscale_(self._optimizer)
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -148,8 +169,9 @@ class RegimeOptimizer:
             parameter.grad = None
 
     def state_dict(self) -> dict:
-        """Return the optimizer's state: tensors and plain values."""
-        return self._optimizer.state_dict()
+        """Return the optimizer's state, that of the scaler included: tensors and plain values."""
+        scale = {'scaler': self._scaler.state_dict()} if self._scaler else {}
+        return {**self._optimizer.state_dict(), **scale}
 
     def load_state_dict(self, state: dict, *, epoch: int) -> None:
         """Take over the state that was saved at the end of an epoch.
@@ -159,7 +181,11 @@ class RegimeOptimizer:
         """
         self.start_epoch(epoch)
         try:
-            self._optimizer.load_state_dict(state)
+            fused = {key: self._defaults[key] for key in ('fused',) if key in self._defaults}  # goes by the device
+            groups = [{**group, **fused} for group in state['param_groups']]
+            self._optimizer.load_state_dict({'state': state['state'], 'param_groups': groups})
+            if self._scaler is not None:
+                self._scaler.load_state_dict(state['scaler'])
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             reason = f'{type(error).__name__}: {error}'
             raise ValueError(f'the checkpoint holds no state of {self._name} ({reason})') from error
@@ -167,7 +193,9 @@ class RegimeOptimizer:
     def _build(self, name: str) -> None:
         optimizer_class = getattr(torch.optim, name)
         self._name = name
-        self._optimizer = optimizer_class(self.parameters, lr=self._settings['lr'])
+        spare_compiler()
+        fused = {'fused': True} if name in _FUSED and self.parameters[0].is_cuda else {}
+        self._optimizer = optimizer_class(self.parameters, lr=self._settings['lr'], **fused)
         self._defaults = dict(self._optimizer.defaults)
 
     def _warmup_factor(self, step: int) -> float:

@@ -93,6 +93,20 @@ def whole(low: int, high: int | None = None) -> Callable[[str], int]:
     return convert
 
 
+def auto_or(convert: Callable[[str], object]) -> Callable[[str], object]:
+    """Return a type for the word auto, or else what another type takes."""
+
+    def convert_or_keep(text: str) -> object:
+        if text == 'auto':
+            return text
+        try:
+            return convert(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentTypeError(f'{error}, nor auto') from error
+
+    return convert_or_keep
+
+
 def real(low: float = -math.inf, high: float = math.inf, *, above: bool = False, below: bool = False) -> Callable:
     """Return a type for finite numbers from low (or above it) to high (or below it)."""
 

@@ -56,7 +56,7 @@ def add_noise(
         noise_type: uniform or normal.
     """
     for tensor in tensors:
-        noise = torch.empty_like(tensor)
+        noise = torch.empty_like(tensor, memory_format=torch.contiguous_format)  # drawn alike for every layout
         if noise_type == 'normal':
             noise.normal_(generator=generator)
         else:

@@ -15,6 +15,7 @@ from utils.gradients.base import Estimator
 from utils.method_config import gradient_noise_sigma
 from utils.optim import RegimeOptimizer
 from utils.regime import Regime
+from utils.speed import describe_speed
 from utils.stopping import StopRule
 
 
@@ -46,6 +47,7 @@ class Experiment:
     start: dict | None  # the checkpoint to go on from
     stored: dict | None  # config.json of the run that it lies in
     ranks: Ranks = ALONE
+    memory: str = ''  # how --micro-batch-size auto came to its size
 
     @property
     def continues_in_place(self) -> bool:
@@ -84,10 +86,12 @@ def describe_plan(experiment: Experiment) -> str:
         ('model', f'{_describe_model(config)}, {num_parameters(experiment.model):,} parameters'),
         ('data', _describe_data(experiment)),
         ('batch', _describe_batch(config, experiment.ranks)),
+        *([('memory', experiment.memory)] if experiment.memory else []),
         ('updates', _describe_updates(experiment)),
         ('learning rate', _describe_rate(config)),
         *_describe_methods(config),
         ('device', f'{experiment.device}, {config.dtype}, seed {config.seed}'),
+        ('speed', describe_speed(config, experiment.model, experiment.device)),
         ('files', _describe_files(config)),
     ]
     lines = [f'{label:14}{" ".join(text.split())}' for label, text in rows]
@@ -124,13 +128,15 @@ def _describe_reader(num_workers: int) -> str:
 def _describe_batch(config: RunConfig, ranks: Ranks) -> str:
     batch, ghost, copies = config.num_images, config.ghost_batch_size, config.duplicates
     own = batch // ranks.size
-    micro = min(config.micro_batch_size or own, own)
+    micro = min(config.fixed_micro_batch_size or own, own)
     num_micro = -(-own // micro)
     ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
     at_most = 'at most ' if own % micro else ''
     first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
-    pieces = f'{ranks.size} rank{"s" * (ranks.size > 1)} x {num_micro} micro-batch{"es" * (num_micro > 1)}'
-    pieces += f' of {at_most}{micro:,}'
+    pieces = f'{num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
+    if config.micro_batch_size == 'auto':
+        pieces = 'the fewest micro-batches that fit into memory (auto)'
+    pieces = f'{ranks.size} rank{"s" * (ranks.size > 1)} x {pieces}'
     return f'{first}{batch:,} = {pieces}; {ghosts}'
 
 

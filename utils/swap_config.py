@@ -97,7 +97,7 @@ def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object])
     ]  # fmt: skip
     if ghost is not None:
         own += ['--mini-batch-size', min(ghost, batch)]
-    if config.micro_batch_size is not None and config.micro_batch_size < batch:
+    if config.micro_batch_size == 'auto' or (config.fixed_micro_batch_size or batch) < batch:
         own += ['--micro-batch-size', config.micro_batch_size]
     if config.val_fraction:  # all workers hold out the same examples, whatever their seeds
         own += ['--val-seed', config.seed if config.val_seed is None else config.val_seed]

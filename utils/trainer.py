@@ -2,6 +2,7 @@
 
 Losses and errors stay on the device within an epoch. A loss or gradient that stops being finite ends the run before
 the weights are updated with it on a CPU, and at most CHECK_EVERY updates later on a GPU, where every look is a wait.
+With float16 a gradient that is not finite only loses an update, unless that goes on.
 A run may be saved and stopped after any update: what the epoch has come to by then is part of the checkpoint. Ranks
 hear of each other's losses and requests to stop in one sum of a few numbers with each look, and act on them alike.
 """
@@ -26,6 +27,7 @@ from utils.parallel import Parallel
 from utils.weights import is_log_spaced, weight_distance, weight_distance_tensor
 
 CHECK_EVERY = 50  # updates between two looks at the loss on a GPU
+MOST_SKIPPED = 30  # updates in a row that float16 may lose, while the scale of its gradients falls to 2**-30
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Trainer:
         self._save = save or (lambda epoch, step, partial: None)
         self._parallel = parallel or Parallel(model)
         self._heard = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
+        self._num_skipped = 0  # updates before the present epoch that were lost in a row
 
     def fit(
         self, train_loader, val_loader, *, num_epochs: int, first_epoch: int = 0, partial: PartialEpoch | None = None
@@ -156,6 +159,7 @@ class Trainer:
         """Make the updates of an epoch that are left."""
         self.model.train()
         underway = _Underway(next(self.model.parameters()).device, epoch, partial, self._share)
+        underway.watch.num_skipped = self._num_skipped
         if partial is None:
             self.optimizer.start_epoch(epoch)
         else:
@@ -169,6 +173,7 @@ class Trainer:
             self._on_step(epoch, index, underway.sums)
             self._heed(underway)
         underway.watch.check()
+        self._num_skipped = underway.watch.num_skipped
         return underway
 
     def _heed(self, underway: _Underway) -> None:
@@ -201,6 +206,7 @@ class Trainer:
         self.optimizer.zero_grad()
         with self._parallel.statistics.of_update():
             sums = self.estimator(self._parallel.model, self.criterion, batch, step=self.step)
+        self.optimizer.unscale()
         grad_norm = clip_gradient(self.optimizer.parameters, self._clip_grad)
         watch.see(self.step, sums.mean_loss(), grad_norm, self.optimizer)
         self.optimizer.step(self.step)
@@ -274,6 +280,7 @@ class _Watch:
         self._epoch, self._share = epoch, share
         self._every = 1 if device.type == 'cpu' else CHECK_EVERY
         self._pending: list[tuple[int, float, Tensor]] = []
+        self.num_skipped, self._may_skip = 0, False
         self.norm_sum, self._num_steps = 0.0, 0
         self.last_grad_norm = math.nan
 
@@ -283,6 +290,7 @@ class _Watch:
         self.last_grad_norm = partial.last_grad_norm
 
     def see(self, step: int, loss: Tensor, grad_norm: Tensor, optimizer: RegimeOptimizer) -> None:
+        self._may_skip = optimizer.may_skip
         self._pending.append((step, optimizer.lr_at(step), torch.stack([loss, grad_norm.to(loss.dtype)])))
         if len(self._pending) >= self._every:
             self.check()
@@ -294,6 +302,10 @@ class _Watch:
         losses, norms = torch.stack([row for _, _, row in self._pending], dim=1)
         rows = torch.stack([self._share(losses), norms], dim=1).tolist()
         for (step, lr, _), (loss, grad_norm) in zip(self._pending, rows, strict=True):
+            is_skipped = self._may_skip and math.isfinite(loss) and not math.isfinite(grad_norm)
+            self.num_skipped = self.num_skipped + 1 if is_skipped else 0
+            if is_skipped and self.num_skipped <= MOST_SKIPPED:
+                continue
             if not (abs(loss) < float('inf') and grad_norm < float('inf')):
                 raise DivergedError(epoch=self._epoch, step=step + 1, lr=lr, loss=loss, grad_norm=grad_norm)
             self.norm_sum += grad_norm

@@ -71,10 +71,11 @@ def copies_factor(model: nn.Module, criterion: nn.Module, batch) -> Tensor:
 
 def _gradient(model: nn.Module, criterion: nn.Module, batch, parameters: list[nn.Parameter]) -> Tensor:
     """Return what is here of the gradient of the mean loss of a whole batch as one vector, without touching `.grad`."""
-    total = torch.zeros_like(nn.utils.parameters_to_vector(parameters))
+    total = torch.cat([torch.zeros_like(parameter).flatten() for parameter in parameters])
     for inputs, targets, _ in batch:
         loss_sum, _ = forward_loss(model, criterion, inputs, targets)
-        total += nn.utils.parameters_to_vector(torch.autograd.grad(
+        gradients = torch.autograd.grad(
             loss_sum / batch.whole_size, parameters, allow_unused=True, materialize_grads=True
-        ))  # fmt: skip
+        )
+        total += torch.cat([gradient.flatten() for gradient in gradients])
     return total

@@ -1,0 +1,141 @@
+"""Within an epoch the host waits for no value from the device, so that a GPU never runs out of work.
+
+Tensors on the device `meta` have no values: to read one is an error. What cannot run there, for want of a generator, is
+watched on a CPU for the operations that hand a value, or a shape that depends on values, to the host.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import models
+from datasets.arrays import ArrayDataset
+from datasets.loader import DeviceLoader
+from models.layers import ghost_batch_norm as gbn
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from preprocess import get_transform
+from utils import trainer as trainers
+from utils.forward import summed_criterion
+from utils.gradients import create_estimator
+from utils.optim import RegimeOptimizer
+from utils.regime import Regime
+
+READS = ('_local_scalar_dense', 'nonzero', 'item', 'masked_select', 'is_nonzero', 'equal', '_unique2')
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+
+
+def make_estimator(name: str):
+    if name == 'plain':
+        return create_estimator('plain')
+    if name == 'gradient_noise':
+        return create_estimator('gradient_noise', sigma=0.5, seed=0)
+    if name == 'noise_scale':
+        return create_estimator('noise_scale', ghost_size=4, num_steps=3)
+    if name == 'adapt_grad_norm':
+        return create_estimator('adapt_grad_norm', inner=create_estimator('plain'), every=2)
+    if name == 'relu_noise':
+        return create_estimator('relu_noise', inner=create_estimator('plain'), width=0.1)
+    return create_estimator(
+        'smoothout', inner=create_estimator('plain'), strength=lambda step: 0.1, ghost_size=4, seed=0,
+        adapt_type='filter',
+    )  # fmt: skip
+
+
+def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD', **settings):
+    torch.manual_seed(0)
+    model = models.create_model('resnet', dataset='cifar10', depth=8)
+    model = convert_ghost_batch_norm(model, 4).to(device)
+    regime = Regime({0: {'optimizer': optimizer, 'lr': 0.01, 'weight_decay': 1e-4}})
+    driven = RegimeOptimizer(model.parameters(), regime)
+    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    images = torch.randint(256, (26, 3, 16, 16), dtype=torch.uint8)
+    dataset = ArrayDataset(images, torch.randint(10, (26,)), 10)
+    loader = DeviceLoader(
+        dataset, get_transform('cifar10', augment=True, cutout=4), batch_size=8, micro_batch_size=4, shuffle=True,
+        drop_last=True, device=device, **settings,
+    )
+    trainer = trainers.Trainer(
+        model, summed_criterion(nn.CrossEntropyLoss()), driven, make_estimator(estimator), initial=initial
+    )
+    return trainer, loader
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """Count the looks at losses, without looking."""
+    counted = []
+    monkeypatch.setattr(trainers._Watch, 'check', lambda watch: counted.append(len(watch._pending)))
+    return counted
+
+
+@pytest.mark.parametrize('optimizer', ['SGD', 'Adam'])
+@pytest.mark.parametrize('estimator', ['plain', 'gradient_noise', 'relu_noise', 'adapt_grad_norm'])
+def test_no_value_is_read_in_an_epoch(estimator, optimizer, looks):
+    trainer, loader = make_trainer('meta', estimator, optimizer, duplicates=2 if estimator == 'adapt_grad_norm' else 1)
+    trainer._train_epoch(loader, 0, None)
+    assert looks == [3]  # at the end of it, all updates together
+    with pytest.raises(RuntimeError, match='meta'):
+        next(trainer.model.parameters()).sum().item()
+
+
+class Reads(TorchDispatchMode):
+    """Count the operations that read values."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        is_moved = any(isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in _indices(func, args))
+        if name in READS or is_moved:
+            self.names.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def _indices(func, args) -> list:
+    return list(args[1]) if func.overloadpacket.__name__ in ('index', 'index_put_') else []
+
+
+@pytest.mark.parametrize('estimator', ['smoothout', 'noise_scale'])
+def test_no_value_is_read_where_noise_is_drawn(estimator, looks, monkeypatch):
+    monkeypatch.setattr(gbn, '_choose_kernel', lambda layer, inputs: gbn._folded)
+    trainer, loader = make_trainer('cpu', estimator)
+    monkeypatch.setattr(trainers._Watch, 'see', lambda watch, step, loss, norm, optimizer: None)
+    trainer._train_epoch(loader, 0, None)
+    with Reads() as reads:
+        trainer._train_epoch(loader, 1, None)
+        assert reads.names == []
+        trainer._train_epoch(loader, 2, None)
+        next(trainer.model.parameters()).detach().sum().item()
+    assert reads.names == ['_local_scalar_dense']
+
+
+@GPU
+@pytest.mark.parametrize('estimator', ['plain', 'smoothout', 'gradient_noise', 'adapt_grad_norm'])
+def test_a_gpu_is_not_waited_for(estimator, looks):
+    trainer, loader = make_trainer('cuda', estimator, duplicates=2 if estimator == 'adapt_grad_norm' else 1)
+    trainer._train_epoch(loader, 0, None)
+    batches = loader.epoch(1)
+    first = next(batches)  # the order of an epoch is moved to the device as it begins
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        for batch in (first, *batches):
+            trainer._train_step(batch, trainers._Watch(torch.device('cuda'), 1, lambda losses: losses))
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+
+
+@GPU
+def test_batches_made_aside_are_those_of_a_cpu():
+    there, here = (make_trainer(device)[1] for device in ('cuda', 'cpu'))
+    busy = torch.randn(2000, 2000, device='cuda')
+    for epoch in range(2):
+        for ours, theirs in zip(there.epoch(epoch), here.epoch(epoch), strict=True):
+            for mine, other in zip(ours, theirs, strict=True):
+                busy = (busy @ busy).clamp(-1, 1)
+                assert all(torch.equal(one.cpu(), two) for one, two in zip(mine[1:], other[1:], strict=True))
+                torch.testing.assert_close(mine.inputs.cpu(), other.inputs)

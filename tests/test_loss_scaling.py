@@ -1,0 +1,135 @@
+"""Scaled gradients of float16: what they come to, the updates that they lose, and where that ends."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from models.layers.ghost_batch_norm import GhostBatchNorm1d
+from tests.conftest import TINY_GBN, main_gbn, stable_rows
+from tests.updates import F1, build
+from utils.checkpoint import load_checkpoint
+from utils.errors import DivergedError
+from utils.fast_paths import loss_scaler, use_half_precision
+from utils.optim import RegimeOptimizer
+from utils.regime import Regime
+from utils.trainer import MOST_SKIPPED, Trainer
+
+HUGE = 2.0**100
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """Leave out the drawing of pages, which takes longer than these runs."""
+    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+
+
+def gradients(*flags: str) -> torch.Tensor:
+    """Return the gradient of the first batch as one vector, unscaled."""
+    experiment = build(*F1, *flags)
+    experiment.model.train()
+    experiment.optimizer.start_epoch(0)
+    experiment.estimator(experiment.model, experiment.criterion, next(iter(experiment.data.train.epoch(0))), step=0)
+    experiment.optimizer.unscale()
+    return torch.cat([parameter.grad.flatten() for parameter in experiment.optimizer.parameters])
+
+
+def scaled_trainer(scale: float, backoff: float = 0.5) -> tuple:
+    """Return an experiment in float16 whose scale begins so high that gradients overflow, and its trainer."""
+    experiment = build(*TINY_GBN, '--amp', 'fp16')
+    state = loss_scaler(experiment.model).state_dict()
+    loss_scaler(experiment.model).load_state_dict({**state, 'scale': scale, 'backoff_factor': backoff})
+    initial = {name: value.clone() for name, value in experiment.model.state_dict().items()}
+    trainer = Trainer(
+        experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator, initial=initial,
+    )  # fmt: skip
+    return experiment, trainer
+
+
+@pytest.mark.parametrize('methods', [(), ('--gradient-noise', '0.5'), ('--ss', '0.01'), ('--micro-batch-size', '32')])
+def test_unscaled_gradients_are_those_of_float32(methods):
+    plain, half = gradients(*methods), gradients(*methods, '--amp', 'fp16')
+    assert 0 < (half - plain).norm() < 0.01 * plain.norm()
+
+
+def test_gradients_that_float16_alone_would_lose_are_kept():
+    """Of a batch of 2**20 examples a logit's gradient is below the least number of float16."""
+    found = {}
+    for amp in ('bf16', 'fp16'):
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4), GhostBatchNorm1d(4, 4), torch.nn.Linear(4, 3))
+        torch.manual_seed(0)
+        model.apply(lambda layer: getattr(layer, 'reset_parameters', lambda: None)())
+        use_half_precision(model, amp)
+        optimizer = RegimeOptimizer(
+            model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}}), scaler=loss_scaler(model)
+        )
+        optimizer.start_epoch(0)
+        loss = torch.nn.functional.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 3, reduction='sum')
+        (loss / 2**30).backward()
+        optimizer.unscale()
+        found[amp] = model[0].weight.grad
+    assert found['fp16'].abs().max() > 0
+    assert (found['fp16'] - found['bf16']).norm() < 0.05 * found['bf16'].norm()
+
+
+def test_updates_of_infinite_gradients_are_skipped_and_the_scale_falls():
+    experiment, trainer = scaled_trainer(2.0**40)
+    reports = list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=10))
+    assert trainer.step == 40
+    assert reports[0].weight_distance == 0
+    assert reports[0].grad_norm == 0  # the mean over the updates that were made: none
+    assert reports[-1].weight_distance > 0
+    assert math.isfinite(reports[-1].grad_norm)
+    assert 1 <= loss_scaler(experiment.model).get_scale() < 2.0**30
+
+
+def test_a_run_that_loses_all_updates_diverges():
+    experiment, trainer = scaled_trainer(HUGE, backoff=0.99)
+    with pytest.raises(DivergedError, match=f'at step {MOST_SKIPPED + 1}: loss [0-9.]+, gradient norm (inf|nan)'):
+        list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=20))
+    assert all(torch.equal(value, trainer._initial[name]) for name, value in experiment.model.named_parameters())
+
+
+def test_a_loss_that_is_not_finite_diverges_at_once():
+    experiment, trainer = scaled_trainer(2.0**16)
+    with torch.no_grad():
+        next(experiment.model.parameters()).fill_(math.nan)
+    with pytest.raises(DivergedError, match='at step 1: loss nan'):
+        list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=1))
+
+
+def test_a_resumed_run_goes_on_with_its_scale(train):
+    """From a checkpoint after one of two epochs, made as a run of one; skipped updates count for the rate."""
+    flags = (*TINY_GBN[:-4], '-mb', '4', '--amp', 'fp16')
+    straight = train(*flags, '--epochs', '2', save='straight')
+    run = train(*flags, '--epochs', '1')
+    state = load_checkpoint(run / 'checkpoint.pth.tar')['optimizer']['scaler']
+    assert (state['scale'], state['_growth_tracker']) == (2.0**16, 4)
+    assert main_gbn.main(['--resume', str(run), '--epochs', '2']) == 0
+    assert stable_rows(run) == stable_rows(straight)
+    one, two = (load_checkpoint(folder / 'checkpoint.pth.tar') for folder in (run, straight))
+    assert one['optimizer']['scaler'] == two['optimizer']['scaler']
+    assert all(torch.equal(value, two['state_dict'][name]) for name, value in one['state_dict'].items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('optimizer', ['SGD', 'Adam', 'AdamW'])
+def test_on_a_gpu_updates_are_skipped_without_a_wait(optimizer):
+    weight = torch.nn.Parameter(torch.ones(4, device='cuda'))
+    scaler = torch.amp.GradScaler('cuda')
+    driven = RegimeOptimizer([weight], Regime({0: {'optimizer': optimizer, 'lr': 0.1}}), scaler=scaler)
+    driven.start_epoch(0)
+    finite, before = torch.ones(4, device='cuda'), weight.detach().clone()
+    for gradient in (finite * math.inf, finite):
+        before.copy_(weight.detach())
+        weight.grad = scaler.scale(gradient)
+        torch.cuda.set_sync_debug_mode('error')
+        try:
+            driven.unscale()
+            driven.step(0)
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+        assert torch.equal(before, weight.detach()) == bool(gradient.isinf().any())
+    assert scaler.get_scale() == 2.0**15

@@ -1,0 +1,170 @@
+"""--micro-batch-size auto: the passes that it finds, what they need, and that finding them leaves no trace."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import main_swap
+import models
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from tests.conftest import TINY, main_normal, read_json, stable_rows
+from utils import experiment, micro_batch
+from utils.forward import summed_criterion
+from utils.gradients import create_estimator
+from utils.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
+from utils.optim import RegimeOptimizer
+from utils.regime import Regime
+
+AUTO = ('--micro-batch-size', 'auto')
+WIDE = ('--model_config', "{'width': 64, 'depth': 2}", '--dataset', 'fake:512:1x8x8:4', '--b', '512', '-mb', '16')
+RUN = (*TINY, *WIDE, '--epochs', '2')
+DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU'))]
+
+
+@pytest.mark.parametrize('num_units', [1, 2, 7, 12, 64])
+@pytest.mark.parametrize('unit', [1, 16])
+def test_fewest_passes_by_trying_all_numbers_of_them(num_units, unit):
+    sizes = [-(-num_units // passes) * unit for passes in range(1, num_units + 1)]
+    for most in range(unit * num_units + 2):
+        fitting = [size for size in sizes if size <= most]
+        expected = fitting[0] if fitting else unit
+        assert fewest_passes(num_units * unit, unit, lambda size, most=most: size <= most) == expected
+
+
+def test_peak_of_a_known_sequence():
+    kept = torch.zeros(1000)
+
+    def work():
+        first = torch.zeros(1000, dtype=torch.float64)  # 8000
+        view = first.view(10, 100).t()
+        second = kept + 1  # 4000
+        del first
+        third = torch.cat([second, second])  # 8000, beside 8000 that the view holds, and 4000
+        del view, second
+        kept.add_(third[:1000])
+        torch.zeros(500)
+
+    assert peak_bytes(work) == 20000
+
+
+def make_workload(*, conv: bool = False, smoothing: bool = False, device: str = 'cpu') -> Workload:
+    torch.manual_seed(0)
+    shape = (3, 12, 12) if conv else (1, 8, 8)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(800, 4))
+    if not conv:
+        model = models.create_model('mnist_f1', input_shape=shape, num_classes=4, width=64, depth=3)
+    convert_ghost_batch_norm(model, 16).to(device)
+    optimizer = RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'Adam', 'lr': 0.1}}))
+    optimizer.start_epoch(0)
+    estimator = create_estimator('plain')
+    if smoothing:
+        estimator = create_estimator('smoothout', inner=estimator, strength=lambda step: 0.1, ghost_size=16, seed=0)
+    return Workload(
+        model=model, criterion=summed_criterion(None), estimator=estimator, optimizer=optimizer,
+        examples=(torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4), eval_size=32,
+    )
+
+
+@pytest.mark.parametrize('conv', [False, True])
+def test_the_bound_on_a_cpu_holds_and_is_near(conv):
+    fit = find_fit(make_workload(conv=conv), 2048, 16, 2**40)
+    assert fit.size == 2048
+    workload = make_workload(conv=conv)
+
+    def update():
+        initial = {name: value.clone() for name, value in workload.model.state_dict().items()}
+        workload.prepare()
+        workload.train(2048)
+        return initial
+
+    truth = peak_bytes(update)
+    assert truth <= fit.num_bytes < 1.3 * truth
+
+
+@pytest.mark.parametrize('device', DEVICES)
+@pytest.mark.parametrize('conv', [False, True])
+def test_less_memory_means_more_passes_of_whole_ghosts(conv, device):
+    most = find_fit(make_workload(conv=conv, device=device), 1024, 16, 2**33).num_bytes
+    sizes = []
+    for share in (1.0, 0.7, 0.4):
+        fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, int(share * most))
+        assert fit.num_bytes <= fit.limit
+        sizes.append(fit.size)
+    assert sizes[0] == 1024 > sizes[1] > sizes[2] > 16
+    assert all(size % 16 == 0 for size in sizes)
+    fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, 1000)
+    assert fit.size == 16 and fit.num_bytes > fit.limit
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_smoothout_holds_one_ghost_at_a_time(device):
+    most = find_fit(make_workload(conv=True, device=device), 256, 16, 2**33).num_bytes
+    smoothed = find_fit(make_workload(conv=True, smoothing=True, device=device), 256, 16, 2**33).num_bytes
+    assert smoothed < most / 2
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_nothing_is_left_behind(device):
+    workload = make_workload(conv=True, device=device)
+    workload.model.add_module('noise', nn.Dropout(0.5))
+    workload.model.eval()
+    state = {name: value.clone() for name, value in workload.model.state_dict().items()}
+    random = torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device == 'cuda' else [])
+    find_fit(workload, 256, 16, 2**30)
+    assert all(torch.equal(value, state[name]) for name, value in workload.model.state_dict().items())
+    after = torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device == 'cuda' else [])
+    assert all(map(torch.equal, random, after))
+    assert not workload.model.training
+    assert all(parameter.grad is None for parameter in workload.model.parameters())
+
+
+def give_memory(monkeypatch, num_bytes: float) -> None:
+    monkeypatch.setattr(experiment, 'free_memory', lambda device: num_bytes / micro_batch.SHARE)
+
+
+def test_a_run_is_that_of_the_number_which_was_found(train, monkeypatch, capsys):
+    give_memory(monkeypatch, 0.6 * 2**20)
+    found = train(*RUN, *AUTO, '--relu_noise', '0.3', save='auto')
+    settings = read_json(found / 'config.json')['settings']
+    assert 16 <= settings['micro_batch_size'] < 512
+    assert 'of the 0.6 MiB to be had' in capsys.readouterr().out
+    fixed = train(*RUN, '--micro-batch-size', str(settings['micro_batch_size']), '--relu_noise', '0.3', save='fixed')
+    assert stable_rows(found) == stable_rows(fixed)
+    give_memory(monkeypatch, 2**30)
+    train('--resume', str(found), '--epochs', '3', save='longer')
+    assert read_json(found.parent / 'longer' / 'config.json')['settings'] == {
+        **settings, 'epochs': 3, 'num_epochs': 3, 'save': 'longer',
+    }  # fmt: skip
+
+
+def test_a_dry_run_finds_nothing(train, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(experiment, 'find_fit', None)
+    train(*RUN, *AUTO, '--dry-run')
+    assert '(auto)' in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_does_not_fit_is_refused(refused, monkeypatch):
+    give_memory(monkeypatch, 1000)
+    refused(*RUN, *AUTO, words=('--micro-batch-size auto', '16 examples', 'smaller ghosts'))
+    plain = [*TINY, '--epochs', '1', *AUTO]
+    refused(*plain, script=main_normal, words=('--micro-batch-size auto', '16 examples', 'main_gbn.py'))
+    noise = (*plain, '--noise-scale')
+    refused(*noise, script=main_normal, words=('--noise-scale',))
+
+
+def test_ordinary_batch_norm_keeps_its_batch_whole(train):
+    run = train(*TINY, '--epochs', '1', *AUTO, script=main_normal)
+    assert read_json(run / 'config.json')['settings']['micro_batch_size'] == 16
+
+
+def test_the_word_is_auto(refused):
+    refused(*RUN, '--micro-batch-size', 'all', words=('--micro-batch-size', "'all'", 'from 1', 'auto'))
+
+
+def test_swap_finds_a_size_for_each_phase(train, capsys):
+    train(*RUN, *AUTO, '--dry-run', script=main_swap)
+    out = capsys.readouterr().out
+    assert out.count('(auto)') == 2

@@ -1,0 +1,66 @@
+"""The regime and the optimizer of a run, adapted to its batch size."""
+
+from __future__ import annotations
+
+import logging
+
+from torch import nn
+
+from utils.config import RunConfig
+from utils.fast_paths import loss_scaler
+from utils.optim import RegimeOptimizer, check_regime, override_regime
+from utils.regime import Regime, epoch_factor, lr_factor
+
+log = logging.getLogger('bigbatch')
+
+# The published defaults of --optimizer, --lr, --momentum and --weight-decay, for a network without a regime.
+FALLBACK_REGIME = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4}}
+
+
+def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
+    """Return the regime and the number of epochs of a run.
+
+    Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it.
+    """
+    own = getattr(model, 'regime', None) if config.regime is None else config.regime
+    if own is None:
+        log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
+        own = FALLBACK_REGIME
+    asked = {name: getattr(config, name) for name in ('optimizer', 'lr', 'momentum', 'weight_decay')}
+    regime = override_regime(Regime(own), **asked)
+    stretch = config.regime_bb_multi
+    if config.regime_bb_fix:
+        stretch *= epoch_factor(config.batch_size, config.base_batch_size)
+    num_epochs = config.epochs * stretch
+    if config.start_epoch >= num_epochs:
+        raise ValueError(f'--start-epoch {config.start_epoch}: the run has {num_epochs} epochs, counted from 0')
+    if config.warmup_epochs > num_epochs:
+        raise ValueError(f'--warmup-epochs {config.warmup_epochs}: longer than the run of {num_epochs} epochs')
+    regime = regime.scale_lr(_lr_factor(config)).stretch(stretch)
+    check_regime(regime, num_epochs)
+    return regime, num_epochs
+
+
+def build_optimizer(
+    config: RunConfig, model: nn.Module, regime: Regime, *, steps_per_epoch: int, num_epochs: int
+) -> RegimeOptimizer:
+    """Build the optimizer of a run, with its warm-up and its decay."""
+    start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
+    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+    if config.warmup_epochs and not warmup_steps:
+        raise ValueError(
+            f'--warmup-epochs {config.warmup_epochs:g}: less than an update; one is {1 / steps_per_epoch:.2g} epochs'
+        )
+    if config.warmup_epochs and start == 1.0:
+        log.warning(
+            '--warmup-epochs %g has no effect: it begins at the rate itself; see --warmup-start', config.warmup_epochs
+        )
+    return RegimeOptimizer(
+        model.parameters(), regime, warmup_steps=warmup_steps, warmup_start=start,
+        decay_steps=config.linear_decay * (num_epochs - config.start_epoch) * steps_per_epoch,
+        reset_momentum=config.reset_momentum, scaler=loss_scaler(model),
+    )
+
+
+def _lr_factor(config: RunConfig) -> float:
+    return lr_factor(config.batch_size, config.base_batch_size, config.lr_scaling)
