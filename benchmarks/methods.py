@@ -10,24 +10,25 @@ ghost, of ReLUs and the average of SWA are shown without one. Run it on an idle 
 
 from __future__ import annotations
 
-import os
 import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-import torch  # noqa: E402
-
-from benchmarks.workload import add_workload_args, build_workload  # noqa: E402
-from utils import manifest  # noqa: E402
+from benchmarks.machine import seconds_of, spread, time_in_turn  # noqa: E402
+from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
+from benchmarks.workload import (  # noqa: E402
+    add_speed_args,
+    add_workload_args,
+    build_workload,
+    describe_workload,
+    stepper,
+)
 from utils.averaging import settle  # noqa: E402
 from utils.errors import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
-from utils.plan import Experiment  # noqa: E402
 from utils.trainer import evaluate  # noqa: E402
 
 SMOOTH = ('--ss', '0.01')
@@ -49,55 +50,40 @@ def main(argv: list[str] | None = None) -> int:
     """Run every measurement, print the ratios and return 1 where a limit is broken."""
     parser = Parser(description=__doc__)
     add_workload_args(parser)
+    add_speed_args(parser)
     parser.add_argument('--pairs', type=whole(1), default=15, help='pairs of steps; the median counts')
     parser.add_argument('--methods', nargs='+', choices=(*METHODS, 'SWA'), help='only these')
+    add_report_args(parser)
     flags = parser.parse_args(argv)
-    print(f'machine   {manifest.describe_device(torch.device(flags.device))}, {os.cpu_count()} cores')
-    print(f'versions  {manifest.describe_versions()}  commit {manifest.describe_code()}')
-    print(f'workload  {flags.model} on {flags.dataset}, batch {flags.b}, ghosts of {flags.mb}')
-    chosen = flags.methods or (*METHODS, 'SWA')
-    kept = [_print_ratio(flags, name, *METHODS[name]) for name in METHODS if name in chosen]
-    if 'SWA' in chosen:
-        _print_average(flags)
+    report = open_report('methods', parser, flags)
+    chosen, kept = flags.methods or (*METHODS, 'SWA'), []
+    for name, (common, given, limit) in METHODS.items():
+        if name in chosen and report.wants(name, describe_workload(flags, *common, *given)):
+            kept.append(_measure(report, flags, name, common, given, limit=limit))
+    if 'SWA' in chosen and report.wants('SWA', describe_workload(flags, '--swa-start', '1')):
+        report.add(_measure_average(report, flags))
     return int(not all(kept))
 
 
-def _stepper(experiment: Experiment) -> Callable[[], None]:
-    """Return a function that makes one update, always with the first batch, without a look at what came of it."""
-    optimizer, batch = experiment.optimizer, next(iter(experiment.data.train.epoch(0)))
-    device = experiment.device
-
-    def step() -> None:
-        experiment.model.train()
-        optimizer.zero_grad()
-        experiment.estimator(experiment.model, experiment.criterion, batch, step=0)
-        torch.nn.utils.clip_grad_norm_(optimizer.parameters, experiment.config.clip_grad)
-        optimizer.step(0)
-        if device.type == 'cuda':
-            torch.cuda.synchronize(device)
-
-    return step
-
-
-def _print_ratio(flags, name: str, common: tuple, given: tuple, limit: float | None) -> bool:
-    """Print what a method costs and tell whether it keeps its limit."""
-    method, plain = _stepper(build_workload(flags, *common, *given)), _stepper(build_workload(flags, *common))
+def _measure(
+    report: Report, flags, name: str, common: tuple[str, ...], given: tuple[str, ...], *, limit: float | None
+) -> bool:
+    """Add what a method costs and tell whether it keeps its limit."""
+    method, plain = stepper(build_workload(flags, *common, *given)), stepper(build_workload(flags, *common))
     for _ in range(2):
         method(), plain()
-    orders = ((method, plain), (plain, method))  # who goes first changes, in case the first pays for the second
-    pairs = []
-    for number in range(flags.pairs):
-        seconds = {each: _seconds(each) for each in orders[number % 2]}
-        pairs.append((seconds[method], seconds[plain]))
-    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f'{name:28}  {1000 * ours:7.1f} ms, plain {1000 * theirs:7.1f} ms; {_describe(pairs, limit)}', flush=True)
-    return limit is None or statistics.median(first / second for first, second in pairs) <= limit
+    pairs = time_in_turn(method, plain, flags.pairs, report.device)
+    ours, theirs = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio, low, high = spread([first / second for first, second in pairs])
+    what = f'times a plain step{f", at most {limit:g}" if limit else ""}'
+    report.add(Figure(name, 'ms', ours, theirs, ratio, low, high, what=what))
+    return limit is None or ratio <= limit
 
 
-def _print_average(flags) -> None:
-    """Print what SWA adds to an epoch of training and scoring: the average, its statistics and its scores."""
+def _measure_average(report: Report, flags) -> Figure:
+    """Time what SWA adds to an epoch of training and scoring: the average, its statistics and its scores."""
     experiment = build_workload(flags, '--swa-start', '1')
-    step, data, average = _stepper(experiment), experiment.data, experiment.average
+    step, data, average = stepper(experiment), experiment.data, experiment.average
 
     def add() -> None:
         average.add(experiment.model)
@@ -109,23 +95,11 @@ def _print_average(flags) -> None:
     add(), step(), score()
     pairs = []
     for _ in range(min(flags.pairs, 5)):
-        epoch = _seconds(step) * experiment.steps_per_epoch + _seconds(score)
-        pairs.append((epoch + _seconds(add), epoch))
-    added = statistics.median(first - second for first, second in pairs)
-    print(f'{"SWA, an epoch":28}  {1000 * added:7.1f} ms more; {_describe(pairs, None)}', flush=True)
-
-
-def _describe(pairs: list[tuple[float, float]], limit: float | None) -> str:
-    ratios = sorted(first / second for first, second in pairs)
-    low, high = (ratios[round(q * (len(ratios) - 1))] for q in (0.1, 0.9))
-    middle, at_most = statistics.median(ratios), f'; at most {limit:g}' if limit else ''
-    return f'ratio {middle:.3f} (10 % to 90 % of {len(pairs)} pairs: {low:.3f} to {high:.3f}{at_most})'
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
+        epoch = seconds_of(step, report.device) * experiment.steps_per_epoch + seconds_of(score, report.device)
+        pairs.append((epoch + seconds_of(add, report.device), epoch))
+    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio, low, high = spread([first / second for first, second in pairs])
+    return Figure('SWA', 's', ours, theirs, ratio, low, high, what='times an epoch without it')
 
 
 if __name__ == '__main__':

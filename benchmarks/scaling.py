@@ -25,8 +25,8 @@ sys.path.insert(0, str(PROJECT))
 
 import torch  # noqa: E402
 
-from benchmarks.workload import add_workload_args, build_workload  # noqa: E402
-from utils import manifest  # noqa: E402
+from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
+from benchmarks.workload import add_workload_args, build_workload, describe_workload  # noqa: E402
 from utils.distributed import from_environment, process_group  # noqa: E402
 from utils.errors import UserError, command  # noqa: E402
 from utils.parallel import Parallel  # noqa: E402
@@ -40,27 +40,31 @@ WARM_UP = 3  # updates
 def main(argv: list[str] | None = None) -> int:
     """Print a line for each number of ranks."""
     parser = Parser(description=__doc__, takes_ranks=True)
-    add_workload_args(parser)
+    add_workload_args(parser, device='cpu')
     parser.add_argument('--steps', type=whole(1), default=20, help='pairs of updates, with and without the sum')
     parser.add_argument('--ranks', type=whole(1), nargs='+', default=[1, 2, 4], help='numbers of ranks')
     parser.add_argument('--measure', action='store_true', help='be one of the ranks, as this script starts itself')
+    add_report_args(parser)
     flags = parser.parse_args(argv)
     if flags.measure:
         return _measure(flags)
-    print(f'machine   {manifest.describe_device(torch.device("cpu"))}, {os.cpu_count()} cores')
-    print(f'versions  {manifest.describe_versions()}  commit {manifest.describe_code()}')
-    print(f'workload  {flags.model} on {flags.dataset}, batch {flags.b}, ghosts of {flags.mb}, {flags.device}')
-    print(f'{"ranks":>5}{"images/s":>12}{"efficiency":>12}{"bytes an update":>17}{"waiting":>9}')
-    rates = {}
+    report, first = open_report('scaling', parser, flags), None
     for size in flags.ranks:
-        found = _start(size, sys.argv[1:] if argv is None else argv)
-        rates[size] = flags.b / found['seconds']
-        first = flags.ranks[0]
-        efficiency = rates[size] / size / (rates[first] / first)
-        print(
-            f'{size:5}{rates[size]:12,.0f}{efficiency:12.2f}{found["bytes"]:17,}{found["waiting"]:9.1%}', flush=True
-        )
+        if report.wants(f'{size}_ranks', f'torchrun --nproc-per-node {size} {describe_workload(flags)}'):
+            found = _start(size, sys.argv[1:] if argv is None else argv)
+            first = first or {**found, 'ranks': size}
+            _add(report, flags.b, size, found, first)
     return 0
+
+
+def _add(report: Report, batch_size: int, size: int, found: dict, first: dict) -> None:
+    rate, whole_rate = batch_size / found['seconds'], size / first['ranks'] * batch_size / first['seconds']
+    print(f'{size} ranks: {found["bytes"]:,} bytes an update, waiting {found["waiting"]:.1%}')
+    efficiency = rate / whole_rate
+    report.add(Figure(
+        f'{size}_ranks', 'images/s', rate, whole_rate, efficiency, efficiency, efficiency,
+        what=f'of {size / first["ranks"]:g} times the first',
+    ))  # fmt: skip
 
 
 def _start(size: int, words: list[str]) -> dict:

@@ -11,12 +11,10 @@ a parameter. The limits: 1.15 times the plain pass; 45 vectors, and in a subspac
 
 from __future__ import annotations
 
-import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -31,8 +29,9 @@ import models  # noqa: E402
 import preprocess  # noqa: E402
 from analysis.objective import open_objective  # noqa: E402
 from analysis.sharpness import epsilon_sharpness  # noqa: E402
-from utils import manifest  # noqa: E402
-from utils.errors import command, user_errors  # noqa: E402
+from benchmarks.machine import spread, time_in_turn  # noqa: E402
+from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
+from utils.errors import UserError, command, user_errors  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 MAX_RATIO, MAX_VECTORS = 1.15, 45
@@ -50,15 +49,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('--batch-sizes', type=whole(1), nargs='+', default=[100, 1000], help='a measurement each')
     parser.add_argument('--pairs', type=whole(1), default=15, help='pairs of evaluations; the median counts')
     parser.add_argument('--memory', type=whole(0), help='measure a search in a subspace of so many dimensions; 0: full')
+    parser.set_defaults(device='cpu')
+    add_report_args(parser)
     flags = parser.parse_args(argv)
     if flags.memory is not None:
         return _print_memory(flags, flags.memory)
-    print(f'machine   {manifest.describe_device(torch.device("cpu"))}, {os.cpu_count()} cores')
-    print(f'versions  {manifest.describe_versions()}  commit {manifest.describe_code()}')
-    ratios = [_print_ratio(flags, batch_size) for batch_size in flags.batch_sizes]
-    _print_solver_time(flags)
-    statuses = [_measure_memory_apart(dim, argv) for dim in (0, DIM)]
-    return int(max(ratios) > MAX_RATIO or any(statuses))
+    report = open_report('sharpness', parser, flags)
+    kept = [
+        _measure_ratio(report, flags, batch_size) for batch_size in flags.batch_sizes
+        if report.wants(f'pass_{batch_size}', f'an evaluation and a plain pass over batches of {batch_size}')
+    ]
+    for dim in (0, DIM):
+        space = f'{dim}_dimensions' if dim else 'full_space'
+        if report.wants(f'solver_{space}', f'a search of {flags.model} on a function whose own time is taken off'):
+            report.add(_measure_solver(f'solver_{space}', flags, dim))
+        if report.wants(f'memory_{space}', f'a search of {flags.model} on {flags.dataset}'):
+            kept.append(_add_memory(report, f'memory_{space}', dim, argv))
+    return int(not all(kept))
 
 
 def _model(flags, input_shape: tuple[int, ...]) -> nn.Module:
@@ -79,7 +86,8 @@ def _network_and_data(flags, batch_size: int) -> tuple:
     return _model(flags, loader.input_shape), loader
 
 
-def _print_ratio(flags, batch_size: int) -> float:
+def _measure_ratio(report: Report, flags, batch_size: int) -> bool:
+    """Add what an evaluation of the objective costs and tell whether it keeps its limit."""
     (model, loader), criterion = _network_and_data(flags, batch_size), nn.CrossEntropyLoss(reduction='sum')
 
     def plain() -> None:
@@ -91,20 +99,16 @@ def _print_ratio(flags, batch_size: int) -> float:
     with open_objective(model, criterion, loader) as objective:
         x = objective.solution
         objective(x), plain()
-        pairs = [(_seconds(lambda: objective(x)), _seconds(plain)) for _ in range(flags.pairs)]
-    ratios = sorted(first / second for first, second in pairs)
+        pairs = time_in_turn(lambda: objective(x), plain, flags.pairs, report.device)
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    low, middle, high = (ratios[int(q * (len(ratios) - 1))] for q in (0.1, 0.5, 0.9))
-    print(
-        f'pass      batches of {batch_size}: an evaluation {ours:.2f} s, a plain pass {theirs:.2f} s; '
-        f'ratio {middle:.3f} (median of {flags.pairs} pairs; 10 % to 90 %: {low:.3f} to {high:.3f}; '
-        f'at most {MAX_RATIO})', flush=True,
-    )
-    return middle
+    ratio, low, high = spread([first / second for first, second in pairs])
+    what = f'times a plain pass, at most {MAX_RATIO}'
+    report.add(Figure(f'pass_{batch_size}', 's', ours, theirs, ratio, low, high, what=what))
+    return ratio <= MAX_RATIO
 
 
-def _print_solver_time(flags) -> None:
-    """Time searches on a function of as many variables, less what the function itself takes."""
+def _measure_solver(row: str, flags, dim: int) -> Figure:
+    """Time a search on a function of as many variables, less what the function itself takes."""
     model, _ = _network_and_data(flags, flags.batch_sizes[-1])
     num = sum(parameter.numel() for parameter in model.parameters())
     rng = np.random.default_rng(0)
@@ -118,18 +122,16 @@ def _print_solver_time(flags) -> None:
         seconds[0] += time.perf_counter()
         return value, gradient
 
-    for dim in (0, DIM):
-        seconds = [0.0]
-        start = time.perf_counter()
-        result = epsilon_sharpness(waves, np.zeros(num), 1e-3, dim)
-        solver = time.perf_counter() - start - seconds[0]
-        space = f'{dim} dimensions' if dim else 'full space'
-        num_evaluations = result.num_evaluations
-        print(f'solver    {solver:.1f} s of its own in {space}, {num_evaluations} evaluations of {num:,} weights')
+    seconds = [0.0]
+    start = time.perf_counter()
+    result = epsilon_sharpness(waves, np.zeros(num), 1e-3, dim)
+    solver = time.perf_counter() - start - seconds[0]
+    print(f'{row}: {result.num_evaluations} evaluations of {num:,} weights')
+    return Figure(row, 's', solver)
 
 
 def _print_memory(flags, dim: int) -> int:
-    """Print the most memory that a search takes, as the system counts it; run in a process of its own."""
+    """Print the most memory that a search takes, as the system counts it."""
     model, loader = _network_and_data(flags, flags.batch_sizes[-1])
     with open_objective(model, nn.CrossEntropyLoss(reduction='sum'), loader) as objective:
         x = objective.solution
@@ -137,28 +139,32 @@ def _print_memory(flags, dim: int) -> int:
         Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
         before = _memory_bytes('VmRSS')
         epsilon_sharpness(objective, x, 1e-3, dim)
-    vectors, matrix = (_memory_bytes('VmHWM') - before) / (8 * x.size), dim / 2
-    extra = f', {matrix:.0f} of them the matrix of {dim} columns' if dim else ''
-    print(f'memory    {vectors:.1f} vectors of {x.size:,}{extra} (at most {MAX_VECTORS + matrix:.0f})', flush=True)
-    return int(vectors > MAX_VECTORS + matrix)
+    print(f'vectors {(_memory_bytes("VmHWM") - before) / (8 * x.size)}')
+    return 0
 
 
-def _measure_memory_apart(dim: int, argv: list[str] | None) -> int:
-    given = sys.argv[1:] if argv is None else argv
-    call = [sys.executable, __file__, *given, '--memory', str(dim)]
-    return subprocess.run(call, check=False).returncode
+def _add_memory(report: Report, row: str, dim: int, argv: list[str] | None) -> bool:
+    """Add the memory of a search, measured in a process of its own, and tell whether it keeps its limit.
+
+    Raises:
+        UserError: it failed.
+    """
+    given, most = sys.argv[1:] if argv is None else argv, MAX_VECTORS + dim / 2  # half: the matrix is float32
+    done = subprocess.run(
+        [sys.executable, __file__, *given, '--memory', str(dim)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith('vectors ')]
+    if done.returncode or not lines:
+        raise UserError(f'{row}: the process that measures it ended with status {done.returncode}')
+    vectors = float(lines[-1].split()[1])
+    report.add(Figure(row, 'vectors', vectors, limit=most, limit_of='the most it may be', share=vectors / most))
+    return vectors <= most
 
 
 def _memory_bytes(name: str) -> int:
     """Return the memory of this process as Linux counts it: VmRSS now, VmHWM at most."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
-
-
-def _seconds(job: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
 
 
 if __name__ == '__main__':

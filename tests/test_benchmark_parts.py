@@ -1,0 +1,231 @@
+"""What the benchmarks are made of: the table, the published pipeline, the bounds, the plan of a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from benchmarks import gpu_plan, machine, report, workload
+from benchmarks.published import CLIP, SETTINGS, PublishedRun
+from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from tests.conftest import PROJECT, read_rows
+from utils import manifest
+from utils.errors import UserError
+from utils.parser import Parser
+from utils.suite import find_suite
+
+CPU = torch.device('cpu')
+FIGURE = report.Figure('f1', 'ms', 2.0, 4.0, 2.0, 1.5, 2.5, limit=1.0, limit_of='memory', share=0.5)
+
+
+@pytest.fixture
+def open_report(tmp_path, monkeypatch):
+    """Open a report of a program with --pairs, on a clean or changed checkout."""
+
+    def build(*argv: str, dirty: bool = False) -> report.Report:
+        monkeypatch.setattr(manifest, 'describe_code', lambda: {'commit': 'abc', 'dirty': dirty})
+        parser = Parser()
+        workload.add_place_args(parser)
+        parser.add_argument('--pairs', type=int, default=3)
+        report.add_report_args(parser)
+        flags = parser.parse_args(['--results', str(tmp_path / 'figures.csv'), '--device', 'cpu', *argv])
+        return report.open_report('program', parser, flags)
+
+    return build
+
+
+# The table
+
+
+def test_figures_are_appended_below_one_heading(open_report, tmp_path):
+    open_report('--pairs', '5').add(FIGURE)
+    open_report().add(replace(FIGURE, row='c1', theirs=None, ratio=None, limit=None))
+    first, second = read_rows(tmp_path / 'figures.csv')
+    assert tuple(first) == report.COLUMNS
+    assert (first['commit'], first['dirty'], first['program'], first['flags']) == ('abc', 'False', 'program', 'pairs=5')
+    assert (first['ours'], first['theirs'], first['ratio'], first['share']) == ('2', '4', '2', '0.5')
+    assert (second['row'], second['theirs'], second['flags']) == ('c1', '', '')
+
+
+@pytest.mark.parametrize(('argv', 'dirty', 'wanted'), [
+    (['--skip-measured'], False, False),
+    ([], False, True),
+    (['--skip-measured', '--pairs', '5'], False, True),
+    (['--skip-measured'], True, True),  # nobody knows what it was measured with
+    (['--dry-run'], False, False),
+])  # fmt: skip
+def test_what_was_measured_with_the_same_code_and_flags_is_left_out(open_report, argv, dirty, wanted):
+    open_report().add(FIGURE)
+    assert open_report(*argv, dirty=dirty).wants('f1') is wanted
+
+
+def test_figures_of_changed_code_do_not_stand_for_those_of_its_commit(open_report):
+    open_report(dirty=True).add(FIGURE)
+    assert open_report('--skip-measured').wants('f1')
+
+
+def test_a_table_of_something_else_is_refused(open_report, tmp_path):
+    (tmp_path / 'figures.csv').write_text('epoch,step\n1,2\n')
+    with pytest.raises(UserError, match=r'figures.csv is no table of figures'):
+        open_report()
+    assert (tmp_path / 'figures.csv').read_text() == 'epoch,step\n1,2\n'
+
+
+def test_outside_a_checkout_code_is_known_by_its_files(open_report, monkeypatch):
+    open_report()
+    monkeypatch.setattr(manifest, 'describe_code', lambda: {'commit': None, 'dirty': None})
+    before = report._code()['commit']
+    assert before.startswith('files ')
+    assert report._code()['commit'] == before
+    monkeypatch.setattr(report, '_sources', lambda: [PROJECT / 'data.py'])
+    assert report._code()['commit'] != before
+
+
+# Bounds and times
+
+
+def test_the_least_traffic_is_six_times_the_outputs_of_the_layers():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10))
+    inputs = torch.zeros(5, 3, 8, 8)
+    assert machine.least_bytes(model, inputs, 4) == 6 * 4 * 5 * (4 * 6 * 6 + 10)
+    assert machine.least_bytes(model, inputs, 2) == 6 * 2 * 5 * (4 * 6 * 6 + 10)
+    assert model.training
+    assert model[1].num_batches_tracked == 0
+
+
+def test_the_flop_of_a_pass_are_those_of_its_products():
+    layer, inputs = nn.Linear(30, 20), torch.randn(7, 30)
+    assert machine.count_flop(lambda: layer(inputs).sum().backward()) == 2 * (2 * 7 * 30 * 20)  # forward, weights
+
+
+def test_two_jobs_take_turns_in_going_first():
+    order = []
+    pairs = machine.time_in_turn(lambda: order.append('a'), lambda: order.append('b'), 3, CPU)
+    assert ''.join(order) == 'abbaab'
+    assert len(pairs) == 3
+
+
+def test_the_spread_leaves_out_a_tenth_on_each_side():
+    assert machine.spread([*range(10, 0, -1), 100]) == (6, 2, 10)
+
+
+def test_measured_rates_are_those_of_a_machine(monkeypatch):
+    monkeypatch.setattr(machine, 'CPU_SHAPES', ((256, 256, 256), (64, 64, 64)))
+    monkeypatch.setattr(machine, 'CPU_BYTES', 2**22)
+    limits = machine.measure_limits(CPU, ['bf16'])
+    assert set(limits.products) == {'float32', 'bf16'}
+    assert limits.products['float32'] > 1e8
+    assert limits.bandwidth > 1e8
+
+
+# The published pipeline
+
+
+def test_an_update_of_both_sides_is_the_same():
+    flags = argparse.Namespace(model='mnist_f1', dataset='fake:96:1x28x28:10', datasets_dir=None, b=64, mb=32)
+    published = PublishedRun(flags, CPU)
+    ours = PublishedRun(flags, CPU)._model
+    convert_ghost_batch_norm(ours, 32)
+    inputs, targets = torch.randn(64, 1, 28, 28), torch.randint(10, (64,))
+    before = next(ours.parameters()).clone()
+    published._update(inputs, targets)
+    optimizer = torch.optim.SGD(ours.parameters(), **SETTINGS)
+    F.cross_entropy(ours(inputs), targets).backward()
+    nn.utils.clip_grad_norm_(ours.parameters(), CLIP)
+    optimizer.step()
+    for (name, mine), theirs in zip(ours.named_parameters(), published._model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6, msg=name)
+    assert not torch.equal(before, next(ours.parameters()))
+
+
+def test_the_published_pipeline_trains_on_whole_batches():
+    flags = argparse.Namespace(model='mnist_f1', dataset='fake:96:1x28x28:10', datasets_dir=None, b=32, mb=16)
+    run = PublishedRun(flags, CPU)
+    sizes = []
+    run._update = lambda inputs, targets: sizes.append((tuple(inputs.shape), len(targets)))
+    assert run.images_per_second() > 0
+    assert run.images_per_second(2) > 0
+    assert sizes == [((32, 1, 28, 28), 32)] * 5
+
+
+# The workload
+
+
+def test_a_workload_is_the_command_that_a_person_would_type():
+    parser = Parser()
+    workload.add_workload_args(parser)
+    workload.add_speed_args(parser)
+    flags = parser.parse_args(['--amp', 'bf16', '--no-channels-last', '--device', 'cpu'])
+    text = workload.describe_workload(flags, '--augment')
+    assert text == (
+        'python main_gbn.py --model mnist_f1 --dataset mnist --b 4096 --device cpu -mb 128 --base-batch-size 128 '
+        '--amp bf16 --no-channels-last --augment'
+    )
+    plain = workload.describe_workload(workload.workload_of(flags, mb=None))
+    assert plain.startswith('python main_normal.py')
+    assert '-mb' not in plain
+    with pytest.raises(UserError, match='--amp'):
+        workload.describe_workload(flags, '--type', 'torch.DoubleTensor')
+
+
+# The plan of a GPU
+
+
+def test_the_plan_names_programs_and_suites_that_are_there():
+    for program, *_ in gpu_plan.FIGURES:
+        assert (PROJECT / 'benchmarks' / program).is_file()
+    for name in gpu_plan.SUITES:
+        assert find_suite(name).commands
+
+
+@pytest.mark.parametrize('flags', [[], ['--minutes', '0'], ['--minutes', '-1'], ['--minutes', 'ten'], ['--minutes']])
+def test_minutes_have_to_be_given(flags, capsys):
+    assert gpu_plan.main(flags) == 2
+    assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(gpu_plan, 'PACKAGES', ('torch', 'no_such_package'))
+    assert gpu_plan.main(['--minutes', '1']) == 2
+    assert 'lacks no_such_package' in capsys.readouterr().err
+
+
+def test_what_runs_at_the_deadline_is_asked_to_stop(tmp_path):
+    saved = tmp_path / 'saved'
+    code = 'import pathlib, signal, sys, time\n'
+    code += f'signal.signal(15, lambda *_: (pathlib.Path({str(saved)!r}).touch(), sys.exit(75)))\ntime.sleep(60)'
+    start = time.monotonic()
+    assert gpu_plan._run([sys.executable, '-c', code], start + 3) == gpu_plan.INTERRUPTED
+    assert time.monotonic() - start < 30
+    assert saved.exists()
+    assert gpu_plan._run([sys.executable, '-c', 'raise SystemExit(3)'], start + 600) == 3
+
+
+def test_after_the_deadline_nothing_more_is_started(monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr(gpu_plan, '_run', lambda call, deadline: ran.append(call) or len(ran) % 2)
+    steps = [gpu_plan.Step(f'{number}.py', ()) for number in range(3)]
+    assert gpu_plan._carry_out(steps, time.monotonic() + 600) == 1  # the first and the third failed
+    assert len(ran) == 3
+    assert 'failed: 0.py, 2.py' in capsys.readouterr().err
+    ran.clear()
+    assert gpu_plan._carry_out(steps, time.monotonic()) == 0
+    assert len(ran) == 1
+    assert 'time is up in command 1 of 3' in capsys.readouterr().out
+
+
+def test_the_shell_script_passes_its_flags_on():
+    done = subprocess.run(
+        ['bash', str(PROJECT / 'benchmarks' / 'gpu_plan.sh'), '--minutes', 'x'], env={'PYTHON': sys.executable},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "'x' is not a finite number" in done.stderr
