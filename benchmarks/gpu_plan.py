@@ -55,7 +55,7 @@ SUITES = {
     'table1_cifar10': (('--jobs', '2'), 'cifar10_jpg', ('--dataset', 'cifar10_jpg'), 'fake:8192:3x32x32:10'),
 }
 RESERVE = 20.0  # seconds of the time that are left for saving
-PATIENCE = 120.0  # seconds until what does not stop when asked to is killed
+PATIENCE = 60.0  # seconds until what does not stop when asked to is killed
 INTERRUPTED = 75  # what a command returns that was asked to stop
 
 

@@ -60,18 +60,24 @@ def _seconds_of_suite(flags: argparse.Namespace, jobs: int) -> float:
         UserError: it failed.
     """
     with tempfile.TemporaryDirectory() as folder:
-        suite = Path(folder) / 'small_runs.sh'
+        path = Path(folder) / 'small_runs.sh'
         words = command_line(flags, '--epochs', str(flags.epochs), '--save', 'run')
-        suite.write_text(f'# seeds: {flags.runs}\n{shlex.join(("python", *words))}\n', encoding='utf-8')
-        call = ['bash', str(PROJECT / 'run_experiments.sh'), str(suite), '--jobs', str(jobs), '--results_dir', folder]
+        path.write_text(f'# seeds: {flags.runs}\n{shlex.join(("python", *words))}\n', encoding='utf-8')
+        call = ['bash', str(PROJECT / 'run_experiments.sh'), str(path), '--jobs', str(jobs), '--results_dir', folder]
         start = time.perf_counter()
-        done = subprocess.run(
-            call, env={**os.environ, 'PYTHON': sys.executable}, capture_output=True, text=True, check=False
-        )
+        suite = subprocess.Popen(
+            call, env={**os.environ, 'PYTHON': sys.executable}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        try:
+            errors = suite.communicate()[1]
+        finally:  # ended by a signal itself, it passes that on: killed, the suite would leave its runs behind
+            suite.terminate()
+            suite.wait()
         seconds = time.perf_counter() - start
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ['no word from it']
-        raise UserError(f'run_experiments.sh --jobs {jobs} ended with status {done.returncode}: {lines[-1]}')
+    if suite.returncode:
+        lines = [line for line in errors.splitlines() if line.strip()] or ['no word from it']
+        raise UserError(f'run_experiments.sh --jobs {jobs} ended with status {suite.returncode}: {lines[-1]}')
     print(f'--jobs {jobs}: {seconds:.1f} s', flush=True)
     return seconds
 

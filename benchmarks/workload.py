@@ -7,8 +7,6 @@ import itertools
 import shlex
 from collections.abc import Callable
 
-import torch
-
 from data import list_datasets
 from models import list_models
 from utils.config import parse_config
@@ -18,6 +16,7 @@ from utils.experiment import build_experiment
 from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser, whole
 from utils.plan import Experiment
+from utils.trainer import clip_gradient
 
 COMPILERS = ('off', 'default', 'reduce-overhead')
 
@@ -105,7 +104,7 @@ def stepper(experiment: Experiment) -> Callable[[], None]:
         optimizer.zero_grad()
         experiment.estimator(experiment.model, experiment.criterion, batch, step=0)
         optimizer.unscale()
-        torch.nn.utils.clip_grad_norm_(optimizer.parameters, experiment.config.clip_grad)
+        clip_gradient(optimizer.parameters, experiment.config.clip_grad)
         optimizer.step(0)
 
     return step

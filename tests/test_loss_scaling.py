@@ -114,6 +114,21 @@ def test_a_resumed_run_goes_on_with_its_scale(train):
     assert all(torch.equal(value, two['state_dict'][name]) for name, value in one['state_dict'].items())
 
 
+def test_a_skipped_first_update_leaves_no_momentum(monkeypatch):
+    """The fused kernel, which GPUs take, has momentum in memory that nobody wrote to."""
+    weight = torch.nn.Parameter(torch.ones(4))
+    settings = {'optimizer': 'SGD', 'lr': 0.5, 'momentum': 0.9}
+    driven = RegimeOptimizer([weight], Regime({0: settings}), scaler=torch.amp.GradScaler('cpu'))
+    driven.start_epoch(0)
+    driven._optimizer.param_groups[0]['fused'] = driven._optimizer._step_supports_amp_scaling = True
+    monkeypatch.setattr(torch, 'empty_like', lambda tensor: torch.full_like(tensor, math.nan))
+    for gradient, expected in ((math.inf, 1.0), (1.0, 0.5), (1.0, -0.45)):
+        weight.grad = driven._scaler.scale(torch.full((4,), gradient))
+        driven.unscale()
+        driven.step(0)
+        torch.testing.assert_close(weight.detach(), torch.full((4,), expected))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('optimizer', ['SGD', 'Adam', 'AdamW'])
 def test_on_a_gpu_updates_are_skipped_without_a_wait(optimizer):

@@ -146,6 +146,7 @@ class RegimeOptimizer:
         if self._scaler is None:
             make_update(self._optimizer)
         else:
+            self._begin_momentum()
             self._scaler.step(self._optimizer)
             self._scaler.update()
 
@@ -197,6 +198,14 @@ class RegimeOptimizer:
         fused = {'fused': True} if name in _FUSED and self.parameters[0].is_cuda else {}
         self._optimizer = optimizer_class(self.parameters, lr=self._settings['lr'], **fused)
         self._defaults = dict(self._optimizer.defaults)
+
+    def _begin_momentum(self) -> None:
+        """Have a fused SGD begin with a momentum of 0: where its first update is skipped, torch leaves it unset."""
+        groups = [group for group in self._optimizer.param_groups if group.get('fused') and group.get('momentum')]
+        for parameter in [parameter for group in groups for parameter in group['params']]:
+            state = self._optimizer.state[parameter]
+            if state.get('momentum_buffer') is None:
+                state['momentum_buffer'] = torch.zeros_like(parameter)
 
     def _warmup_factor(self, step: int) -> float:
         if step >= self._warmup_steps:
