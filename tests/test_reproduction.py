@@ -197,17 +197,17 @@ def test_a_new_run_answers_its_cell_and_enters_its_plot(docs):
     shutil.rmtree(suite, ignore_errors=True)
     for seed, error in enumerate((1.5, 1.7, 1.9)):
         settings = {'dataset': 'mnist'}
-        config = {'argv': ['--b', '128', '--save', f'sb_keep_seed{seed}', '--seed', str(seed)], 'num_epochs': 25}
-        write_run(suite / f'sb_keep_seed{seed}', errors=[50, error], seed=seed, settings=settings, config=config)
-    write_run(suite / 'lb_keep_seed0', errors=[90], status='diverged', settings=settings, config=config)
+        config = {'argv': ['--b', '128', '--save', f'sb_reset_seed{seed}', '--seed', str(seed)], 'num_epochs': 25}
+        write_run(suite / f'sb_reset_seed{seed}', errors=[50, error], seed=seed, settings=settings, config=config)
+    write_run(suite / 'lb_reset_seed0', errors=[90], status='diverged', settings=settings, config=config)
     reproduction.redraw(docs)
     page = (docs / 'reproduction.md').read_text()
     answer = '| 98.27 (r) | 98.30 +- 0.20 (3) | +0.03 | 25 of 50 | **reproduced** |'
-    assert f'| F1 | MNIST | SB {answer} `python main_normal.py --b 128 --save sb_keep` |' in page
+    assert f'| F1 | MNIST | SB {answer} `python main_normal.py --b 128 --save sb_reset` |' in page
     assert '| F1 | MNIST | LB | 97.05 (r) | 1 of 1 diverged | - | 25 of 50 | **not** |' in page
-    assert '| `lb_keep` | LB | 1 of 1 diverged | 97.05 | - |' in page
+    assert '| `lb_reset` | LB | 1 of 1 diverged | 97.05 | - |' in page
     assert '4 runs of `reproduction_f1`: 2026-11-21; cpu, 2 threads; torch 2.11; commit abc1234 with changes.' in page
-    assert '| `sb_keep` | SB | 98.30 +- 0.20 (3) | 98.27 | +0.03 |' in page
+    assert '| `sb_reset` | SB | 98.30 +- 0.20 (3) | 98.27 | +0.03 |' in page
     assert (docs / 'images' / 'reproduction_f1.svg').stat().st_size > 5000
 
 
@@ -257,7 +257,8 @@ def test_kept_runs_are_those_of_their_suite():
         [(script, *flags)] = [words for words in find_suite(suite).commands if words[words.index('--save') + 1] == row]
         asked, kept = json.loads(json.dumps(config_of(script, tuple(flags)).settings())), group.runs[0].settings
         assert len(kept.keys() & asked) > 25
-        assert {key for key in kept.keys() & asked if kept[key] != asked[key]} <= {'save', 'seed', 'device'}, name
+        free = {'save', 'seed', 'device', *(key for key in ('augment', 'flip') if asked[key] is None)}
+        assert {key for key in kept.keys() & asked if kept[key] != asked[key]} <= free, name
 
 
 def test_kept_runs_are_read_by_what_reads_runs():
