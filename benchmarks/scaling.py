@@ -32,6 +32,7 @@ from utils.errors import UserError, command  # noqa: E402
 from utils.parallel import Parallel  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
+from utils.trainer import clip_gradient  # noqa: E402
 
 WARM_UP = 3  # updates
 
@@ -131,7 +132,8 @@ def _update(experiment: Experiment, parallel: Parallel, batch, *, is_shared: boo
     optimizer.zero_grad()
     with parallel.statistics.of_update():
         sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
-    torch.nn.utils.clip_grad_norm_(optimizer.parameters, experiment.config.clip_grad)
+    optimizer.unscale()
+    clip_gradient(optimizer.parameters, experiment.config.clip_grad)
     if is_shared:
         parallel.mean(sums.mean_loss())
     optimizer.step(0)
