@@ -32,7 +32,7 @@ from utils.checks import (
     warn_of_useless_workers,
 )
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
-from utils.device import choose_device
+from utils.device import choose_device, keep_freed_memory
 from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, min_over_ranks, process_group
 from utils.errors import UserError, user_errors
 from utils.forward import summed_criterion
@@ -97,7 +97,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     """
     if config.deterministic:
         seeding.set_deterministic()
-    device = choose_device(config.device, strict=config.strict_device, ranks=ranks)
+    device = _prepare_device(config, ranks)
     seeding.seed_everything(config.seed)
     config, start, stored = _load_start(config, ranks)
     with after_first(ranks, 'download') if config.download and not config.dry_run else contextlib.nullcontext():
@@ -188,7 +188,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     state = checkpoints.load_state(path)
     if config.deterministic:
         seeding.set_deterministic()
-    device = choose_device(config.device, strict=config.strict_device)
+    device = _prepare_device(config)
     seeding.seed_everything(config.seed)
     sets = _load_datasets(config, device)
     model = _build_model(config, sets[0]).to(device, getattr(torch, config.dtype)).eval()
@@ -203,6 +203,13 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
         conditions=conditions_of(config), model=model, criterion=criterion, train=train, val=val, test=test or val,
         device=device, duplicates=config.duplicates,
     )
+
+
+def _prepare_device(config: NetworkConfig, ranks: Ranks = ALONE) -> torch.device:
+    device = choose_device(config.device, strict=config.strict_device, ranks=ranks)
+    if device.type == 'cpu':
+        keep_freed_memory()
+    return device
 
 
 def _load_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None, dict | None]:

@@ -17,7 +17,6 @@ from utils import checkpoint as checkpoints
 from utils import layout, manifest, results, run_folder, seeding
 from utils.averaging import settle
 from utils.config import checkpoint_of, read_config_json, run_of
-from utils.device import keep_freed_memory
 from utils.distributed import naming_failed_rank
 from utils.errors import DivergedError, OtherRankError, UserError
 from utils.files import naming_file
@@ -61,8 +60,6 @@ def train(experiment: Experiment, plan: str) -> None:
         DivergedError: the loss is not finite any more; the run's status says so.
     """
     config = experiment.config
-    if experiment.device.type == 'cpu':
-        keep_freed_memory()
     with stop_requests('finishing the step, then saving') as stop:  # heeded by all ranks alike, so from the start
         content, best, lock = _open_folder(experiment) if experiment.ranks.is_first else ({}, None, None)
         try:

@@ -1,0 +1,37 @@
+"""Memory that a step frees is there for the next one, without the system having to clear it again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import PROJECT
+
+COUNT = """
+import resource, sys, torch
+from utils.device import keep_freed_memory
+if sys.argv[1] == 'keep':
+    keep_freed_memory()
+def fill():
+    torch.ones(2**24), torch.ones(2**25)  # 64 and 128 MiB, freed at once
+for _ in range(5):
+    fill()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+fill()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='the way of glibc with memory')
+def test_large_arrays_take_pages_that_are_there():
+    found = {}
+    for way in ('keep', 'default'):
+        done = subprocess.run(
+            [sys.executable, '-c', COUNT, way], cwd=PROJECT, capture_output=True, text=True, timeout=60, check=True
+        )
+        found[way] = int(done.stdout)
+    assert found['default'] >= 96  # pages even where each has 2 MiB
+    assert found['keep'] < found['default'] / 20, found
