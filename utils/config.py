@@ -168,10 +168,10 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
-    if config.micro_batch_size == 'auto':  # what it came to when the run began
-        config = replace(config, micro_batch_size=stored['settings'].get('micro_batch_size'))
     defaults = vars(parser.parse_args([]))  # which a run that is older than a flag was made by
     _check_same_settings(config, {**defaults, **stored['settings']})
+    if config.micro_batch_size == 'auto':
+        config = replace(config, micro_batch_size=stored.get('micro_batch_size'))  # what it came to when the run began
     if flags.save:
         return replace(config, results_dir=flags.results_dir, save=flags.save)
     return replace(config, results_dir=str(run.parent), save=run.name)
