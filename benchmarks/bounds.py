@@ -40,9 +40,3 @@ def precision_of(experiment: Experiment) -> str:
     has_convolutions = any(isinstance(module, torch.nn.Conv2d) for module in experiment.model.modules())
     uses_tf32 = experiment.device.type == 'cuda' and has_convolutions and torch.backends.cudnn.allow_tf32
     return 'tf32' if uses_tf32 else 'float32'
-
-
-def describe_speed(experiment: Experiment) -> str:
-    """Say which of the flags of speed are in force."""
-    config = experiment.config
-    return f'{config.dtype}, amp {config.amp}, compile {config.compile}, channels_last {config.channels_last}'

@@ -3,7 +3,7 @@
     python benchmarks/memory.py
     python benchmarks/memory.py --model resnet --dataset fake:65536:3x32x32:10 --mb 256 --device cuda --limit-gib 8
 
-By default mnist_f1 on made-up images, ghosts of 128, batches of 2,048 to 65,536, 0.125 GiB on a CPU and 8 GiB on a GPU.
+By default mnist_f1 on made-up images, ghosts of 128, batches of 2,048 to 65,536, 0.05 GiB on a CPU and 8 GiB on a GPU.
 A row is a batch size, measured in a process of its own: two updates and a scoring pass, in the micro-batches that were
 found. Its figure is the peak beside what was there before: on a GPU by torch's count, on a CPU by that of Linux, in
 which code that is loaded meanwhile counts too. The ratio is that to the peak of the first batch: 1 is flat. A GPU is

@@ -24,7 +24,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from benchmarks.bounds import bound_of, describe_speed, flop_per_image, precision_of  # noqa: E402
+from benchmarks.bounds import bound_of, flop_per_image, precision_of  # noqa: E402
 from benchmarks.machine import seconds_of, spread  # noqa: E402
 from benchmarks.published import PublishedRun  # noqa: E402
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
@@ -41,6 +41,7 @@ from utils.device import keep_freed_memory  # noqa: E402
 from utils.errors import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
+from utils.speed import describe_speed  # noqa: E402
 from utils.trainer import Trainer  # noqa: E402
 
 FLIP = ('--augment', '--flip', '--eval-batch-size', '128')  # which the published pipeline does with digits, too
@@ -102,7 +103,7 @@ def _measure_epoch(row: str, flags: argparse.Namespace, report: Report) -> Figur
     num_updates = flags.updates or (ROWS[row].cpu_updates if device.type == 'cpu' else None)
     experiment = build_workload(flags, *FLIP)
     part = f'{num_updates or "all"} updates of an epoch of {experiment.steps_per_epoch}'
-    print(f'{row}: {part}; {describe_speed(experiment)}')
+    print(f'{row}: {part}; {_speed_of(experiment)}')
     bound, name = bound_of(experiment, report.limits)
     ours, published = our_side(experiment), PublishedRun(flags, device)
     warm_up, repeats = (1, 1) if device.type == 'cpu' else (5, 5)  # an epoch of f1 takes milliseconds there
@@ -118,6 +119,10 @@ def _measure_epoch(row: str, flags: argparse.Namespace, report: Report) -> Figur
         row, 'images/s', speed, theirs, ratio, low, high, limit=bound, limit_of=name, share=speed / bound,
         what='times as fast',
     )
+
+
+def _speed_of(experiment: Experiment) -> str:
+    return describe_speed(experiment.config, experiment.model, experiment.device)
 
 
 def our_side(experiment: Experiment) -> Callable[[int | None], float]:
@@ -142,7 +147,7 @@ def _measure_step(row: str, flags: argparse.Namespace, report: Report) -> Figure
     for _ in range(3):
         step()
     seconds, low, high = spread([seconds_of(step, report.device) for _ in range(flags.pairs)])
-    print(f'{row}: 10 % to 90 % of {flags.pairs}: {1e3 * low:.2f} to {1e3 * high:.2f} ms; {describe_speed(experiment)}')
+    print(f'{row}: 10 % to 90 % of {flags.pairs}: {1e3 * low:.2f} to {1e3 * high:.2f} ms; {_speed_of(experiment)}')
     precision = precision_of(experiment)
     shortest = flop_per_image(experiment) * experiment.config.batch_size / report.limits.products[precision]
     return Figure(
