@@ -3,7 +3,7 @@ PYTHON3 ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-slow lint clean
 
 demo: $(VENV)/.installed
 	./run_experiments.sh quickstart --jobs 2
@@ -12,10 +12,10 @@ demo: $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
 
 test: $(VENV)/.installed-dev
-	$(PYTEST)
-
-test-fast: $(VENV)/.installed-dev
 	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.installed-dev
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
