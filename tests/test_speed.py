@@ -84,6 +84,7 @@ def test_a_resumed_run_keeps_its_layout(train, refused):
     for name in ('channels_last', 'amp', 'compile'):  # as if it were older than these flags
         del config['settings'][name]
     (run / 'config.json').write_text(json.dumps(config))
+    refused('--resume', str(run), '--epochs', '2', '--channels-last', words=('channels_last was False',))
     fork = ('--save', 'fork', '--results_dir', str(run.parent))
     assert main_gbn.main(['--resume', str(run), '--epochs', '2', *fork]) == 0
     assert read_json(run.parent / 'fork' / 'config.json')['settings']['channels_last'] is False

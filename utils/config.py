@@ -168,7 +168,8 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
-    defaults = vars(parser.parse_args([]))  # which a run that is older than a flag was made by
+    # A run that is older than a flag was made by its default, or by what there was where that goes by the device.
+    defaults = {**vars(parser.parse_args([])), 'channels_last': False}
     _check_same_settings(config, {**defaults, **stored['settings']})
     if config.micro_batch_size == 'auto':
         config = replace(config, micro_batch_size=stored.get('micro_batch_size'))  # what it came to when the run began
