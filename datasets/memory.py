@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from utils.layout import JOBS
+
 SHARE = 0.5  # of what is free: the rest is for the network, its activations and whatever else the machine does
 
 
@@ -16,12 +18,16 @@ def memory_limit(device: torch.device | str = 'cpu') -> int:
 
 
 def free_memory(device: torch.device | str) -> int:
-    """Return the bytes that tensors on a device can still take up, with what torch holds of a GPU without using it."""
-    device = torch.device(device)
+    """Return the bytes that tensors on a device can still take up, with what torch holds of a GPU without using it.
+
+    Runs of a suite that share the machine by --jobs have an equal part each.
+    """
+    device, jobs = torch.device(device), os.environ.get(JOBS, '')
+    num_sharing = max(1, int(jobs)) if jobs.isdecimal() else 1
     if device.type == 'cpu':
-        return _free_memory()
+        return _free_memory() // num_sharing
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] + unused
+    return torch.cuda.mem_get_info(device)[0] // num_sharing + unused
 
 
 def _free_memory() -> int:

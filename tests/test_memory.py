@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datasets import memory
+from utils.layout import JOBS
 
 GIB = 2**30
 
@@ -44,3 +45,10 @@ def test_the_control_group_counts(tmp_path, monkeypatch, files, free):
 def test_without_the_files_of_linux_the_whole_memory_counts(monkeypatch):
     monkeypatch.setattr(memory, '_read_line', lambda path, label='': None)
     assert memory.memory_limit() == os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') // 2
+
+
+@pytest.mark.parametrize(('jobs', 'parts'), [('4', 4), ('1', 1), ('', 1), ('0', 1), ('many', 1)])
+def test_runs_that_share_the_machine_have_equal_parts(monkeypatch, jobs, parts):
+    monkeypatch.setattr(memory, '_free_memory', lambda: 12 * GIB)
+    monkeypatch.setenv(JOBS, jobs)
+    assert memory.free_memory('cpu') == 12 * GIB // parts

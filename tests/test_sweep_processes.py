@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,6 +61,19 @@ def test_the_cores_are_shared_among_the_runs(write, tmp_path):
         assert process.returncode == 0, err
         config = read_json(tmp_path / str(jobs) / 'mine' / 'ok_small' / 'config.json')
         assert config['num_threads'] == max(1, cores // jobs)
+
+
+@pytest.mark.slow
+def test_the_memory_is_shared_among_the_runs(write, tmp_path):
+    to_be_had = {}
+    for jobs in (1, 5):
+        path = write(f'{NORMAL} --micro-batch-size auto')
+        process = other_process(path, '--results_dir', str(tmp_path / str(jobs)), '--jobs', str(jobs))
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        log = (tmp_path / str(jobs) / 'mine' / 'ok_small' / 'log.txt').read_text()
+        to_be_had[jobs] = float(re.search(r'of the ([\d.]+) GiB to be had', log).group(1))
+    assert to_be_had[1] / to_be_had[5] == pytest.approx(5, rel=0.2), 'other programs take memory meanwhile'
 
 
 def wait_for_rows(table: Path, num_rows: int) -> None:

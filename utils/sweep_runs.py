@@ -19,6 +19,7 @@ from pathlib import Path
 
 from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED, UserError
 from utils.interrupts import Interrupted, stop_requests
+from utils.layout import JOBS
 from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
@@ -185,7 +186,8 @@ class Sweep:
         arguments = [*run.argv, '--results_dir', str(self._results_dir)]
         arguments = arguments if begins or run.measures else ['--resume', str(folder), *run.extra]
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
-        environment = {'OMP_NUM_THREADS': str(max(1, _num_cores() // self._jobs)), **self._environment}
+        threads = str(max(1, _num_cores() // self._jobs))
+        environment = {'OMP_NUM_THREADS': threads, **self._environment, JOBS: str(self._jobs)}
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
             [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
