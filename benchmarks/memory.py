@@ -98,7 +98,7 @@ def _measure(flags: argparse.Namespace) -> int:
     """Make two updates of a run that is told of only so much memory, and print the peak."""
     device = choose_device(flags.device, strict=True)
     is_gpu = device.type == 'cuda'
-    limit = int((flags.limit_gib or (8 if is_gpu else 0.125)) * GIB)
+    limit = int((flags.limit_gib or (8 if is_gpu else 0.05)) * GIB)
     filling = _fill(device, limit) if is_gpu else None
     experiment, told = build_workload(flags, *AUTO), mock.patch('datasets.memory._free_memory', return_value=limit)
     before = _reset_peak(device)
