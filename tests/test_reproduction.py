@@ -257,7 +257,7 @@ def test_kept_runs_are_those_of_their_suite():
         [(script, *flags)] = [words for words in find_suite(suite).commands if words[words.index('--save') + 1] == row]
         asked, kept = json.loads(json.dumps(config_of(script, tuple(flags)).settings())), group.runs[0].settings
         assert len(kept.keys() & asked) > 25
-        free = {'save', 'seed', 'device', *(key for key in ('augment', 'flip') if asked[key] is None)}
+        free = {'save', 'seed', 'device', *(key for key in ('augment', 'flip', 'channels_last') if asked[key] is None)}
         assert {key for key in kept.keys() & asked if kept[key] != asked[key]} <= free, name
 
 
