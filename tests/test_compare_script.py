@@ -76,6 +76,7 @@ def test_a_folder_without_results_is_refused(tmp_path, capsys):
     assert not (tmp_path / 'comparison.html').exists()
 
 
+@pytest.mark.slow
 def test_standard_output_is_the_table_alone_where_a_program_reads_it(tmp_path, capsys):
     for place, size in enumerate((64, 128, 256)):
         write_run(tmp_path / f'bs{size}', batch_size=size, started=f'0{place}:00:00')
@@ -148,6 +149,7 @@ def test_watching_takes_columns_that_only_a_later_run_has(tmp_path, capsys, monk
     assert not capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_watching_keeps_the_page_until_the_runs_have_ended(tmp_path, capsys, monkeypatch):
     """The clock of the watch is a script of what happens meanwhile."""
     page, refresh, seen = tmp_path / 'comparison.html', 'http-equiv="refresh"', []

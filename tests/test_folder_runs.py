@@ -41,6 +41,7 @@ def flags_of(root, *more):
     return (*TINY_GBN, '--dataset', root.name, '--datasets-dir', str(root.parent), *more)
 
 
+@pytest.mark.slow
 def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
     decoded = train(*flags_of(small, '--epochs', '2'), save='decoded')
     monkeypatch.setattr(experiment, 'memory_limit', lambda device: 0)
@@ -50,6 +51,7 @@ def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
     assert 'read by' not in (decoded / 'log.txt').read_text()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_there_is_less_memory(train, small, monkeypatch):
     whole = train(*flags_of(small, '--epochs', '2'), save='whole')
     train(*flags_of(small, '--epochs', '1'), save='part')
@@ -65,6 +67,7 @@ def test_photographs_train_and_hold_out(train, photos):
     assert '27 training, 9 validation, 36 test examples of 3x32x32, read by 1 worker; crop and flip at random' in log
 
 
+@pytest.mark.slow
 def test_augmentation_can_be_switched_off(train, photos):
     rows = [
         stable_rows(train(*flags_of(photos, *LARGE, '--epochs', '1', '--workers', '0', *more), save=save))

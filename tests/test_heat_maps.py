@@ -208,6 +208,7 @@ def test_a_map_over_any_two_settings(tmp_path):
 # Where it is shown
 
 
+@pytest.mark.slow
 def test_the_page_the_tables_and_the_figure_hold_it(tmp_path, capsys):
     groups_of(tmp_path / 'runs', **grid_runs(2))
     figures = tmp_path / 'figures'

@@ -149,6 +149,7 @@ def test_data_set_and_size_choose_the_layout(config, depth, num_classes):
 # Without batch norm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('depth', [8, 20, 32])
 def test_without_batch_norm_it_learns(depth):
     """The loss of 128 digits falls to a half and less within 32 updates."""

@@ -130,6 +130,7 @@ def without_noise(folder):
     return [{key: value for key, value in row.items() if key not in NOISE_COLUMNS} for row in stable_rows(folder)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('more', [
     (), ('--micro-batch-size', '8'),
     ('--dataset', 'fake:64:3x32x32:4', '--model', 'cifar10_shallow', '--model_config', '{}'),  # has dropout

@@ -119,6 +119,7 @@ def test_bad_input_is_one_line(flags, words, tmp_path, monkeypatch, capsys):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_features_of_ones_own_train_f2(tmp_path, monkeypatch):
     import numpy as np
 

@@ -124,6 +124,7 @@ def test_settings_that_are_not_usual_are_named(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_table_the_page_and_the_figures_show_it(ladder, capsys):
     assert compare_experiments.main([str(ladder), '--figures', str(ladder / 'figures')]) == 0
     out = capsys.readouterr().out

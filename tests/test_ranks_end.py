@@ -75,6 +75,7 @@ def ends(tmp_path_factory):
     return folder, run_on_ranks(2, commands, folder), time.monotonic() - start
 
 
+@pytest.mark.slow
 def test_all_ranks_end_where_one_fails_and_its_message_is_kept(ends):
     folder, statuses, seconds = ends
     assert statuses[2] == [2, 2]
@@ -86,6 +87,7 @@ def test_all_ranks_end_where_one_fails_and_its_message_is_kept(ends):
     assert 'error: rank 1' not in (folder / 'rank0.txt').read_text()
 
 
+@pytest.mark.slow
 def test_ranks_diverge_together(ends):
     folder, statuses, _ = ends
     assert statuses[0] == [3, 3]
@@ -93,6 +95,7 @@ def test_ranks_diverge_together(ends):
     assert 'error: ' not in (folder / 'rank1.txt').read_text().split('error: rank 1: ')[0]
 
 
+@pytest.mark.slow
 def test_what_all_ranks_refuse_one_of_them_prints(ends):
     folder, statuses, _ = ends
     assert statuses[1] == [2, 2]

@@ -12,6 +12,8 @@ FLAGS = (*PLAIN, '-mb', '4')
 NOISY = (*FLAGS, '--relu_noise', '0.3')
 STOPPED = 10  # update, in the midst of the third epoch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):

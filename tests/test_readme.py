@@ -98,6 +98,7 @@ def test_every_training_command_is_accepted(tmp_path, monkeypatch):
         Parser.parse_args(parser, flags)
 
 
+@pytest.mark.slow
 def test_the_dry_run_and_the_runs_of_readme(tmp_path, monkeypatch, capsys):
     """The commands on the digits, in order, in an empty folder, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
@@ -121,6 +122,7 @@ def test_the_ranks_of_readme_train_together(tmp_path):
     assert len((tmp_path / 'TrainingResults' / 'two' / 'results.csv').read_text().splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_the_quickstart_is_compared_as_readme_says(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for row, batch_size in (('small_batch', 32), ('large_batch', 640)):

@@ -356,6 +356,7 @@ def finish(script, run, attempts: int = 3) -> None:
     raise AssertionError(f'{run} is never done')
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures('no_page')
 @pytest.mark.parametrize('kind', ['new', 'rewound', 'fork'])
 def test_a_kill_between_any_two_writes_loses_nothing(train, tmp_path, monkeypatch, kind):

@@ -165,6 +165,7 @@ def test_what_a_killed_process_left_half_made_is_taken_away(train, tmp_path):
     assert not list(folder.glob('.*'))
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_a_run_to_the_process_that_writes_it(write, run, started, results):
     path = write(NORMAL, NORMAL.replace('ok_small', 'other'))
     assert run(path)[0] == 0

@@ -68,6 +68,7 @@ def test_more_seeds_run_only_those_that_are_missing(write, run, started):
     assert saved(started) == ['ok_small_seed1']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('status', ['running', 'failed'])
 def test_a_run_that_did_not_end_goes_on_and_equals_one_that_did(write, run, started, results, status):
     path = write(f'{NORMAL} --save_all', f'{GHOST} --save_all')

@@ -28,6 +28,7 @@ from utils.commands import name_suffix, settings_of
 # Flags behind --
 
 
+@pytest.mark.slow
 def test_extra_flags_are_part_of_the_names(write, run, started, results):
     path = write('# seeds: 2', NORMAL)
     assert run(path)[0] == 0
@@ -46,6 +47,7 @@ def test_extra_flags_are_part_of_the_names(write, run, started, results):
     assert started == []
 
 
+@pytest.mark.slow
 def test_flags_that_only_say_where_are_no_part_of_the_names(write, run, started, results):
     path = write(f'{NORMAL} --save_all')
     run(path, '--', '--eval-batch-size', '8')

@@ -105,6 +105,7 @@ def test_published_lines_are_taken(pair, draw, capsys):
     assert not any('train' in name for name in [*line.rows, *around.rows])
 
 
+@pytest.mark.slow
 def test_a_second_call_measures_nothing_and_a_stopped_one_goes_on(pair, draw, capsys):
     ends = ('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT)
     assert draw(*ends) == 0
@@ -154,6 +155,7 @@ def test_other_settings_in_the_same_folder_are_refused(pair, draw, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.slow
 def test_modes_and_statistics_have_folders_of_their_own(pair, draw):
     ends = ('--evaluate', pair[0], '--slave-evaluate', pair[1], '--alpha=0:1:2', '-b', 16, '--no-visualize_train')
     losses = {}
