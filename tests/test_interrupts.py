@@ -2,6 +2,7 @@
 """Signals at any moment: the step is finished and saved, status 75, and what goes on equals what was never stopped."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -201,6 +202,8 @@ def test_a_signal_to_the_whole_group_leaves_the_workers_their_step(photos, tmp_p
     os.killpg(process.pid, getattr(signal, name))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 75, err
-    assert err.splitlines()[-1].startswith(f'stopped: by {name} in epoch')
+    place = re.match(f'stopped: by {name} (in|after) epoch', err.splitlines()[-1])
+    assert place, err
     assert time.monotonic() - start < 20
-    assert checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')['partial'] is not None
+    partial = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')['partial']
+    assert (partial is not None) == (place[1] == 'in')  # one may come between two epochs
