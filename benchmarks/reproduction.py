@@ -36,6 +36,8 @@ edited.
 
 How to read it:
 
+- **cell**: SB, a small batch; LB, a large one with the same settings; then, each on top of the one before, +LR, the
+  rate scaled by the batch; +GBN, ghost batch norm; +RA, the adapted regime, which makes more updates.
 - **published**: as in the paper, with its deviation where it gives one; (r): recalled, not seen in the source again.
 - **ours**: the last epoch, mean +- sample deviation over seeds (number of runs). One run has no deviation.
 - **verdict**: *reproduced*: within one point, or two of our deviations where that is more; for sharpness, which spans
@@ -239,7 +241,8 @@ def _place_of(config: Mapping) -> tuple[str, ...]:
     git, versions = config.get('git') or {}, config.get('versions') or {}
     commit = f'commit {str(git["commit"])[:7]}' if git.get('commit') else 'commit not recorded'
     changed = ' with changes' if git.get('dirty') else ''
-    return str(config.get('device')), f'torch {versions.get("torch")}', commit + changed
+    device = str(config.get('device')).replace(', 1 threads', ', 1 thread')  # as older files say it
+    return device, f'torch {versions.get("torch")}', commit + changed
 
 
 def _runs_line(place: Sequence[str], runs: Sequence) -> str:

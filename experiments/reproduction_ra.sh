@@ -1,4 +1,4 @@
-# Regime adaptation on MNIST: SB, LB, +LR+GBN, +RA of F1, and how far they travel; 4 runs, 1 hour on one core
+# Regime adaptation on MNIST: SB, LB, +LR+GBN, +RA of F1, and how far they travel; 4 runs, 2 hours on one core
 # seeds: 1
 
 # The rows of reproduction_f1 whose momentum is emptied each epoch and whose rate is scaled from a batch of 256, and the
