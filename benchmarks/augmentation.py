@@ -26,7 +26,6 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     stepper,
 )
-from utils.device import keep_freed_memory  # noqa: E402
 from utils.errors import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
@@ -46,7 +45,6 @@ def main(argv: list[str] | None = None) -> int:
     report = open_report('augmentation', parser, flags)
     row = f'{flags.model}_{flags.b}'
     if report.wants(row, describe_workload(flags, '--augment')):
-        keep_freed_memory()
         num_updates = flags.updates or (20 if report.device.type == 'cuda' else 2)
         report.add(_measure(row, build_workload(flags, '--augment'), num_updates, flags.rounds, report=report))
     return 0

@@ -59,8 +59,9 @@ def main(argv: list[str] | None = None) -> int:
     flags.b, flags.pairs = flags.b or (2048 if is_gpu else 512), flags.pairs or (30 if is_gpu else 3)
     for number in flags.ghosts:
         if flags.b % number or flags.b // number < 2:
-            right = f'{number * 32} is'
-            raise UserError(f'--ghosts {number}: --b {flags.b} is not made of {number} ghosts of 2 or more; {right}')
+            raise UserError(
+                f'--ghosts {number}: --b {flags.b} is not made of {number} ghosts of 2 or more; --b {number * 32} is'
+            )
     rows = {}
     for last in (False, True) if flags.channels_last is None else (flags.channels_last,):
         for number in flags.ghosts:

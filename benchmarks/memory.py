@@ -1,4 +1,4 @@
-"""Measure how much memory --micro-batch-size auto takes as the batch grows, where there is only so much to be had.
+"""Measure how much memory --micro-batch-size auto takes as the batch grows, where only so much is free.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --model resnet --dataset fake:65536:3x32x32:10 --mb 256 --device cuda --limit-gib 8
@@ -34,10 +34,11 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     workload_of,
 )
+from datasets.memory import free_memory  # noqa: E402
 from utils.device import choose_device  # noqa: E402
 from utils.errors import UserError, command, user_errors  # noqa: E402
-from utils.experiment import fit_micro_batch  # noqa: E402
 from utils.parser import Parser, real, whole  # noqa: E402
+from utils.pass_size import fit_micro_batch  # noqa: E402
 
 GIB = 2**30
 AUTO = ('--micro-batch-size', 'auto')
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.set_defaults(dataset='fake:65536:1x28x28:10')
     sizes = [2048, 8192, 32768, 65536]
     parser.add_argument('--batch-sizes', type=whole(1), nargs='+', default=sizes, help='in place of --b, a row each')
-    parser.add_argument('--limit-gib', type=real(0, above=True), help='memory that is to be had')
+    parser.add_argument('--limit-gib', type=real(0, above=True), help='memory that is free')
     parser.add_argument('--measure', action='store_true', help='be the process of --b, as this script starts itself')
     add_report_args(parser)
     flags = parser.parse_args(argv)
@@ -70,11 +71,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add(report: Report, row: str, found: dict, first: dict) -> None:
-    ratio, peak, limit = found['peak'] / first['peak'], found['peak'] / GIB, found['limit'] / GIB
+    ratio, peak = found['peak'] / first['peak'], found['peak'] / GIB
+    # on a CPU the peak is that of the process, with code and work space besides what the limit is for
+    limit = found['limit'] / GIB if report.device.type == 'cuda' else None
     print(f'{row}: micro-batches of {found["micro_batch_size"]:,}')
     report.add(Figure(
-        row, 'GiB', peak, first['peak'] / GIB, ratio, ratio, ratio, limit=limit, limit_of='what is to be had',
-        share=peak / limit, what='times the peak of the first',
+        row, 'GiB', peak, first['peak'] / GIB, ratio, ratio, ratio, limit=limit, limit_of='the memory available',
+        share=limit and peak / limit, what='times the peak of the first',
     ))  # fmt: skip
 
 
@@ -103,10 +106,10 @@ def _measure(flags: argparse.Namespace) -> int:
     experiment, told = build_workload(flags, *AUTO), mock.patch('datasets.memory._free_memory', return_value=limit)
     before = _reset_peak(device)
     with contextlib.nullcontext() if is_gpu else told, user_errors():
-        experiment = fit_micro_batch(experiment)
+        experiment = fit_micro_batch(experiment, free_memory(device))
     _reset_peak(device)
     our_side(experiment)(2)
-    found = {'peak': _peak(device) - before, 'limit': limit, 'micro_batch_size': experiment.config.micro_batch_size}
+    found = {'peak': _peak(device) - before, 'limit': limit, 'micro_batch_size': experiment.micro_batch_size}
     print(json.dumps(found))
     del filling
     return 0

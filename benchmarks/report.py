@@ -37,10 +37,10 @@ NO_SETTINGS = frozenset(('results', 'skip_measured', 'dry_run', 'row', 'device',
 class Figure:
     """One measured figure.
 
-    row: what was measured. ours: in `unit`. theirs: the same of what it is held against. ratio: median over the pairs
-    that were measured in turn, of the faster over the slower way round that `what` says; low, high: its spread. limit:
-    what `ours` could be by the physical limit that limit_of names; share: how much of it is reached, 0 to 1. what: the
-    ratio in words, printed and not kept.
+    row: what was measured. ours: in `unit`. theirs: the same of what it is held against. ratio: of the two, in the
+    direction that `what` names, median over the pairs measured in turn; low, high: its spread. limit: what `ours` could
+    be by the physical limit that limit_of names; share: how much of it is reached, 0 to 1. what: the ratio in words,
+    printed and not kept.
     """
 
     row: str

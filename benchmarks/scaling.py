@@ -26,13 +26,12 @@ sys.path.insert(0, str(PROJECT))
 import torch  # noqa: E402
 
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
-from benchmarks.workload import add_workload_args, build_workload, describe_workload  # noqa: E402
+from benchmarks.workload import add_workload_args, build_workload, describe_workload, make_update  # noqa: E402
 from utils.distributed import from_environment, process_group  # noqa: E402
 from utils.errors import UserError, command  # noqa: E402
 from utils.parallel import Parallel  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
-from utils.trainer import clip_gradient  # noqa: E402
 
 WARM_UP = 3  # updates
 
@@ -103,7 +102,7 @@ def _time_updates(experiment: Experiment, parallel: Parallel, num: int) -> list[
     batch = next(iter(experiment.data.train.epoch(0)))
     experiment.model.train()
     for _ in range(WARM_UP):
-        _update(experiment, parallel, batch)
+        make_update(experiment, batch, parallel)
     pairs = []
     for _ in range(num):
         weights = [parameter.detach().clone() for parameter in experiment.optimizer.parameters]
@@ -120,23 +119,10 @@ def _time_updates(experiment: Experiment, parallel: Parallel, num: int) -> list[
 def _seconds(experiment: Experiment, parallel: Parallel, batch, *, is_shared: bool = True) -> float:
     parallel.any(False)  # all begin at once
     start = time.perf_counter()
-    _update(experiment, parallel, batch, is_shared=is_shared)
+    make_update(experiment, batch, parallel, is_shared=is_shared)
     if experiment.device.type == 'cuda':
         torch.cuda.synchronize(experiment.device)
     return time.perf_counter() - start
-
-
-def _update(experiment: Experiment, parallel: Parallel, batch, *, is_shared: bool = True) -> None:
-    """Make one update as the trainer does; is_shared: the loss, too, is summed over the ranks."""
-    optimizer = experiment.optimizer
-    optimizer.zero_grad()
-    with parallel.statistics.of_update():
-        sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
-    optimizer.unscale()
-    clip_gradient(optimizer.parameters, experiment.config.clip_grad)
-    if is_shared:
-        parallel.mean(sums.mean_loss())
-    optimizer.step(0)
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ from utils.distributed import ALONE, Ranks
 from utils.errors import user_errors
 from utils.experiment import build_experiment
 from utils.flags import add_ghost_args, build_parser
+from utils.parallel import Parallel
 from utils.parser import Parser, whole
 from utils.plan import Experiment
 from utils.trainer import clip_gradient
@@ -97,17 +98,26 @@ def _parse(line: tuple[str, ...]):
 
 def stepper(experiment: Experiment) -> Callable[[], None]:
     """Return a function that makes one update, always with the first batch, without a look at what came of it."""
-    optimizer, batch = experiment.optimizer, next(iter(experiment.data.train.epoch(0)))
+    batch, parallel = next(iter(experiment.data.train.epoch(0))), Parallel(experiment.model)
 
     def step() -> None:
         experiment.model.train()
-        optimizer.zero_grad()
-        experiment.estimator(experiment.model, experiment.criterion, batch, step=0)
-        optimizer.unscale()
-        clip_gradient(optimizer.parameters, experiment.config.clip_grad)
-        optimizer.step(0)
+        make_update(experiment, batch, parallel)
 
     return step
+
+
+def make_update(experiment: Experiment, batch, parallel: Parallel, *, is_shared: bool = True) -> None:
+    """Make one update as the trainer does; is_shared: the loss, too, is summed over the ranks."""
+    optimizer = experiment.optimizer
+    optimizer.zero_grad()
+    with parallel.statistics.of_update():
+        sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
+    optimizer.unscale()
+    clip_gradient(optimizer.parameters, experiment.config.clip_grad)
+    if is_shared:
+        parallel.mean(sums.mean_loss())
+    optimizer.step(0)
 
 
 class FirstUpdates:

@@ -7,27 +7,26 @@ from pathlib import Path
 
 import torch
 
-from utils.layout import JOBS
+from utils.layout import num_sharing
 
-SHARE = 0.5  # of what is free: the rest is for the network, its activations and whatever else the machine does
+SHARE_FOR_IMAGES = 0.5  # of what is free: the rest is for the network, its activations and other programs
 
 
 def memory_limit(device: torch.device | str = 'cpu') -> int:
     """Return the bytes that decoded images may take up: half of what is free, in memory and on the device."""
-    return int(SHARE * min(free_memory('cpu'), free_memory(device)))
+    return int(SHARE_FOR_IMAGES * min(free_memory('cpu'), free_memory(device)))
 
 
 def free_memory(device: torch.device | str) -> int:
     """Return the bytes that tensors on a device can still take up, with what torch holds of a GPU without using it.
 
-    Runs of a suite that share the machine by --jobs have an equal part each.
+    Of runs of a suite under --jobs N each may have an N-th of what is free now.
     """
-    device, jobs = torch.device(device), os.environ.get(JOBS, '')
-    num_sharing = max(1, int(jobs)) if jobs.isdecimal() else 1
+    device, num = torch.device(device), num_sharing(os.environ)
     if device.type == 'cpu':
-        return _free_memory() // num_sharing
+        return _free_memory() // num
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return torch.cuda.mem_get_info(device)[0] // num_sharing + unused
+    return torch.cuda.mem_get_info(device)[0] // num + unused
 
 
 def _free_memory() -> int:

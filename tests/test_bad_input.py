@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import TINY, main_gbn, main_normal, read_json
+from tests.conftest import PROJECT, TINY, main_gbn, main_normal, read_json
 
 BAD_FLAGS = [
     (('--model', 'resnett'), ("'resnett'", 'did you mean resnet')),
@@ -152,6 +154,35 @@ def test_damaged_and_foreign_checkpoints(train, refused, tmp_path):
         refused(*TINY, '-mb', '4', '--model_config', "{'width': 9, 'depth': 2}", flag, str(run / 'checkpoint.pth.tar'),
                 words=('another network', '--model'))
     refused(*TINY, '-mb', '4', '--resume', str(tmp_path / 'half.pth.tar'), words=('no config.json',))
+
+
+def test_a_damaged_checkpoint_names_those_beside_it(train, refused):
+    run = train(*TINY, '--epochs', '1', '-mb', '4')
+    content = (run / 'checkpoint.pth.tar').read_bytes()
+    (run / 'checkpoint.pth.tar').write_bytes(content[: len(content) // 2])
+    refused('--evaluate', str(run), words=('checkpoint.pth.tar: damaged', 'cut off', 'beside it lies', 'model_best'))
+
+
+def test_an_end_before_what_is_done(train, refused):
+    run = train(*TINY, '--epochs', '2', '-mb', '4')
+    refused('--resume', str(run), '--epochs', '1', words=('2 epochs are done', '--epochs 1', 'take more'))
+
+
+def test_weights_to_begin_with_may_be_named_by_their_run(train, capsys):
+    run = train(*TINY, '--epochs', '1', '-mb', '4')
+    assert main_gbn.main([*TINY, '-mb', '4', '--init-from', str(run), '--dry-run']) == 0
+
+
+@pytest.mark.parametrize('line', [
+    ('main_gbn.py', '--dataset', 'digits', '--model', 'mnist_f1'), ('compare_experiments.py', '.'),
+])  # fmt: skip
+def test_a_missing_package_is_named_with_the_remedy(line, tmp_path):
+    bare = [sys.executable, '-S', str(PROJECT / line[0]), *line[1:]]  # -S: without the packages that were installed
+    done = subprocess.run(bare, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert 'has no package' in done.stderr
+    assert '.venv/bin/activate' in done.stderr
 
 
 def test_a_missing_gpu_falls_back_only_for_published_flags(train, capsys):

@@ -113,6 +113,13 @@ def test_reference_and_test_scores(tmp_path):
         summarise(groups, reference='bb')
 
 
+def test_there_is_no_gap_between_data_sets(tmp_path):
+    groups = groups_of(tmp_path, a={}, b={'batch_size': 64}, c={'settings': {'dataset': 'mnist'}})
+    gaps = summarise(groups, reference='b').set_index('label')['gap']
+    assert gaps['a'] == 0
+    assert np.isnan(gaps['c'])
+
+
 def test_repeated_seeds_and_mixed_names_are_noted(tmp_path):
     groups = groups_of(tmp_path, a_seed1={}, b_seed1={'started': '10:00:00'})
     assert row_of(groups, 'a')['note'] == 'seed 1 2 times; same settings under the names a, b'

@@ -104,7 +104,7 @@ def _indices(func, args) -> list:
 def test_no_value_is_read_where_noise_is_drawn(estimator, looks, monkeypatch):
     monkeypatch.setattr(gbn, '_choose_kernel', lambda layer, inputs: gbn._folded)
     trainer, loader = make_trainer('cpu', estimator)
-    monkeypatch.setattr(trainers._Watch, 'see', lambda watch, step, loss, norm, optimizer: None)
+    monkeypatch.setattr(trainers._Watch, 'record', lambda watch, step, loss, norm, optimizer: None)
     trainer._train_epoch(loader, 0, None)
     with Reads() as reads:
         trainer._train_epoch(loader, 1, None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datasets import memory
-from utils.layout import JOBS
+from utils.layout import JOBS_VARIABLE
 
 GIB = 2**30
 
@@ -50,5 +50,5 @@ def test_without_the_files_of_linux_the_whole_memory_counts(monkeypatch):
 @pytest.mark.parametrize(('jobs', 'parts'), [('4', 4), ('1', 1), ('', 1), ('0', 1), ('many', 1)])
 def test_runs_that_share_the_machine_have_equal_parts(monkeypatch, jobs, parts):
     monkeypatch.setattr(memory, '_free_memory', lambda: 12 * GIB)
-    monkeypatch.setenv(JOBS, jobs)
+    monkeypatch.setenv(JOBS_VARIABLE, jobs)
     assert memory.free_memory('cpu') == 12 * GIB // parts

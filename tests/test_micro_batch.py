@@ -10,7 +10,7 @@ import main_swap
 import models
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import TINY, main_normal, read_json, stable_rows
-from utils import experiment, micro_batch
+from utils import experiment, micro_batch, pass_size
 from utils.forward import summed_criterion
 from utils.gradients import create_estimator
 from utils.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
@@ -121,7 +121,7 @@ def test_nothing_is_left_behind(device):
 
 
 def give_memory(monkeypatch, num_bytes: float) -> None:
-    monkeypatch.setattr(experiment, 'free_memory', lambda device: num_bytes / micro_batch.SHARE)
+    monkeypatch.setattr(experiment, 'free_memory', lambda device: num_bytes / micro_batch.SHARE_FOR_PASSES)
 
 
 def test_a_run_is_that_of_the_number_which_was_found(train, monkeypatch, capsys):
@@ -131,7 +131,7 @@ def test_a_run_is_that_of_the_number_which_was_found(train, monkeypatch, capsys)
     settings, size = content['settings'], content['micro_batch_size']
     assert settings['micro_batch_size'] == 'auto', 'a row of a table, whatever size a seed finds'
     assert 16 <= size < 512
-    assert 'of the 0.6 MiB to be had' in capsys.readouterr().out
+    assert 'of the 0.6 MiB available' in capsys.readouterr().out
     fixed = train(*RUN, '--micro-batch-size', str(size), '--relu_noise', '0.3', save='fixed')
     assert stable_rows(found) == stable_rows(fixed)
     give_memory(monkeypatch, 2**30)
@@ -144,7 +144,7 @@ def test_a_run_is_that_of_the_number_which_was_found(train, monkeypatch, capsys)
 
 
 def test_a_dry_run_finds_nothing(train, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(experiment, 'find_fit', None)
+    monkeypatch.setattr(pass_size, 'find_fit', None)
     train(*RUN, *AUTO, '--dry-run')
     assert '(auto)' in capsys.readouterr().out
     assert not list(tmp_path.iterdir())

@@ -28,6 +28,7 @@ from tests.sweeps import (  # noqa: F401
     table_rows,
     write,
 )  # fmt: skip
+from utils.layout import JOBS_VARIABLE
 
 FAILS = NORMAL.replace('ok_small', 'bad') + ' --init-from no-such-file.pth.tar'
 
@@ -64,16 +65,31 @@ def test_the_cores_are_shared_among_the_runs(write, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_memory_is_shared_among_the_runs(write, tmp_path):
-    to_be_had = {}
-    for jobs in (1, 5):
+def test_the_memory_is_shared_among_the_runs(write, tmp_path, monkeypatch):
+    """Among those of an outer sweep as well, of which this one may be a run."""
+    available = []
+    for jobs, outer in ((1, ''), (5, ''), (5, '2')):
+        monkeypatch.setenv(JOBS_VARIABLE, outer)
+        results = tmp_path / f'{jobs}_{outer}'
         path = write(f'{NORMAL} --micro-batch-size auto')
-        process = other_process(path, '--results_dir', str(tmp_path / str(jobs)), '--jobs', str(jobs))
+        process = other_process(path, '--results_dir', str(results), '--jobs', str(jobs))
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
-        log = (tmp_path / str(jobs) / 'mine' / 'ok_small' / 'log.txt').read_text()
-        to_be_had[jobs] = float(re.search(r'of the ([\d.]+) GiB to be had', log).group(1))
-    assert to_be_had[1] / to_be_had[5] == pytest.approx(5, rel=0.2), 'other programs take memory meanwhile'
+        log = (results / 'mine' / 'ok_small' / 'log.txt').read_text()
+        available.append(float(re.search(r'of the ([\d.]+) GiB available', log).group(1)))
+    shares = [available[0] / each for each in available[1:]]
+    assert shares == pytest.approx([5, 10], rel=0.2), 'other programs take memory meanwhile'
+
+
+@pytest.mark.slow
+def test_tables_keep_the_order_of_a_suite_whose_runs_start_together(write, tmp_path):
+    names = ['d', 'a', 'c', 'b']
+    path = write(*(NORMAL.replace('ok_small', name) for name in names))
+    process = other_process(path, '--results_dir', str(tmp_path), '--jobs', '4')
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    starts = [read_json(tmp_path / 'mine' / name / 'config.json')['started'] for name in names]
+    assert starts == sorted(set(starts))
 
 
 def wait_for_rows(table: Path, num_rows: int) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.files import write_atomically
-from utils.layout import LATEST, PREVIOUS
+from utils.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
 
@@ -26,6 +26,7 @@ VERSION = 1
 KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
 PARTS = {'optimizer': dict, 'epoch': int, 'step': int, 'rng': dict, 'config': dict, 'version': int}
 PARTIAL = {'num_steps', 'seconds', 'score_sums', 'norm_sum', 'last_grad_norm', 'distances'}  # see PartialEpoch
+LATER_PARTIAL = {'num_norms', 'num_skipped'}  # which older checkpoints lack
 # Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')
 
@@ -59,10 +60,12 @@ def load_file(path: str | Path) -> dict:
             warnings.simplefilter('ignore')  # of old pickle protocols: what is read is checked below
             loaded = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the reader of a damaged file may stumble over anything
-        reason = f'{type(error).__name__}: {error}'.strip().split('\n')[0][:200]
-        if isinstance(error, pickle.UnpicklingError):  # torch goes on to say how to run it
+        reason = str(error) if isinstance(error, _ChecksumError) else 'it is cut off, or was not written by torch.save'
+        if isinstance(error, pickle.UnpicklingError):
             reason = 'it holds other objects, and reading those could run code'
-        raise ValueError(f'{path}: damaged, or not a checkpoint of tensors and plain values ({reason})') from error
+        raise ValueError(
+            f'{path}: damaged, or not a checkpoint of tensors and plain values: {reason}{_others_beside(path)}'
+        ) from error
     if not isinstance(loaded, dict):
         raise ValueError(f'{path}: not a checkpoint: it holds a {type(loaded).__name__}, not a dict')
     return loaded
@@ -160,7 +163,8 @@ def _wrong_part(checkpoint: dict) -> str:
 def _is_partial(partial: dict | None, step: object) -> bool:
     if partial is None:
         return True
-    return partial.keys() == PARTIAL and type(partial['num_steps']) is int and 0 < partial['num_steps'] <= step
+    has_parts = PARTIAL <= partial.keys() <= PARTIAL | LATER_PARTIAL
+    return has_parts and type(partial['num_steps']) is int and 0 < partial['num_steps'] <= step
 
 
 def _is_rng_state(state: object) -> bool:
@@ -181,10 +185,20 @@ def _bare_name(name: str) -> str:
     return name
 
 
+class _ChecksumError(ValueError):
+    """A part of a file has changed since it was written."""
+
+
+def _others_beside(path: Path) -> str:
+    """Name the checkpoints in the folder of one that cannot be read."""
+    others = [name for name in (LATEST, PREVIOUS, BEST) if name != path.name and (path.parent / name).is_file()]
+    return f'; beside it lies {" and ".join(others)}' if others else ''
+
+
 def _check_crc(path: Path) -> None:
     """Compare the zip's checksums: torch reads a changed tensor without complaint."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
         if bad:
-            raise ValueError(f'the checksum of {bad} is wrong')
+            raise _ChecksumError(f'the checksum of {bad} is wrong')

@@ -38,6 +38,17 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
             raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
 
 
+def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
+    """Refuse to go on from a checkpoint to an end that lies before it."""
+    least = start['epoch'] + bool(start.get('partial'))
+    if num_epochs < least:
+        begun = f' and {start["partial"]["num_steps"]} updates' if start.get('partial') else ''
+        raise ValueError(
+            f'--resume {config.resume}: {start["epoch"]} epochs{begun} are done there, more than the {num_epochs} of '
+            f'--epochs {config.epochs}: leave that out or take more'
+        )
+
+
 def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
     """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
     micro = config.fixed_micro_batch_size

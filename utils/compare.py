@@ -73,9 +73,10 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
         A row a group, columns: label; n (runs in the means); note; batch_size; ghost_batch_size; val_accuracy,
         val_accuracy_std (percent, last epoch, sample deviation over seeds, missing for n < 2); averaged_val_accuracy,
         averaged_val_accuracy_std (the same of averaged weights, missing without --swa-start); gap (points of
-        val_accuracy over the reference); best_val_accuracy (percent, mean of each run's best epoch);
-        train_accuracy; test_accuracy and its _std where runs were scored on a test set; updates; seconds (per run);
-        images_per_second (mean over epochs and runs); num_runs and num_diverged of the group; is_reference.
+        val_accuracy over the reference, missing for another data set); best_val_accuracy (percent, mean of
+        each run's best epoch); train_accuracy; test_accuracy and its _std where runs were scored on a test set;
+        updates; seconds (per run); images_per_second (mean over epochs and runs); num_runs and num_diverged of the
+        group; is_reference.
 
     Raises:
         UserError: no group has the label `reference`, nor alone a run of that name.
@@ -87,7 +88,10 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
         reference = labels[sizes.fillna(np.inf).argmin()]
     reference = find_reference(groups, reference)
     base = summary['val_accuracy'].iloc[labels.index(reference)]
-    summary.insert(summary.columns.get_loc('best_val_accuracy'), 'gap', summary['val_accuracy'] - base)
+    dataset = _shared_setting(groups[labels.index(reference)], 'dataset')
+    comparable = [_shared_setting(group, 'dataset') == dataset for group in groups]
+    gap = (summary['val_accuracy'] - base).where(comparable)
+    summary.insert(summary.columns.get_loc('best_val_accuracy'), 'gap', gap)
     whole = ['n', 'batch_size', 'ghost_batch_size', 'updates']
     summary[whole] = summary[whole].astype('Float64').round().astype('Int64')
     return summary.assign(is_reference=[label == reference for label in labels])

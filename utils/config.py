@@ -18,7 +18,7 @@ from utils.flags import TENSOR_TYPES
 from utils.layout import CONFIG, LATEST, wrong_field
 from utils.method_config import MethodConfig, check_methods, shaped_by_length
 from utils.parser import Parser
-from utils.speed_config import SpeedConfig, check_speed
+from utils.speed_config import AUTO, SpeedConfig, check_speed
 from utils.tensorboard import check_tensorboard
 
 log = logging.getLogger('bigbatch')
@@ -125,7 +125,7 @@ class RunConfig(NetworkConfig, MethodConfig, SpeedConfig):
     @property
     def fixed_micro_batch_size(self) -> int | None:
         """The size of micro-batches where there is one, and it is known before the run starts."""
-        return None if self.micro_batch_size == 'auto' else self.micro_batch_size
+        return None if self.micro_batch_size == AUTO else self.micro_batch_size
 
     def settings(self) -> dict:
         """Return all settings of the run as plain values, as config.json and checkpoints hold them."""
@@ -168,11 +168,10 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
-    # A run that is older than a flag was made by its default, or by what there was where that goes by the device.
+    # An older config.json lacks later flags. Such a run was made with their defaults; --channels-last, whose default
+    # depends on the device, was off.
     defaults = {**vars(parser.parse_args([])), 'channels_last': False}
     _check_same_settings(config, {**defaults, **stored['settings']})
-    if config.micro_batch_size == 'auto':
-        config = replace(config, micro_batch_size=stored.get('micro_batch_size'))  # what it came to when the run began
     if flags.save:
         return replace(config, results_dir=flags.results_dir, save=flags.save)
     return replace(config, results_dir=str(run.parent), save=run.name)
@@ -233,7 +232,7 @@ def _lr_scaling(flags) -> str:
     return (flags.lr_fix_policy or 'sqrt') if scales else 'none'
 
 
-def _micro_batch_size(flags) -> int | None:
+def _micro_batch_size(flags) -> int | str | None:
     """Each published loader batch, or as many copies of images, are one pass, where ghosts make that exact."""
     ghost = flags.mini_batch_size
     repeats = flags.batch_multiplier > 1 or flags.duplicates > 1

@@ -18,6 +18,7 @@ EXIT_DIVERGED = 3
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: a signal stopped it, the same command or --resume goes on
 EXIT_KILLED = 130  # 128 + SIGINT, as shells report it: the second Ctrl-C
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+REQUIRED = ('torch', 'torchvision', 'numpy', 'pandas', 'bokeh', 'scipy', 'sklearn', 'tqdm', 'matplotlib')
 
 
 class UserError(ValueError):
@@ -100,6 +101,11 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
             sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
             return EXIT_BROKEN_PIPE
+        except ModuleNotFoundError as error:
+            if error.name not in REQUIRED:
+                raise
+            remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
+            return _fail(f'{sys.executable} has no package {error.name}: {remedy}', EXIT_USER_ERROR)
         except Exception as error:  # a fault of the program: its traceback follows
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
                 return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)

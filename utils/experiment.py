@@ -26,6 +26,7 @@ from utils.checks import (
     check_augmentation,
     check_batch_norm,
     check_forward,
+    check_length,
     check_ranks,
     check_unchanged,
     smallest_piece,
@@ -33,21 +34,22 @@ from utils.checks import (
 )
 from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
 from utils.device import choose_device, keep_freed_memory
-from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, min_over_ranks, process_group
-from utils.errors import UserError, user_errors
+from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
+from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.methods import build_average, build_estimator, check_network, set_dropout
-from utils.micro_batch import AUTO, SHARE, Workload, find_fit
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.optim import RegimeOptimizer
 from utils.parallel import synchronize_batch_norm
+from utils.pass_size import fit_micro_batch
 from utils.plan import Data, Experiment, describe_plan
 from utils.run_folder import check_new_folder
 from utils.run_lock import locked
 from utils.runner import complete, score, train
 from utils.schedule import adapt_regime, build_optimizer
 from utils.speed import fit_compiler, fit_layout
+from utils.speed_config import AUTO
 
 log = logging.getLogger('bigbatch')
 
@@ -67,9 +69,8 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
         experiment = build_experiment(config, ranks)
         if ranks.is_first and not (config.evaluate or experiment.continues_in_place):
             check_new_folder(config.folder)
-    plan = describe_plan(experiment)
     if config.dry_run and ranks.is_first:
-        print(plan)
+        print(describe_plan(experiment))
     elif experiment.is_finished:
         if ranks.is_first:
             complete(config.folder)
@@ -79,7 +80,7 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
             if config.evaluate:
                 score(experiment)
             else:
-                experiment = fit_micro_batch(experiment)
+                experiment = fit_micro_batch(experiment, free_memory(experiment.device))
                 train(experiment, describe_plan(experiment))
     return 0
 
@@ -112,7 +113,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     if start:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
     elif config.init_from or config.evaluate:
-        source = config.init_from or checkpoint_of(config.evaluate)
+        source = checkpoint_of(config.init_from or config.evaluate)
         checkpoints.load_weights(model, checkpoints.load_state(source), source)
     config = _resolve_augmentation(config, train_set, model)
     check_augmentation(config, model, train_set)
@@ -128,13 +129,11 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     regime, num_epochs = adapt_regime(config, model)
     if stored:
         check_unchanged(config, stored, loaders.fingerprint, regime)
-    optimizer = build_optimizer(config, model, regime, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
-    optimizer.start_epoch(config.start_epoch)
-    if start and start.get('partial'):
-        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'])
-    elif start and start['epoch'] > config.start_epoch:
-        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
-    estimator = build_estimator(config, model, steps_per_epoch=loaders.train.num_steps, num_epochs=num_epochs)
+        check_length(config, start, num_epochs)
+    length = {'steps_per_epoch': loaders.train.num_steps, 'num_epochs': num_epochs}
+    optimizer = build_optimizer(config, model, regime, **length)
+    _start_optimizer(optimizer, config, start)
+    estimator = build_estimator(config, model, **length)
     if config.dry_run or config.micro_batch_size != AUTO:
         fit_compiler(config, model, device, ranks)
     return Experiment(
@@ -144,33 +143,13 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     )
 
 
-def fit_micro_batch(experiment: Experiment) -> Experiment:
-    """Settle --micro-batch-size auto, by passes that leave the experiment as it was.
-
-    Raises:
-        UserError: not even the smallest passes fit.
-    """
-    config, ranks, device, loaders = experiment.config, experiment.ranks, experiment.device, experiment.data
-    if config.micro_batch_size != AUTO:
-        return experiment
-    optimizer = RegimeOptimizer(experiment.model.parameters(), experiment.regime)
-    optimizer.start_epoch(experiment.first_epoch)
-    workload = Workload(
-        model=experiment.model, criterion=experiment.criterion, estimator=experiment.estimator, optimizer=optimizer,
-        examples=_peek(loaders.train, 64), eval_size=min(config.eval_batch_size, loaders.val.num_examples),
-    )
-    num, is_whole = config.num_images // ranks.size, config.ghost_batch_size is None and has_batch_norm(workload.model)
-    unit = num if is_whole else config.ghost_batch_size or 1
-    limit = int(SHARE * free_memory(device)) // (ranks.size if device.type == 'cpu' else 1)
-    fit = find_fit(workload, num, unit, limit)
-    size = min_over_ranks(fit.size if fit.num_bytes <= limit else 0, device)
-    if not size:
-        remedy = 'main_gbn.py takes a batch in passes of whole ghosts' if is_whole else 'take smaller ghosts'
-        raise UserError(f'--micro-batch-size {AUTO}: {fit.describe()}: {remedy}, or a smaller --eval-batch-size')
-    loaders.train.micro_batch_size = size
-    config = dataclasses.replace(config, micro_batch_size=size)
-    fit_compiler(config, workload.model, device, ranks)
-    return dataclasses.replace(experiment, config=config, memory=fit.describe())
+def _start_optimizer(optimizer: RegimeOptimizer, config: RunConfig, start: dict | None) -> None:
+    """Bring it to where the run begins or goes on."""
+    optimizer.start_epoch(config.start_epoch)
+    if start and start.get('partial'):
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'])
+    elif start and start['epoch'] > config.start_epoch:
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
 
 
 def open_network(config: MeasureConfig, checkpoint: str) -> Network:

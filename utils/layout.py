@@ -1,10 +1,11 @@
-"""The files of a run folder and the columns of its tables; the names are a contract."""
+"""The files of a run folder, the columns of its tables, a variable for its suite; the names are a contract."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-JOBS = 'BIGBATCH_JOBS'  # in the environment of a run of a suite: how many share the machine with it, itself one
+JOBS_VARIABLE = 'BIGBATCH_JOBS'  # of a run of a suite: how many share the machine, itself included
+STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started it, so that tables keep its order
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
 PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
@@ -30,10 +31,17 @@ KINDS = {str: 'a text', int: 'a whole number', float: 'a number', dict: 'an obje
 FIELDS = {
     'script': str, 'argv': list, 'status': str, 'message': str, 'started': str, 'data': str, 'seconds': float,
     'num_epochs': int, 'num_threads': int, 'steps_per_epoch': int, 'regime': list, 'test': dict, 'settings': dict,
-    'settings.batch_size': int, 'settings.ghost_batch_size': int, 'settings.start_epoch': int, 'settings.seed': int,
-    'settings.model': str, 'settings.model_config': dict, 'settings.dataset': str, 'settings.datasets_dir': str,
-    'settings.val_fraction': float, 'settings.input_size': int, 'settings.pixels': str,
+    'micro_batch_size': int, 'settings.batch_size': int, 'settings.ghost_batch_size': int,
+    'settings.start_epoch': int, 'settings.seed': int, 'settings.model': str, 'settings.model_config': dict,
+    'settings.dataset': str, 'settings.datasets_dir': str, 'settings.val_fraction': float,
+    'settings.input_size': int, 'settings.pixels': str,
 }  # fmt: skip
+
+
+def num_sharing(environment: Mapping[str, str]) -> int:
+    """Return how many runs of a suite share the machine with a process that has this environment, itself included."""
+    jobs = environment.get(JOBS_VARIABLE, '')
+    return max(1, int(jobs)) if jobs.isdecimal() else 1
 
 
 def wrong_field(config: Mapping[str, object]) -> str:

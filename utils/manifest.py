@@ -36,8 +36,8 @@ def describe_device(device: torch.device) -> str:
     """Name the device with what decides about its speed."""
     if device.type == 'cuda':
         return f'{device}, {torch.cuda.get_device_name(device)}'
-    num = torch.get_num_threads()
-    return f'cpu, {num} thread{"s" * (num != 1)}, {cpu_name()}'
+    num_threads = torch.get_num_threads()
+    return f'cpu, {num_threads} thread{"s" * (num_threads != 1)}, {cpu_name()}'
 
 
 def cpu_name() -> str:

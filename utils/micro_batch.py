@@ -1,4 +1,4 @@
-"""The fewest passes that a batch has to be taken in, for want of memory, found by making some of them.
+"""Find the fewest passes that a batch has to be taken in to fit into memory, by making some of them.
 
 What a pass needs is measured beside the gradients and the state of the optimizer, which are there before it, and so is
 a pass that scores. On a GPU real passes of the size in question are made. On a CPU, which kills a process rather than
@@ -30,8 +30,7 @@ from utils.gradients.plain import PlainGradient
 from utils.optim import RegimeOptimizer
 from utils.weights import restored
 
-AUTO = 'auto'  # in place of a size: find it
-SHARE = 0.8  # of what is free: the rest is for fragments, for what libraries take besides, and for other programs
+SHARE_FOR_PASSES = 0.8  # of what is free: the rest is for fragments, libraries and other programs
 SMALL, LARGE = 8, 512  # examples that measurements on a CPU begin and end with, in whole ghosts
 IN_PROPORTION = 1.8  # times the need for twice the examples
 
@@ -46,8 +45,8 @@ class Fit:
 
     def describe(self) -> str:
         """Say it in words."""
-        need, limit = in_words(self.num_bytes), in_words(self.limit)
-        return f'passes of {self.size:,} examples need {need} of the {limit} to be had'
+        need, limit = bytes_text(self.num_bytes), bytes_text(self.limit)
+        return f'passes of {self.size:,} examples need {need} of the {limit} available'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +172,7 @@ def fewest_passes(num: int, unit: int, fits: Callable[[int], bool]) -> int:
     return size(enough)
 
 
-def in_words(num_bytes: int) -> str:
+def bytes_text(num_bytes: int) -> str:
     """Return bytes in words."""
     return f'{num_bytes / 2**30:,.1f} GiB' if num_bytes >= 2**30 else f'{num_bytes / 2**20:,.1f} MiB'
 

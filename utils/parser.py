@@ -54,6 +54,9 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith('expected one argument'):
+            flag = message.split(':')[0].split('/')[-1].split()[-1]
+            message += f'; one that begins with "-" is joined to it by "=": {flag}=-1'
         line = announced(message, 2)
         self.exit(2, f'{self.prog}: error: {line}\n' if line else None)
 
@@ -139,7 +142,7 @@ def one_of(what: str, names: Iterable[str]) -> Callable[[str], str]:
 
 def options_literal(text: str) -> dict:
     """Convert a dict literal with names as keys, for example "{'depth': 44}"; the empty text is the empty dict."""
-    value = _literal(text or '{}')
+    value = _literal(text or '{}', "{'depth': 44}")
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a dict of options such as \"{{'depth': 44}}\"")
     return value
@@ -156,14 +159,14 @@ def regime_literal(text: str) -> dict | list:
             raise argparse.ArgumentTypeError(
                 f'{text!r} is neither a regime such as "{{0: {{\'lr\': 0.1}}}}" nor a readable file ({error})'
             ) from error
-    value = _literal(content if is_file else text)
+    value = _literal(content if is_file else text, "{0: {'lr': 0.1}}")
     if not isinstance(value, (dict, list)):
         raise argparse.ArgumentTypeError(f'{text!r} is not a regime such as "{{0: {{\'lr\': 0.1}}}}"')
     return value
 
 
-def _literal(text: str) -> object:
+def _literal(text: str, example: str) -> object:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a Python literal ({error})') from error
+        raise argparse.ArgumentTypeError(f'{text!r} is not a Python literal such as "{example}"') from error

@@ -9,6 +9,7 @@ from torch import nn
 
 from utils import layout
 from utils.averaging import WeightAverage
+from utils.batch_norm import has_batch_norm
 from utils.config import RunConfig, run_of
 from utils.distributed import ALONE, Ranks
 from utils.gradients.base import Estimator
@@ -16,6 +17,7 @@ from utils.method_config import gradient_noise_sigma
 from utils.optim import RegimeOptimizer
 from utils.regime import Regime
 from utils.speed import describe_speed
+from utils.speed_config import AUTO
 from utils.stopping import StopRule
 
 
@@ -69,6 +71,12 @@ class Experiment:
         return rule
 
     @property
+    def micro_batch_size(self) -> int | None:
+        """Examples of one pass, the last of a batch apart; None: a dry run, which does not look for what fits."""
+        is_open = self.config.micro_batch_size == AUTO and self.config.dry_run
+        return None if is_open else self.data.train.micro_batch_size
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates of one epoch."""
         return self.data.train.num_steps
@@ -85,7 +93,7 @@ def describe_plan(experiment: Experiment) -> str:
     rows = [
         ('model', f'{_describe_model(config)}, {num_parameters(experiment.model):,} parameters'),
         ('data', _describe_data(experiment)),
-        ('batch', _describe_batch(config, experiment.ranks)),
+        ('batch', _describe_batch(experiment)),
         *([('memory', experiment.memory)] if experiment.memory else []),
         ('updates', _describe_updates(experiment)),
         ('learning rate', _describe_rate(config)),
@@ -125,16 +133,18 @@ def _describe_reader(num_workers: int) -> str:
     return f'read by {num_workers} worker{"s" * (num_workers > 1)}' if num_workers else 'read by this process'
 
 
-def _describe_batch(config: RunConfig, ranks: Ranks) -> str:
+def _describe_batch(experiment: Experiment) -> str:
+    config, ranks = experiment.config, experiment.ranks
     batch, ghost, copies = config.num_images, config.ghost_batch_size, config.duplicates
     own = batch // ranks.size
-    micro = min(config.fixed_micro_batch_size or own, own)
+    micro = min(experiment.micro_batch_size or own, own)
     num_micro = -(-own // micro)
     ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
+    ghosts = ghosts if has_batch_norm(experiment.model) else 'no batch norm'
     at_most = 'at most ' if own % micro else ''
     first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
     pieces = f'{num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
-    if config.micro_batch_size == 'auto':
+    if experiment.micro_batch_size is None:
         pieces = 'the fewest micro-batches that fit into memory (auto)'
     pieces = f'{ranks.size} rank{"s" * (ranks.size > 1)} x {pieces}'
     return f'{first}{batch:,} = {pieces}; {ghosts}'

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
@@ -22,7 +23,6 @@ from utils.errors import DivergedError, OtherRankError, UserError
 from utils.files import naming_file
 from utils.interrupts import Interrupted, StopRequest, stop_requests
 from utils.logs import log_to_file
-from utils.micro_batch import AUTO
 from utils.parallel import Parallel, has_idle_parameters
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
@@ -286,9 +286,6 @@ def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | N
 def new_manifest(experiment: Experiment) -> dict:
     """Return the content of config.json of a run that begins."""
     config = experiment.config
-    before = (experiment.stored or {}).get('settings', {}).get('micro_batch_size')
-    is_found = bool(experiment.memory) or before == AUTO
-    asked = {'micro_batch_size': AUTO} if is_found else {}  # one setting for seeds that found different sizes
     return {
         'version': 1,
         'script': config.script,
@@ -297,9 +294,9 @@ def new_manifest(experiment: Experiment) -> dict:
         'status': 'running',
         'message': '',
         'settings': {
-            **config.settings(), **asked, 'num_epochs': experiment.num_epochs, 'device': str(experiment.device),
+            **config.settings(), 'num_epochs': experiment.num_epochs, 'device': str(experiment.device),
         },
-        'micro_batch_size': config.micro_batch_size,
+        'micro_batch_size': experiment.micro_batch_size,
         'regime': experiment.regime.table(experiment.num_epochs),
         'num_epochs': experiment.num_epochs,
         'steps_per_epoch': experiment.steps_per_epoch,
@@ -311,7 +308,7 @@ def new_manifest(experiment: Experiment) -> dict:
         'versions': manifest.describe_versions(),
         'device': manifest.describe_device(experiment.device),
         'seed': config.seed,
-        'started': manifest.now(),
+        'started': os.environ.get(layout.STARTED_VARIABLE) or manifest.now(),
         'finished': None,
         'seconds': None,
         'test': None,

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from utils.config import RunConfig
 
 
+AUTO = 'auto'  # --micro-batch-size: the fewest passes that fit into memory
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpeedConfig:
     """What changes how a step is computed, and its last digits or, with half precision, more of them."""

@@ -14,6 +14,7 @@ from utils.commands import PLACES, given_flags, select_words
 from utils.config import RunConfig, read_config_json, run_of
 from utils.errors import UserError
 from utils.layout import LATEST
+from utils.speed_config import AUTO
 from utils.suite import PlannedRun
 
 PHASE1 = 'phase1'
@@ -97,7 +98,7 @@ def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object])
     ]  # fmt: skip
     if ghost is not None:
         own += ['--mini-batch-size', min(ghost, batch)]
-    if config.micro_batch_size == 'auto' or (config.fixed_micro_batch_size or batch) < batch:
+    if config.micro_batch_size == AUTO or (config.fixed_micro_batch_size or batch) < batch:
         own += ['--micro-batch-size', config.micro_batch_size]
     if config.val_fraction:  # all workers hold out the same examples, whatever their seeds
         own += ['--val-seed', config.seed if config.val_seed is None else config.val_seed]

@@ -6,6 +6,7 @@ A signal is passed on to the runs, which save and end. A run that another proces
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED, UserError
 from utils.interrupts import Interrupted, stop_requests
-from utils.layout import JOBS
+from utils.layout import JOBS_VARIABLE, STARTED_VARIABLE, num_sharing
 from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
@@ -187,7 +188,9 @@ class Sweep:
         arguments = arguments if begins or run.measures else ['--resume', str(folder), *run.extra]
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
         threads = str(max(1, _num_cores() // self._jobs))
-        environment = {'OMP_NUM_THREADS': threads, **self._environment, JOBS: str(self._jobs)}
+        started = datetime.datetime.now().isoformat(timespec='microseconds')
+        environment = {'OMP_NUM_THREADS': threads, **self._environment, STARTED_VARIABLE: started}
+        environment[JOBS_VARIABLE] = str(self._jobs * num_sharing(self._environment))  # this may be a run of a sweep
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
             [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,

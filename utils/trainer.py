@@ -62,7 +62,9 @@ class PartialEpoch:
     num_steps: int  # its updates so far
     seconds: float
     score_sums: dict  # see ScoreSums.state_dict
-    norm_sum: float  # of the updates' gradient norms
+    norm_sum: float  # of the gradient norms of the updates that were made
+    num_norms: int  # those updates; float16 may lose some
+    num_skipped: int  # updates lost in a row, up to now
     last_grad_norm: float
     distances: tuple[DistancePoint, ...]
 
@@ -73,6 +75,7 @@ class PartialEpoch:
     @classmethod
     def from_state_dict(cls, state: dict) -> PartialEpoch:
         """Return what state_dict described."""
+        state = {'num_norms': state['num_steps'], 'num_skipped': 0, **state}  # as older checkpoints mean it
         return cls(**{**state, 'distances': tuple(DistancePoint(**point) for point in state['distances'])})
 
 
@@ -110,7 +113,7 @@ class Trainer:
         self._should_stop, self._should_save = should_stop, should_save
         self._save = save or (lambda epoch, step, partial: None)
         self._parallel = parallel or Parallel(model)
-        self._heard = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
+        self._asked = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
         self._num_skipped = 0  # updates before the present epoch that were lost in a row
 
     def fit(
@@ -128,15 +131,15 @@ class Trainer:
         for epoch in range(first_epoch, num_epochs):
             if partial is None and self._parallel.any(self._should_stop()):
                 raise Interrupted(f'after epoch {epoch} of {num_epochs}')
-            underway = self._train_epoch(train_loader, epoch, partial)
-            partial, watch = None, underway.watch
-            underway.sums.sum_over_ranks()
+            progress = self._train_epoch(train_loader, epoch, partial)
+            partial, watch = None, progress.watch
+            progress.sums.sum_over_ranks()
             self._parallel.statistics.gather()
-            train_scores = underway.sums.scores()
-            train_seconds = underway.seconds()
+            train_scores = progress.sums.scores()
+            train_seconds = progress.seconds()
             val_scores = evaluate(self.model, self.criterion, val_loader)
             distance = weight_distance(self.model, self._initial)
-            # the epoch's last update is seen by no later step of it
+            # no later step looks at what the epoch's last update did to the weights: these two do
             if not (math.isfinite(val_scores.loss) and math.isfinite(distance)):
                 raise DivergedError(
                     epoch=epoch + 1, step=self.step, lr=self.optimizer.lr, loss=val_scores.loss,
@@ -150,56 +153,56 @@ class Trainer:
                 val=val_scores,
                 grad_norm=watch.mean_grad_norm(),
                 weight_distance=distance,
-                epoch_seconds=underway.seconds(),
-                images_per_second=underway.sums.num_examples / train_seconds,
-                distances=underway.distances(),
+                epoch_seconds=progress.seconds(),
+                images_per_second=progress.sums.num_examples / train_seconds,
+                distances=progress.distances(),
             )
 
-    def _train_epoch(self, loader, epoch: int, partial: PartialEpoch | None) -> _Underway:
+    def _train_epoch(self, loader, epoch: int, partial: PartialEpoch | None) -> _EpochProgress:
         """Make the updates of an epoch that are left."""
         self.model.train()
-        underway = _Underway(next(self.model.parameters()).device, epoch, partial, self._share)
-        underway.watch.num_skipped = self._num_skipped
+        progress = _EpochProgress(next(self.model.parameters()).device, epoch, partial, self._mean_over_ranks)
         if partial is None:
+            progress.watch.num_skipped = self._num_skipped
             self.optimizer.start_epoch(epoch)
         else:
             self.optimizer.lr = self.optimizer.lr_at(self.step - 1)
-        for index, batch in enumerate(loader.epoch(epoch, underway.num_steps), underway.num_steps):
-            batch_sums = self._train_step(batch, underway.watch)
-            underway.add(batch_sums)
+        for index, batch in enumerate(loader.epoch(epoch, progress.num_steps), progress.num_steps):
+            batch_sums = self._train_step(batch, progress.watch)
+            progress.add(batch_sums)
             if is_log_spaced(self.step):
                 distance = weight_distance_tensor(self.model, self._initial)
-                underway.points.append((self.step, distance, self._parallel.mean(batch_sums.mean_loss())))
-            self._on_step(epoch, index, underway.sums)
-            self._heed(underway)
-        underway.watch.check()
-        self._num_skipped = underway.watch.num_skipped
-        return underway
+                progress.points.append((self.step, distance, self._parallel.mean(batch_sums.mean_loss())))
+            self._on_step(epoch, index, progress.sums)
+            self._save_or_stop(progress)
+        progress.watch.check()
+        self._num_skipped = progress.watch.num_skipped
+        return progress
 
-    def _heed(self, underway: _Underway) -> None:
+    def _save_or_stop(self, progress: _EpochProgress) -> None:
         """Save and stop where that is asked for."""
-        stops, saves = self._heard
+        stops, saves = self._asked
         if self._parallel.ranks.size == 1:
             stops = self._should_stop()
             saves = stops or self._should_save()
         if stops or saves:
-            underway.watch.check()
+            progress.watch.check()
             self._parallel.statistics.gather()
             start = time.perf_counter()
-            self._save(underway.epoch, self.step, underway.partial())
-            underway.pause(time.perf_counter() - start)
+            self._save(progress.epoch, self.step, progress.partial())
+            progress.pause(time.perf_counter() - start)
         if stops:
-            raise Interrupted(f'in epoch {underway.epoch + 1} after update {self.step}')
-        self._heard = (False, False)
+            raise Interrupted(f'in epoch {progress.epoch + 1} after update {self.step}')
+        self._asked = (False, False)
 
-    def _share(self, losses: Tensor) -> Tensor:
+    def _mean_over_ranks(self, losses: Tensor) -> Tensor:
         """Return the means over the ranks of the losses of some updates, and hear what the ranks ask for."""
         ranks = self._parallel.ranks
         if ranks.size == 1:
             return losses
         asked = [self._should_stop(), ranks.is_first and self._should_save()]
         sums = sum_over_ranks(torch.cat([losses / ranks.size, losses.new_tensor(asked)]))
-        self._heard = tuple(flag > 0 for flag in sums[-2:].tolist())
+        self._asked = tuple(flag > 0 for flag in sums[-2:].tolist())
         return sums[:-2]
 
     def _train_step(self, batch, watch: _Watch) -> ScoreSums:
@@ -208,7 +211,7 @@ class Trainer:
             sums = self.estimator(self._parallel.model, self.criterion, batch, step=self.step)
         self.optimizer.unscale()
         grad_norm = clip_gradient(self.optimizer.parameters, self._clip_grad)
-        watch.see(self.step, sums.mean_loss(), grad_norm, self.optimizer)
+        watch.record(self.step, sums.mean_loss(), grad_norm, self.optimizer)
         self.optimizer.step(self.step)
         self.step += 1
         return sums
@@ -229,15 +232,15 @@ def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
         model.train(was_training)
 
 
-class _Underway:
+class _EpochProgress:
     """What the epoch that goes on has come to; epoch from 0, partial: what it had come to when it was saved.
 
-    share: makes the losses that are looked at those of all ranks.
+    mean_over_ranks: makes the losses that are looked at those of all ranks.
     """
 
-    def __init__(self, device: torch.device, epoch: int, partial: PartialEpoch | None, share: Callable):
+    def __init__(self, device: torch.device, epoch: int, partial: PartialEpoch | None, mean_over_ranks: Callable):
         self.epoch, self.num_steps = epoch, 0
-        self.sums, self.watch = ScoreSums(device), _Watch(device, epoch + 1, share)
+        self.sums, self.watch = ScoreSums(device), _Watch(device, epoch + 1, mean_over_ranks)
         self.points: list[tuple] = []  # of DistancePoint, the values still on the device
         self._before: tuple[DistancePoint, ...] = ()
         self._start = time.perf_counter()
@@ -245,7 +248,7 @@ class _Underway:
             self.num_steps, self._before = partial.num_steps, partial.distances
             self._start -= partial.seconds
             self.sums.load_state_dict(partial.score_sums)
-            self.watch.go_on(partial)
+            self.watch.load_partial(partial)
 
     def add(self, sums: ScoreSums) -> None:
         """Count an update."""
@@ -268,28 +271,34 @@ class _Underway:
     def partial(self) -> PartialEpoch:
         """Return all of it as plain values."""
         return PartialEpoch(
-            self.num_steps, self.seconds(), self.sums.state_dict(), self.watch.norm_sum, self.watch.last_grad_norm,
-            self.distances(),
+            self.num_steps, self.seconds(), self.sums.state_dict(), **self.watch.seen(), distances=self.distances()
         )
 
 
 class _Watch:
     """Look at loss and gradient norm of each update, on a GPU many at a time."""
 
-    def __init__(self, device: torch.device, epoch: int, share: Callable[[Tensor], Tensor]):
-        self._epoch, self._share = epoch, share
+    SEEN = ('norm_sum', 'num_norms', 'num_skipped', 'last_grad_norm')  # as PartialEpoch has them
+
+    def __init__(self, device: torch.device, epoch: int, mean_over_ranks: Callable[[Tensor], Tensor]):
+        self._epoch, self._mean_over_ranks = epoch, mean_over_ranks
         self._every = 1 if device.type == 'cpu' else CHECK_EVERY
         self._pending: list[tuple[int, float, Tensor]] = []
         self.num_skipped, self._may_skip = 0, False
-        self.norm_sum, self._num_steps = 0.0, 0
+        self.norm_sum, self.num_norms = 0.0, 0
         self.last_grad_norm = math.nan
 
-    def go_on(self, partial: PartialEpoch) -> None:
+    def load_partial(self, partial: PartialEpoch) -> None:
         """Take over what was seen of the epoch before."""
-        self._num_steps, self.norm_sum = partial.num_steps, partial.norm_sum
-        self.last_grad_norm = partial.last_grad_norm
+        for name in self.SEEN:
+            setattr(self, name, getattr(partial, name))
 
-    def see(self, step: int, loss: Tensor, grad_norm: Tensor, optimizer: RegimeOptimizer) -> None:
+    def seen(self) -> dict:
+        """Return what load_partial takes over."""
+        return {name: getattr(self, name) for name in self.SEEN}
+
+    def record(self, step: int, loss: Tensor, grad_norm: Tensor, optimizer: RegimeOptimizer) -> None:
+        """Take an update's mean loss and gradient norm, and look at those that wait if there are enough."""
         self._may_skip = optimizer.may_skip
         self._pending.append((step, optimizer.lr_at(step), torch.stack([loss, grad_norm.to(loss.dtype)])))
         if len(self._pending) >= self._every:
@@ -300,18 +309,18 @@ class _Watch:
         if not self._pending:
             return
         losses, norms = torch.stack([row for _, _, row in self._pending], dim=1)
-        rows = torch.stack([self._share(losses), norms], dim=1).tolist()
+        rows = torch.stack([self._mean_over_ranks(losses), norms], dim=1).tolist()
         for (step, lr, _), (loss, grad_norm) in zip(self._pending, rows, strict=True):
             is_skipped = self._may_skip and math.isfinite(loss) and not math.isfinite(grad_norm)
             self.num_skipped = self.num_skipped + 1 if is_skipped else 0
             if is_skipped and self.num_skipped <= MOST_SKIPPED:
                 continue
-            if not (abs(loss) < float('inf') and grad_norm < float('inf')):
+            if not (math.isfinite(loss) and math.isfinite(grad_norm)):
                 raise DivergedError(epoch=self._epoch, step=step + 1, lr=lr, loss=loss, grad_norm=grad_norm)
             self.norm_sum += grad_norm
             self.last_grad_norm = grad_norm
-            self._num_steps += 1
+            self.num_norms += 1
         self._pending.clear()
 
     def mean_grad_norm(self) -> float:
-        return self.norm_sum / max(1, self._num_steps)
+        return self.norm_sum / max(1, self.num_norms)
