@@ -157,12 +157,14 @@ def test_a_large_offset_costs_no_more_than_in_batch_norm(kernel, rest, use_kerne
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize('rest', [(3,), (3, 4, 4)])
-def test_half_precision_inputs_keep_float32_statistics(rest, dtype):
+@pytest.mark.parametrize(('rest', 'memory_format'), [
+    ((3,), torch.contiguous_format), ((3, 4, 4), torch.contiguous_format), ((3, 4, 4), torch.channels_last),
+])
+def test_half_precision_inputs_keep_float32_statistics(rest, memory_format, dtype):
     torch.manual_seed(0)
     layer = make_layer(rest, dtype=torch.float32)
     reference = Reference(layer)
-    inputs = (5 + torch.randn(14, *rest)).to(dtype).requires_grad_()
+    inputs = (5 + torch.randn(14, *rest)).to(dtype, memory_format=memory_format).requires_grad_()
     outputs = layer(inputs)
     outputs.float().square().sum().backward()
     assert outputs.dtype == inputs.grad.dtype == dtype
@@ -172,6 +174,26 @@ def test_half_precision_inputs_keep_float32_statistics(rest, dtype):
     # far below the resolution of the inputs (2**-8 at best): the sums were not rounded to it
     assert_near([layer.running_mean], [reference.running_mean], 1e-6)
     assert_near([layer.running_var], [reference.running_var], 1e-6)
+
+
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_half_precision_gradients_once_and_twice(memory_format):
+    torch.manual_seed(0)
+    layer = make_layer((3, 4, 4), dtype=torch.float32)
+    twin = copy.deepcopy(layer).double()
+    inputs, directions, seconds = torch.randn(3, 14, 3, 4, 4).bfloat16()
+    inputs += 5  # a mean that half precision would round
+
+    def both(layer, dtype):
+        mine, along, back = (each.to(dtype, memory_format=memory_format) for each in (inputs, directions, seconds))
+        mine.requires_grad_()
+        along.requires_grad_()
+        first = torch.autograd.grad(layer(mine), (mine, layer.weight, layer.bias), along, create_graph=True)
+        once = torch.autograd.grad(layer(mine), (mine, layer.weight, layer.bias), along)
+        return *once, *first, *torch.autograd.grad(first[0], (mine, along, layer.weight), back)
+
+    for one, other in zip(both(layer, torch.bfloat16), both(twin, torch.float64), strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0, atol=6e-3 * other.abs().max().item())
 
 
 def test_autocast_changes_no_statistics():

@@ -136,7 +136,9 @@ def test_kernel_choice():
     assert chosen(GhostBatchNorm1d(512, 512), 4096, 512) == '_looped'
     assert chosen(GhostBatchNorm1d(128, 32, affine=False), 640, 128) == '_looped'
     assert chosen(GhostBatchNorm2d(16, 32), 640, 16, 8, 8) == '_looped'
-    assert chosen(GhostBatchNorm2d(16, 32), 640, 16, 8, 8, dtype=torch.bfloat16) == '_folded'
+    assert chosen(GhostBatchNorm2d(16, 32), 640, 16, 8, 8, dtype=torch.bfloat16) == '_looped'
+    assert chosen(GhostBatchNorm1d(16, 32), 640, 16, dtype=torch.bfloat16) == '_folded'
+    assert chosen(GhostBatchNorm2d(16, 32, affine=False), 640, 16, 8, 8, dtype=torch.bfloat16) == '_folded'
     on_device = torch.empty(640, 128, device='meta')
     assert gbn._choose_kernel(GhostBatchNorm1d(128, 32), on_device).__name__ == '_folded'
 

@@ -147,6 +147,8 @@ def ghosts_of(tensor: Tensor, num_ghosts: int) -> Tensor:
 def differentiable_gradients(ctx, grad_outputs: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Return the gradients of inputs, weight and bias by differentiable operations, for a second backward."""
     inputs, weight, _, _ = ctx.saved_tensors
+    if weight is not None:  # half precision is too coarse for sums; autograd rounds the results to it
+        inputs, grad_outputs = inputs.to(weight.dtype), grad_outputs.to(weight.dtype)
     ghosts, grads = ghosts_of(inputs, ctx.num_ghosts), ghosts_of(grad_outputs, ctx.num_ghosts)
     dims = (1, *range(3, ghosts.dim()))  # all but ghost and channel
     var, mean = torch.var_mean(ghosts, dims, correction=0, keepdim=True)
