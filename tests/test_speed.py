@@ -56,7 +56,14 @@ def test_what_a_convolution_returns_is_channels_last_too():
     assert all(tensor.is_contiguous(memory_format=LAST) for pair in seen for tensor in pair)
 
 
-def test_the_default_goes_by_network_device_and_precision():
+@pytest.fixture
+def units(monkeypatch):
+    """A function that gives this processor units of these names alone."""
+    return lambda *names: monkeypatch.setattr('torch.cpu.get_capabilities', lambda: dict.fromkeys(names, True))
+
+
+def test_the_default_goes_by_network_device_and_precision(units):
+    units('avx512_f')
     flags = {'by default': (), 'float64': ('--type', 'torch.DoubleTensor'), 'no': ('--no-channels-last',)}
     plans = {name: line_of(describe_plan(build(*CONVOLUTIONS, *more)), 'speed') for name, more in flags.items()}
     rest = 'amp off (default), compile off (default)'
@@ -100,6 +107,26 @@ def test_noise_on_weights_does_not_depend_on_their_layout(adapt_type):
 
 
 # Half precision
+
+
+@pytest.mark.parametrize(('names', 'is_told'), [
+    (('avx512_f', 'avx512_bf16'), True), (('neon', 'bf16'), True), (('avx512_f', 'avx512_fp16'), False), ((), False),
+])  # fmt: skip
+def test_the_plan_tells_of_units_for_bf16_where_they_are_not_used(names, is_told, units):
+    units(*names)
+    speeds = [line_of(describe_plan(build(*F1, *more)), 'speed') for more in ((), ('--amp', 'bf16'))]
+    assert ('this processor has units for --amp bf16' in speeds[0]) == is_told
+    assert speeds[1] == 'amp bf16, compile off (default)'
+
+
+@pytest.mark.parametrize(('amp', 'name'), [('bf16', 'amx_bf16'), ('fp16', 'avx512_fp16')])
+def test_half_precision_without_units_is_warned_about(amp, name, units, caplog):
+    units(name)
+    build(*F1, '--amp', amp)
+    assert not caplog.messages
+    units('avx512_f')
+    build(*F1, '--amp', amp)
+    assert caplog.messages[0].startswith(f'--amp {amp}: this processor has no units for it')
 
 
 @pytest.mark.parametrize('network', NETWORKS)

@@ -1,4 +1,4 @@
-"""Choose the device of a run, and let its steps use the same memory again."""
+"""Choose the device of a run, tell what it is good at, and let its steps use the same memory again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import torch
 
 from utils.distributed import ALONE, Ranks
 
+UNITS = {  # what cpuinfo calls units for half precision, on x86 and on ARM
+    'bf16': ('avx512_bf16', 'amx_bf16', 'bf16', 'sve_bf16'),
+    'fp16': ('avx512_fp16', 'amx_fp16', 'fp16_arith'),
+}
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt, see malloc.h
 
 log = logging.getLogger('bigbatch')
@@ -53,6 +57,12 @@ def _gpu_of_rank(name: str, ranks: Ranks) -> torch.device:
             f'GPU{"s" * (count > 1)}: torchrun --nproc-per-node {count}, or --device cpu'
         )
     return torch.device('cuda', ranks.local_rank)
+
+
+def cpu_has_units(amp: str) -> bool | None:
+    """Tell whether this processor has units for bf16 or fp16; None where torch cannot tell."""
+    capabilities = getattr(torch.cpu, 'get_capabilities', None)  # not in older releases
+    return None if capabilities is None else any(capabilities().get(name) for name in UNITS[amp])
 
 
 def keep_freed_memory() -> None:

@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from utils.config import RunConfig
+from utils.device import cpu_has_units
 from utils.distributed import Ranks
 from utils.errors import UserError
 from utils.fast_paths import check_compiler, compile_passes, convolutions, use_channels_last, use_half_precision
+
+COST_WITHOUT_UNITS = {'bf16': '2 times as long as float32', 'fp16': '15 to 25 times as long as float32'}
 
 log = logging.getLogger('bigbatch')
 
@@ -39,8 +42,9 @@ def fit_layout(config: RunConfig, model: nn.Module, device: torch.device, stored
         log.warning('%s has no effect: %s has no convolutions of images', flag, config.model)
     if is_last:
         use_channels_last(model)
-    if config.amp == 'fp16' and device.type == 'cpu':
-        log.warning('--amp fp16 took 15 to 25 times as long as float32 on CPUs without units for it')
+    if device.type == 'cpu' and config.amp in COST_WITHOUT_UNITS and cpu_has_units(config.amp) is False:
+        cost = COST_WITHOUT_UNITS[config.amp]
+        log.warning('--amp %s: this processor has no units for it; without them it took %s', config.amp, cost)
     if config.amp != 'off':
         use_half_precision(model, config.amp)
     return dataclasses.replace(config, channels_last=is_last)
@@ -93,4 +97,6 @@ def describe_speed(config: RunConfig, model: nn.Module, device: torch.device) ->
         (f'compile {config.compile}', config.compile == 'off'),
     ]
     rows = rows if convolutions(model) else rows[1:]
-    return ', '.join(f'{text} (default)' if is_default else text for text, is_default in rows)
+    text = ', '.join(f'{text} (default)' if is_default else text for text, is_default in rows)
+    could_be_half = device.type == 'cpu' and config.amp == 'off' and config.dtype == 'float32'
+    return f'{text}; this processor has units for --amp bf16' if could_be_half and cpu_has_units('bf16') else text
