@@ -34,19 +34,46 @@ class PublishedRun:
     Args:
         flags: model, dataset, datasets_dir, b (examples per update) and mb (examples per chunk) are used.
         device: where it trains.
+        seed: of weights, order and transforms.
     """
 
-    def __init__(self, flags, device: torch.device):
+    def __init__(self, flags, device: torch.device, seed: int = 0):
         self._device, self._batch_size, self._chunk_size = device, flags.b, flags.mb
         dataset = data.get_dataset(flags.dataset, 'train', datasets_path=flags.datasets_dir)
         dataset.transform = published_transform(dataset.input_shape)
         self._dataset = dataset
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         shape, options = dataset.input_shape, models.model_options(flags.model)
         known = {'input_shape': shape, 'num_classes': dataset.num_classes, 'dataset': flags.dataset}
         known = {name: value for name, value in known.items() if options is None or name in options}
         self._model = models.create_model(flags.model, **known).to(device).train()
         self._optimizer = torch.optim.SGD(self._model.parameters(), **SETTINGS)
+
+    @property
+    def regime(self) -> dict[int, dict]:
+        """Settings of the optimizer by the epoch, from 0, from which they hold."""
+        return self._model.regime
+
+    def train_epoch(self, settings: dict) -> None:
+        """Train an epoch, with its last incomplete batch and, as published, an optimizer built anew: no momentum yet.
+
+        Args:
+            settings: of SGD.
+        """
+        self._optimizer = torch.optim.SGD(self._model.parameters(), **settings)
+        for inputs, targets in DataLoader(self._dataset, batch_size=self._batch_size, shuffle=True):
+            self._update(inputs, targets)
+
+    @torch.no_grad()
+    def accuracy(self, dataset) -> float:
+        """Return the percentage of a test set that it classifies rightly, by running statistics."""
+        dataset.transform = _test_transform(dataset.input_shape)
+        self._model.eval()
+        num_right = 0
+        for inputs, targets in DataLoader(dataset, batch_size=self._batch_size):
+            num_right += (self._model(inputs.to(self._device)).argmax(1).cpu() == targets).sum().item()
+        self._model.train()
+        return 100 * num_right / len(dataset)
 
     def images_per_second(self, num_updates: int | None = None) -> float:
         """Train an epoch, without the last incomplete batch, or its first updates, and return the speed.
@@ -90,11 +117,18 @@ def published_transform(shape: tuple[int, ...]) -> Callable:
     """Return the transforms of one PIL image (C, H, W): pad, crop and mirror at random, convert, normalise."""
     from torchvision import transforms
 
-    size, grey = shape[-1], (0.5,) * shape[0]
+    size = shape[-1]
     return transforms.Compose([
         transforms.Pad(4 if size >= 32 else 2), transforms.RandomCrop(size), transforms.RandomHorizontalFlip(),
-        transforms.ToTensor(), transforms.Normalize(grey, grey),
+        _test_transform(shape),
     ])
+
+
+def _test_transform(shape: tuple[int, ...]) -> Callable:
+    from torchvision import transforms
+
+    grey = (0.5,) * shape[0]
+    return transforms.Compose([transforms.ToTensor(), transforms.Normalize(grey, grey)])
 
 
 def _kernels_chosen(device: torch.device):

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import data
 from benchmarks import gpu_plan, machine, report, workload
 from benchmarks.published import CLIP, SETTINGS, PublishedRun
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
@@ -154,6 +155,26 @@ def test_the_published_pipeline_trains_on_whole_batches():
     assert run.images_per_second() > 0
     assert run.images_per_second(2) > 0
     assert sizes == [((32, 1, 28, 28), 32)] * 5
+
+
+def test_published_training_has_its_oddities():
+    flags = argparse.Namespace(model='mnist_f1', dataset='fake:90:1x28x28:10', datasets_dir=None, b=32, mb=16)
+    run = PublishedRun(flags, CPU, seed=3)
+    sizes, momenta, update = [], [], run._update
+
+    def spy(inputs, targets):
+        sizes.append(len(inputs))
+        momenta.append(len(run._optimizer.state))
+        update(inputs, targets)
+
+    run._update = spy
+    for _ in range(2):
+        run.train_epoch({**SETTINGS, 'lr': 0.01})
+    assert sizes == [32, 32, 26] * 2
+    assert momenta[0] == momenta[3] == 0 < min(momenta[1:3])
+    held_out = data.get_dataset(flags.dataset, 'val')
+    assert 0 <= run.accuracy(held_out) <= 100
+    assert run._model.training
 
 
 # The workload
