@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ import compare_experiments
 from tests.fake_runs import write_run
 from utils.compare import group_runs, load_runs, summarise
 from utils.figures import write_figures
+from utils.pages import point_charts
+from utils.plots import write_comparison_page
 from utils.point_plots import point_plots, sharpness_rows, sharpness_section
 from utils.sharpness_table import SHARPNESS
 
@@ -62,6 +65,42 @@ def test_figure_4_is_error_and_sharpness_against_batch_size(ladder):
     assert plots['sharpness_vs_batch_size'].points['std'].tolist() == pytest.approx([np.std([0, 10], ddof=1)] * 3)
     assert plots['sharpness_vs_batch_size'].title == 'Sharpness (epsilon 0.001) against batch size'
     assert plots['sharpness_vs_batch_size'].names == ['']  # nothing else differs
+
+
+def test_many_unlike_rows_have_their_names_in_a_legend_that_takes_no_room_of_the_chart(tmp_path):
+    for number in range(25):
+        errors, settings = (50.0, 5.0 + number), {'rho': number, 'cutout': number % 2 == 0, 'lr': 0.1 * number}
+        run = tmp_path / f'method_{number}'
+        write_run(run, batch_size=(32, 128, 512)[number % 3], errors=errors, settings=settings)
+    groups, summary = load(tmp_path)
+    (plot,) = point_plots(groups, summary)
+    assert sorted(plot.names) == sorted(f'method_{number}' for number in range(25))
+    assert plot.by_group  # in the colours of the key
+    write_comparison_page(groups, tmp_path / 'all.html', summary)
+    chart = (tmp_path / 'all.html').read_text().split('<section class="chart"')[1]
+    assert chart.index('class="plot"') < chart.index('<div class="legend many">')
+    marks = re.findall(r'<path d="(.*?)" fill="(.*?)"', chart)
+    assert len(set(marks)) == 25
+    shorter = point_charts.point_chart(plot_of(tmp_path, 'a', 'b'), {})
+    assert '<div class="legend">' in shorter.legend
+
+
+def plot_of(folder, *names):
+    """Write runs of each name with three batch sizes and return their plot."""
+    for place, name in enumerate(names):
+        for size in (64, 256, 1024):
+            settings = {'lr_scaling': name, 'micro_batch_size': None}
+            write_run(folder / 'sizes' / f'{name}{size}', batch_size=size, errors=(5.0 + place,), settings=settings)
+    return plots_of(folder / 'sizes')['error_vs_batch_size']
+
+
+def test_a_family_is_named_by_the_settings_that_it_has(tmp_path):
+    for size in (64, 256, 1024):
+        for name, settings in (('plain', {}), ('cut', {'cutout': True, 'rho': 0.1}), ('mixed', {'mixup': 0.2})):
+            settings = {'micro_batch_size': None, 'cutout': False, **settings}
+            write_run(tmp_path / f'{name}{size}', batch_size=size, settings=settings)
+    names = plots_of(tmp_path)['error_vs_batch_size'].names
+    assert sorted(names) == ['cutout, rho 0.1', 'mixup 0.2', 'without what the others have']
 
 
 def test_two_batch_sizes_are_no_plot(tmp_path):

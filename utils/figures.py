@@ -194,7 +194,8 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
     for curve, points in plot.points.groupby('curve'):
         name = plot.names[curve]
         row = labels.index(name) if plot.by_group else names.index(name)
-        marker = MARKERS[names.index(name) % len(MARKERS)]
+        turn, place = divmod(names.index(name), len(MARKERS))
+        marker = MARKERS[(place + turn) % len(MARKERS)]  # another one each time the colours begin again
         look = {**(_look(row, colors) if plot.by_group else {'color': colors[row % len(colors)]}), 'marker': marker}
         std = points['std'] if points['std'].notna().any() else None
         bars = axes.errorbar(points[plot.x], points['mean'], std, elinewidth=0.8, capsize=2, markersize=4, **look)

@@ -21,9 +21,11 @@ from utils.sharpness_table import SHARPNESS
 from utils.tables import Section, spread_text
 
 FEWEST = 3  # places on the x axis that make a plot
+MOST_SAID = 2  # settings of a family of which it is said that it lacks them; with more, only those that it has
 # Settings that name the batch size or follow from it; groups that differ in nothing else are joined by a line.
 # The adapted regime differs between groups only where another setting does, or where it is the batch size's doing.
 BATCH_SETTINGS = ('batch_size', 'micro_batch_size', 'batch_multiplier', 'num_epochs', 'regime')
+WITHOUT = 'without what the others have'
 EPOCH_FILE = re.compile(r'checkpoint_epoch_(\d+)(?:\.pth\.tar)?$')
 SECTION = (
     '100 (worst loss - loss) / (1 + loss) in a box around the weights (metric 2.1 of Keskar et al. 2016), at the last '
@@ -123,7 +125,10 @@ def families(groups: Sequence[Group], ignored: Sequence[str] = BATCH_SETTINGS) -
         settings = without  # ghost batch norm tells main_gbn.py from main_normal.py already
     names = [name.replace('_', ' ') for name in settings]
     rows = settings.to_numpy().tolist()
-    return [', '.join(map(_phrase, names, row)) for row in rows]
+    phrases = [list(map(_phrase, names, row)) for row in rows]
+    if len(names) > MOST_SAID:
+        phrases = [[each for each in row if not each.startswith('no ')] or [WITHOUT] for row in phrases]
+    return [', '.join(row) for row in phrases]
 
 
 def _phrase(name: str, value: str) -> str:
@@ -195,11 +200,14 @@ def _against(
     points = values.assign(**{x: places}).dropna(subset=[x, 'mean'])
     if points[x].nunique() < FEWEST:
         return None
-    curve, names = pd.factorize(pd.Series(families([groups[place] for place in points.index], ignored), dtype=object))
+    members = [groups[place] for place in points.index]
+    curve, names = pd.factorize(pd.Series(families(members, ignored), dtype=object))
+    if is_unlike := len(names) == len(members):  # no two are joined: the names of the rows say more than their settings
+        names = [group.label for group in members]
     points = points.assign(curve=curve).sort_values(['curve', x], kind='stable').reset_index(drop=True)
     file = f'{name}_vs_{"starting_epoch" if x == "start_epoch" else x}'
     title = f'{measured} against {what}'
-    return PointPlot(file, title, x, x_label, y_label, list(names), points, log_base=log_base)
+    return PointPlot(file, title, x, x_label, y_label, list(names), points, by_group=is_unlike, log_base=log_base)
 
 
 def _against_loss(groups: Sequence[Group], rows: pd.DataFrame, setting: str, index: int) -> PointPlot | None:

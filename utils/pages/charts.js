@@ -5,6 +5,7 @@
   const PADDING = 0.04;  // of the width of an axis, on both sides
   const MARKERS_UP_TO = 12;  // points; a single one would be invisible as a line
   const LEGEND_UP_TO = 30;  // entries below a saved figure
+  const MARKERS = {solid: 'circle', dashed: 'square', dotted: 'triangle', dotdash: 'diamond'};
   const SVG = 'http://www.w3.org/2000/svg';
   const DASHES = {solid: '', dashed: '6', dotted: '2 4', dotdash: '2 4 6 4'};
   const stored = new Map();  // figure -> what its page holds: {points, curves}, columns of arrays
@@ -61,7 +62,7 @@
     const low = row => Math.max(yOf(row) - deviation(row), log.y ? yOf(row) / 10 : -Infinity);
     const addMark = (row, style) => {
       const place = shown.has(row) ? {x: xOf(row), y: yOf(row)} : {x: NaN, y: NaN};
-      drawn.marks.push({...look, marker: 'circle', size: 5, ...style, ...place});
+      drawn.marks.push({...look, marker: MARKERS[look.dash], size: 5, ...style, ...place});
     };
     for (const row of rows) drawn.mean[row] = yOf(row);
     drawn.lines.push({...look, xs: rows.map(xOf), ys: rows.map(yOf)});

@@ -42,10 +42,16 @@ from bokeh.resources import Resources
 from utils.pages.curves import thin
 from utils.pages.html import text
 
+LONG_LEGEND = 8  # entries; a longer one stands below its chart and scrolls in a window of its own
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
 CHART_HEIGHT = 300  # pixels; page.css keeps the room
 POINTS_PER_CHART = 40_000  # shared among its curves
 POINTS_PER_CURVE = (100, 2000)  # at least and at most
+# The marks of charts.js, around the middle of a swatch.
+SHAPES = {
+    'solid': 'M10 5a4 4 0 1 0 8 0a4 4 0 1 0-8 0', 'dashed': 'M10 1h8v8h-8z', 'dotted': 'M14 0l5 9h-10z',
+    'dotdash': 'M14 0l5 5l-5 5l-5-5z',
+}  # fmt: skip
 STROKES = {'solid': '', 'dashed': '6', 'dotted': '2 4', 'dotdash': '2 4 6 4'}  # of SVG
 # Decades, with 2 and 5 between them where there are few; bokeh's own ticks crowd at one end of a short axis.
 LOG_TICKS = """
@@ -88,7 +94,7 @@ class Chart:
         log_x: whether its log axis is shown at first.
         y_scales: scales of the y axis, 'linear', 'log' or both, best first.
         notes: sentences below it.
-        legend: HTML above it.
+        legend: HTML of its key, above it; below it where it is long.
     """
 
     title: str
@@ -171,9 +177,14 @@ def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str
     return f'<div class="key"><div>\n{buttons}</div>{every}</div>'
 
 
-def legend(looks: Sequence[Look]) -> str:
-    """Return a legend of one chart, which hides nothing."""
-    return ''.join(f'<span>{_swatch(look)}{text(look.name)}</span>' for look in looks)
+def legend(looks: Sequence[Look], *, marked: bool = False) -> str:
+    """Return a legend of one chart, which hides nothing.
+
+    Args:
+        marked: whether the swatches show the marks of the points too.
+    """
+    entries = ''.join(f'<span>{_swatch(look, marked)}<span>{text(look.name)}</span></span>' for look in looks)
+    return f'<div class="legend{" many" if len(looks) > LONG_LEGEND else ""}">{entries}</div>'
 
 
 def embed(charts: Sequence[Chart]) -> tuple[str, list[str]]:
@@ -293,10 +304,11 @@ def _hover_tool(renderer: GlyphRenderer, names: list[str], x_names: list[str], *
     return HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode='mouse', limit=3, visible=False)
 
 
-def _swatch(look: Look) -> str:
+def _swatch(look: Look, marked: bool = False) -> str:
+    mark = f'<path d="{SHAPES[look.dash]}" fill="{text(look.color)}"/>' if marked else ''
     return (
         '<svg width="28" height="10" aria-hidden="true"><line x1="0" y1="5" x2="28" y2="5" stroke-width="3" '
-        f'stroke="{text(look.color)}" stroke-dasharray="{STROKES[look.dash]}"/></svg>'
+        f'stroke="{text(look.color)}" stroke-dasharray="{STROKES[look.dash]}"/>{mark}</svg>'
     )
 
 
@@ -314,12 +326,13 @@ def _chart_html(name: str, chart: Chart, div: str) -> str:
         controls += _checkbox('log-y', 'log y', chart.y_scales[0] == 'log')
     controls += '<button type="button" class="save">Save SVG</button>'
     notes = ''.join(f'<p class="soft">{text(note)}</p>' for note in chart.notes)
-    label = text(chart.x_labels[chart.x])
+    label, is_long = text(chart.x_labels[chart.x]), 'legend many' in chart.legend
     return (
         f'<section class="chart" data-root="{name}" data-x="{chart.x}" data-x-label="{label}" '
         f'data-log-x="{str(chart.log_x).lower()}" data-log-y="{str(chart.y_scales[0] == "log").lower()}">'
         f'<h3>{text(chart.title)}</h3><div class="picks">{controls}</div>'
-        f'<div class="legend">{chart.legend}</div><div class="plot">{div}</div>{notes}</section>\n'
+        f'{chart.legend if not is_long else ""}<div class="plot">{div}</div>{chart.legend if is_long else ""}{notes}'
+        '</section>\n'
     )
 
 
