@@ -1,6 +1,7 @@
 """main_swap.py: its phases as ordinary runs, the average of the workers, what is lost, and what goes on."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -126,6 +127,22 @@ def test_its_folder_reads_as_one_run(swap):
     page = write_swap_page(folder).read_text()
     assert f'>{last["val_error1"]:.2f} %<' in page
     assert all(f'>{name}<' in page for name in WORKERS)
+
+
+def test_its_page_tells_workers_apart_and_draws_validation_as_training(swap):
+    folder = swap(*FLAGS)
+    path = folder / 'phase1' / 'results.csv'
+    rows = read_rows(path)
+    for row, error in zip(rows, (90.0, 80.0), strict=True):
+        row.update(val_error1=error, train_error1=error / 90)  # spans decades in training alone
+    path.write_text('\n'.join([','.join(rows[0]), *(','.join(map(str, row.values())) for row in rows), '']))
+    page = write_swap_page(folder).read_text()
+    shown = dict(re.findall(r'data-name="(.*?)">.*?stroke="(.*?)"', page))
+    assert list(shown) == ['phase 1', 'worker 0', 'worker 1', 'average of the weights']
+    assert len({shown[name] for name in ('phase 1', 'worker 0', 'worker 1')}) == 3
+    is_log = {title: log for log, title in re.findall(r'data-log-y="(.*?)"><h3>(.*?)</h3>', page)}
+    assert is_log['Validation error@1'] == is_log['Training error@1'] == 'true'
+    assert is_log['Validation loss'] == is_log['Training loss']
 
 
 def test_evaluate_scores_the_average_as_the_table_has_it(swap, tmp_path):

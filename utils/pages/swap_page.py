@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 
 from utils.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
-from utils.looks import COLORS, TITLES
-from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, use_ticks
+from utils.looks import COLORS, DASHES, TITLES
+from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, scales_for, use_ticks
 from utils.pages.html import cards, duration, fact_table, number, percent, table, text, write_page
 from utils.run_files import Run, load_run
 
-PHASE1 = Look('phase 1', COLORS[0])
-WORKERS = Look('workers', COLORS[4])
-AVERAGE = Look('average of the weights', COLORS[2], 'dashed')
-MEAN = Look('mean of the workers', COLORS[1], 'dotted')
+COLORED, BLACK = COLORS[:-1], COLORS[-1]  # a colour for each worker; what they share is black
+PHASE1 = Look('phase 1', BLACK)
+AVERAGE = Look('average of the weights', BLACK, 'dashed')
+MEAN = Look('mean of the workers', BLACK, 'dotted')
 X_LABELS = {'epoch': 'epochs', 'step': 'updates of a worker'}
-COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'lr')  # a chart each
+PAIRS = (('val_error1', 'train_error1'), ('val_loss', 'train_loss'))  # a chart each, of one scale in a pair
 SHOWN = ('dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'swap_batch_size', 'base_batch_size',
          'stop_accuracy', 'swap_workers', 'swap_epochs', 'swap_lr', 'seed')  # fmt: skip
 
@@ -30,13 +30,15 @@ def write_swap_page(folder: Path) -> Path:
     run, rows = load_run(folder), pd.read_csv(folder / SWAP_TABLE)
     names = [name for name in rows['name'] if name.startswith('worker')]
     phases = [load_run(folder / name) for name in ('phase1', *names)]
-    charts = [_ends(rows), *(_curves(column, phases, rows) for column in COLUMNS)]
+    workers = [_look(name) for name in names]
+    curves = [chart for columns in PAIRS for chart in _pair(columns, phases, rows)]
+    charts = [_ends(rows), _curves('lr', phases, rows), *curves]
     head, blocks = embed([chart for chart in charts if chart is not None])
     title = f'SWAP: {run.name}'
     body = '\n'.join([
         f'<h1>{text(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
         f'<p>{text(_explain(run, names))}</p>', _headline(rows, run), '<h2>Curves</h2>',
-        key([(look, look.name) for look in (PHASE1, WORKERS, AVERAGE)], X_LABELS), grid(blocks),
+        key([(look, look.name) for look in (PHASE1, *workers, AVERAGE)], X_LABELS), grid(blocks),
         '<h2>Workers</h2>', _table(rows, folder), '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
     return write_page(folder / SWAP_PAGE, title=title, body=body, head=head)
@@ -66,6 +68,13 @@ def _headline(rows: pd.DataFrame, run: Run) -> str:
     ])  # fmt: skip
 
 
+def _look(name: str) -> Look:
+    """Return how a worker is drawn: as its number says, also where others were lost."""
+    number = int(name.removeprefix('worker'))
+    turn, place = divmod(number, len(COLORED))
+    return Look(f'worker {number}', COLORED[place], DASHES[turn % len(DASHES)])
+
+
 def _ends(rows: pd.DataFrame) -> Chart | None:
     """Return the chart of final accuracies: a mark a worker, their mean and the average as lines."""
     ends = rows.set_index('name')['val_error1']
@@ -76,20 +85,28 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     points = [(place, 100 - ends[name], curve) for curve, (place, name) in enumerate(zip(places, names, strict=True))]
     points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
-    looks = [WORKERS] * len(names) + [look for look, _ in lines]
+    looks = [*map(_look, names), *(look for look, _ in lines)]
     chart = line_chart(
         'Final accuracy', looks, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
-        y_scales=('linear',), parts=('marks',), legend=legend([WORKERS, MEAN, AVERAGE]),
+        y_scales=('linear',), legend=legend([MEAN, AVERAGE]),
     )  # fmt: skip
     if chart is not None and len(places) <= 20:
         use_ticks(chart, places)
     return chart
 
 
-def _curves(column: str, phases: Sequence[Run], rows: pd.DataFrame) -> Chart | None:
+def _pair(columns: Sequence[str], phases: Sequence[Run], rows: pd.DataFrame) -> list[Chart | None]:
+    """Return the charts of the validation and the training of one measure, on scales that suit both."""
+    values = pd.concat([run.results[column] for run in phases for column in columns])
+    return [_curves(column, phases, rows, scales_for(values.to_numpy(dtype=float)) or None) for column in columns]
+
+
+def _curves(
+    column: str, phases: Sequence[Run], rows: pd.DataFrame, y_scales: tuple[str, ...] | None = None
+) -> Chart | None:
     """Return a chart of the phases; the average, which is known at the end alone, as a line over the second one."""
     start = phases[0].results[['epoch', 'step']].iloc[-1]
-    looks, parts = [PHASE1, *[WORKERS] * (len(phases) - 1)], []
+    looks, parts = [PHASE1, *(_look(run.folder.name) for run in phases[1:])], []
     for place, run in enumerate(phases):
         points = run.results[['epoch', 'step', column]].rename(columns={column: 'mean'})
         points[['epoch', 'step']] += start if place else 0
@@ -102,7 +119,7 @@ def _curves(column: str, phases: Sequence[Run], rows: pd.DataFrame) -> Chart | N
     title, y_label = TITLES[column]
     return line_chart(
         title, looks, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS, x='epoch',
-        y_label=y_label, parts=('marks',) if len(phases) <= 5 else (),
+        y_label=y_label, y_scales=y_scales, parts=('marks',) if len(phases) <= 5 else (),
     )  # fmt: skip
 
 
