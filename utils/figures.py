@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import re
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from utils.groups import Group
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.names import wrap
 from utils.pages.curves import are_far_apart, average, average_distances
 from utils.point_plots import PointPlot, point_plots
 from utils.run_files import Run
@@ -111,7 +111,7 @@ def _legend_layout(labels: Sequence[str]) -> tuple[int, int, list[str]]:
     layouts = []
     for num_columns, width in LEGEND_WIDTHS.items():
         if num_columns == 1 or all(len(word) <= width for label in labels for word in label.split()):
-            wrapped = [textwrap.wrap(label, width) or [label] for label in labels]
+            wrapped = [wrap(label, width) for label in labels]
             sizes = np.array_split([len(lines) for lines in wrapped], num_columns)
             layouts.append((max(stack.sum() for stack in sizes), num_columns, ['\n'.join(lines) for lines in wrapped]))
     return min(layouts, key=lambda layout: layout[:2])

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from utils.errors import UserError, suggest
+from utils.names import cut
 from utils.run_files import Run, seedless
 
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
@@ -144,8 +145,8 @@ def scientific_settings(run: Run) -> dict[str, str]:
 
 def shorten(texts: Iterable[str]) -> list[str]:
     """Leave out the middle of long texts, unless they differ nowhere else."""
-    texts, half = list(texts), LONGEST_TEXT // 2 - 1
-    short = [text if len(text) <= LONGEST_TEXT else f'{text[:half]}..{text[-half:]}' for text in texts]
+    texts = list(texts)
+    short = [cut(text, LONGEST_TEXT) for text in texts]
     return short if len(set(short)) == len(set(texts)) else texts
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from utils.groups import shorten_table
+from utils.names import wrap
 
 FORMATS = ('text', 'csv', 'markdown', 'latex')
 TABLE_WIDTH, NARROWEST_LABEL = 120, 24  # characters
@@ -157,7 +158,7 @@ def _aligned(cells: pd.DataFrame) -> list[str]:
     widths[first] = min(widths[first], max(room, NARROWEST_LABEL))
     lines = []
     for row in [{name: name for name in cells}, *cells.to_dict('records')]:
-        pieces = textwrap.wrap(row[first], widths[first]) or ['']
+        pieces = wrap(row[first], widths[first], indent='  ')
         rest = [row[name].rjust(widths[name]) for name in cells if name != first]
         lines += ['  '.join([pieces[0].ljust(widths[first]), *rest]), *pieces[1:]]
     lines.insert(1, '-' * len(lines[0]))

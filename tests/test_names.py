@@ -1,0 +1,44 @@
+"""Long names of runs: broken and cut between words, in tables and settings."""
+
+import pytest
+
+from tests.fake_runs import groups_of
+from utils.compare import format_table, summarise
+from utils.groups import LONGEST_TEXT, shorten
+from utils.names import cut, words, wrap
+
+
+def test_words_end_at_signs_and_numbers_stay_whole():
+    assert words('resnet44_lr_1e-3-wd_0.5/x y') == ['resnet44_', 'lr_', '1e-3-', 'wd_', '0.5/', 'x ', 'y']
+    assert [''.join(words(name)) for name in ('', '_', 'a__b', '-1')] == ['', '_', 'a__b', '-1']
+
+
+@pytest.mark.parametrize(('name', 'width', 'lines'), [
+    ('short', 10, ['short']),
+    ('', 10, ['']),
+    ('resnet44_momentum_bs64', 12, ['resnet44_', '  momentum_', '  bs64']),
+    ('two words and_more', 12, ['two words', '  and_more']),
+    ('abcdefghijklmnop_x', 8, ['abcdefgh', '  ijklmn', '  op_x']),
+])  # fmt: skip
+def test_lines_break_between_words(name, width, lines):
+    assert wrap(name, width, indent='  ') == lines
+
+
+def test_a_cut_keeps_both_ends_and_whole_words():
+    name = 'cifar10_resnet44_with_a_very_long_name_and_momentum_bs64'
+    assert cut(name, 40) == 'cifar10_resnet44_..and_momentum_bs64'
+    assert cut(name, len(name)) == name
+    assert cut('x' * 50, 40) == f'{"x" * 19}..{"x" * 19}'
+    paths = [f'/data/runs/of/mine/base_{number}/checkpoint_epoch_90.pth.tar' for number in (1, 2)]
+    assert shorten(paths) == paths  # what tells them apart is in the middle
+    assert all(len(text) <= LONGEST_TEXT for text in shorten([paths[0], 'other']))
+
+
+def test_a_table_breaks_long_names_between_words_and_indents_what_goes_on(tmp_path):
+    long = 'cifar10_resnet44_learning_rate_and_regime_adaptation_with_momentum_and_a_name'
+    runs = {f'{long}_bs{size}': {'batch_size': size} for size in (64, 4096)}
+    lines = format_table(summarise(groups_of(tmp_path, **runs))).splitlines()
+    names = [line.split('  ')[0] if not line.startswith('  ') else line for line in lines[2 : lines.index('')]]
+    assert ''.join(name.strip() for name in names) == f'{long}_bs4096{long}_bs64'
+    assert all(name.endswith('_') for name in names if not name.endswith(('_bs4096', '_bs64')))
+    assert [name.startswith('  ') for name in names] == [False, True] * 2
