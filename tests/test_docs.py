@@ -25,6 +25,7 @@ TASKS = (
     'smooth_a_minimum.md', 'speed.md', 'study_small_batches.md',
 )  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
+WRITTEN = re.compile(r'''(?:--(?:results_dir|output|figures|results)\s+|savez\(['"])([A-Za-z][\w./-]*)''')
 COPIED = ('*.py', '*.sh', 'analysis', 'benchmarks', 'datasets', 'experiments', 'models', 'utils')
 COMMAND_SECONDS = 300
 
@@ -86,3 +87,14 @@ def test_links_lead_somewhere():
     for page in DOCS.glob('*.md'):
         paths = [path for path in re.findall(r'\]\(([^)#]+)', page.read_text()) if not path.startswith('http')]
         assert [path for path in paths if not (DOCS / path).exists()] == [], page.name
+
+
+def test_what_commands_write_into_a_checkout_is_ignored_by_git(tmp_path):
+    texts = [path.read_text() for path in (PROJECT / 'README.md', *DOCS.glob('*.md'), *PROJECT.glob('*.py'))]
+    written = sorted({path for text in texts for path in WRITTEN.findall(text)} - {'DIR'})
+    assert {'Diffusion', 'figures', 'figures.csv', 'comparison.html', 'page.html', 'blobs.npz'} <= set(written)
+    subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)
+    shutil.copy(PROJECT / '.gitignore', tmp_path)
+    paths = [path if '.' in path else f'{path}/a' for path in (*written, 'TrainingResults', 'Figures')]
+    checked = subprocess.run(['git', '-C', str(tmp_path), 'check-ignore', *paths], capture_output=True, text=True)
+    assert checked.stdout.split() == paths
