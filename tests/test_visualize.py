@@ -198,7 +198,7 @@ def test_states_of_other_shapes_are_refused(pair, draw, capsys, tmp_path):
 
 
 def test_directions_have_a_mean_and_a_deviation(pair, draw):
-    flags = ('--evaluate', pair[0], '--alpha=-0.5:0.5:0.6', '--directions', '3')
+    flags = ('--evaluate', pair[0], '--alpha=-0.5:0.5:0.6', '--directions', '3', '--seed', '5')
     assert draw(*flags, script=visualize2_sharpness) == 0
     folder = pair[0].parent / 'around_small'
     rows = read_rows(folder / 'line.csv')
@@ -214,7 +214,29 @@ def test_directions_have_a_mean_and_a_deviation(pair, draw):
     assert average.loc[0.0, 'std'] == pytest.approx(0, abs=1e-7)
     last = read_rows(pair[0] / 'results.csv')[-1]
     assert average.loc[0.0, 'mean'] == pytest.approx(float(last['val_loss']), rel=1e-6)
-    assert 'random direction' in (folder / 'line.html').read_text()
+    page = (folder / 'line.html').read_text()
+    assert '3 directions were drawn, from random seed 5 (--seed)' in page
+
+
+def test_long_names_stand_in_the_key_and_letters_at_the_marks(pair, draw, monkeypatch):
+    assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT) == 0
+    folder = pair[0].parent / 'line_small_to_large'
+    path, long = folder / 'line.json', 'resnet44_momentum_0.9_lr_0.1_and_a_name_that_is_longer_than_a_chart_is_high'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'names': ['small', long]}))
+    page = write_landscape_page(folder).read_text()
+    assert re.findall(r'"type":"object","name":"Label".*?"text":"(.*?)"', page) == ['A', 'B'] * 2
+    legend = re.sub('<.*?>', ' ', page.split('class="legend"')[1].split('class="plot"')[0])
+    assert f'B: {long}' in legend
+    assert 'as they are, not cropped or mirrored' in page
+    assert not re.search(r'>augment<', page)
+    saved = []
+    monkeypatch.setattr('utils.landscape_figure.Figure.savefig', lambda figure, *_, **__: saved.append(figure))
+    write_landscape_figure(folder)
+    (figure,) = saved
+    assert [text.get_text() for text in figure.axes[0].texts] == ['A', 'B']
+    lines = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert ''.join(lines[-1].split('\n')) == f'B: {long}'
+    assert all(line.endswith(('_', long[-6:])) for line in lines[-1].split('\n'))
 
 
 def test_page_and_figure_are_drawn_from_the_files_even_where_losses_are_not_finite(pair, draw):

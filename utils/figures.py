@@ -98,7 +98,7 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _new_figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
+def new_figure(labels: Sequence[str]) -> tuple[Figure, Axes]:
     """Return an empty figure with room for the legend of these labels."""
     has_legend = 1 < len(labels) <= MOST_IN_LEGEND
     figure = Figure(figsize=(WIDTH, HEIGHT + (0.15 * _legend_layout(labels)[0] + 0.1 if has_legend else 0)))
@@ -117,7 +117,7 @@ def _legend_layout(labels: Sequence[str]) -> tuple[int, int, list[str]]:
     return min(layouts, key=lambda layout: layout[:2])
 
 
-def _add_legend(figure: Figure, handles: Sequence, labels: Sequence[str]) -> None:
+def add_legend(figure: Figure, handles: Sequence, labels: Sequence[str]) -> None:
     """Put a legend below the axes, where it covers no curve; none for a single line."""
     if 1 < len(labels) <= MOST_IN_LEGEND:
         _, num_columns, wrapped = _legend_layout(labels)
@@ -136,7 +136,7 @@ def _draw_curves(
     means = [(curve, part) for curve, part in parts if not curve.diverged]
     shown = sorted({curve.row for curve, _ in parts})
     looks = {row: _look(row, colors) for row in shown}
-    figure, axes = _new_figure([labels[row] for row in shown])
+    figure, axes = new_figure([labels[row] for row in shown])
     axes.set_yscale('linear' if column == 'weight_distance' else _scale_for(points['mean'].to_numpy()))
     for curve, part in means:
         _draw_mean(axes, part, looks[curve.row])
@@ -149,7 +149,7 @@ def _draw_curves(
     axes.set_xlabel(X_LABELS[x])
     axes.set_ylabel(_y_label(column))
     plain_log_ticks(axes)
-    _add_legend(figure, [Line2D([], [], **looks[row]) for row in shown], [labels[row] for row in shown])
+    add_legend(figure, [Line2D([], [], **looks[row]) for row in shown], [labels[row] for row in shown])
     return figure
 
 
@@ -189,7 +189,7 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
         labels: of the groups, in the order of their colours.
     """
     names = list(dict.fromkeys(plot.names))
-    figure, axes = _new_figure(names)
+    figure, axes = new_figure(names)
     handles = {}
     for curve, points in plot.points.groupby('curve'):
         name = plot.names[curve]
@@ -208,7 +208,7 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
         _put_ticks(axes, sorted(plot.points[plot.x].unique()))
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
-    _add_legend(figure, list(handles.values()), names)
+    add_legend(figure, list(handles.values()), names)
     return figure
 
 

@@ -14,13 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.figures import HEIGHT, STYLE, WIDTH, plain_log_ticks
-from utils.landscape_files import FIGURE, SPLIT_NAMES, Landscape, load_landscape, shorten
+from utils.figures import STYLE, add_legend, new_figure, plain_log_ticks
+from utils.landscape_files import FIGURE, SPLIT_NAMES, Landscape, load_landscape
 from utils.looks import COLORS
 
 LOSS, ACCURACY = COLORS[0], COLORS[1]
 LINES = {'train': 'solid', 'val': 'dashed'}
-LONGEST_NAME = 44  # characters beside a mark
+MARK = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 
 def write_landscape_figure(folder: Path) -> Path:
@@ -33,9 +33,8 @@ def write_landscape_figure(folder: Path) -> Path:
 
 
 def _draw(landscape: Landscape) -> Figure:
-    figure = Figure(figsize=(WIDTH, HEIGHT + 0.25))
-    figure.set_layout_engine('constrained')
-    loss = figure.add_subplot()
+    names = [*(SPLIT_NAMES[split] for split in landscape.splits), *landscape.marks.values()]
+    figure, loss = new_figure(names)
     accuracy = loss.twinx()
     accuracy.spines['right'].set_visible(True)
     for axes, name, label, color in (
@@ -48,12 +47,11 @@ def _draw(landscape: Landscape) -> Figure:
     if _spans_decades(landscape):
         loss.set_yscale('log')
         plain_log_ticks(loss)
-    for place, name in enumerate(landscape.names):
-        _mark(loss, place, name)
+    for place, letter in enumerate(landscape.marks):
+        _mark(loss, place, letter)
     loss.set_xlabel('alpha')
     handles = [Line2D([], [], color='black', linestyle=LINES[split]) for split in landscape.splits]
-    names = [SPLIT_NAMES[split] for split in landscape.splits]
-    figure.legend(handles, names, loc='outside lower center', ncols=2, frameon=False)
+    add_legend(figure, [*handles, *(Line2D([], [], **MARK) for _ in landscape.marks)], names)
     return figure
 
 
@@ -75,13 +73,12 @@ def _spans_decades(landscape: Landscape) -> bool:
     return bool((losses[np.isfinite(losses)] > 0).any())
 
 
-def _mark(axes: Axes, place: float, name: str) -> None:
-    """Draw a line at a network's place, with its name beside it where that is in view."""
+def _mark(axes: Axes, place: float, letter: str) -> None:
+    """Draw a line at a network's place, with its letter beside it where that is in view."""
     low, high = axes.get_xlim()
     if low <= place <= high:
-        axes.axvline(place, color='#808080', linewidth=0.6, linestyle='dotted', zorder=0)
-        text = axes.annotate(
-            shorten(name, LONGEST_NAME), (place, 1), (1.5, -2), xycoords=('data', 'axes fraction'),
-            textcoords='offset points', rotation=90, ha='left', va='top', fontsize=5, color='#595959',
+        axes.axvline(place, zorder=0, **MARK)
+        axes.annotate(
+            letter, (place, 1), (0, 2), xycoords=('data', 'axes fraction'), textcoords='offset points', ha='center',
+            va='bottom', color='#595959',
         )
-        text.set_parse_math(False)

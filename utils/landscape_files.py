@@ -33,6 +33,11 @@ class Landscape:
         return list(self.settings['splits'])
 
     @property
+    def marks(self) -> dict[str, str]:
+        """The letter that marks a network's place in a chart -> what the key says of it; A is at alpha 0, B at 1."""
+        return {letter: f'{letter}: {name}' for letter, name in zip('AB', self.names, strict=False)}
+
+    @property
     def num_directions(self) -> int:
         """Random directions, or 1 for a line."""
         return int(self.settings.get('directions', 1))
@@ -49,8 +54,3 @@ def load_landscape(folder: Path) -> Landscape:
     rows = pd.read_csv(folder / ROWS)
     rows = rows.assign(direction=0) if 'direction' not in rows else rows
     return Landscape(**description, rows=rows.sort_values(['direction', 'alpha'], ignore_index=True))
-
-
-def shorten(name: str, length: int) -> str:
-    """Return a name of at most so many characters."""
-    return name if len(name) <= length else f'{name[: length - 3]}...'

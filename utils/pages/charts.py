@@ -22,6 +22,7 @@ from bokeh.models import (
     ColumnDataSource,
     CustomJSHover,
     CustomJSTicker,
+    CustomJSTickFormatter,
     FixedTicker,
     GlyphRenderer,
     Grid,
@@ -31,7 +32,6 @@ from bokeh.models import (
     MultiLine,
     NoOverlap,
     Patches,
-    PrintfTickFormatter,
     Range1d,
     SaveTool,
     Scatter,
@@ -68,6 +68,10 @@ if (decades < 0.6) {
     if (start <= tick && tick <= end) ticks.push(tick);
   }
 return ticks;
+"""
+LOG_TICK = """
+const value = Number(tick.toPrecision(6));
+return value >= 1e6 || value < 1e-5 ? value.toExponential().replace('e+', 'e') : String(value);
 """
 FIVE_DIGITS = "return Number.isFinite(value) ? Number(value.toPrecision(5)).toLocaleString('en') : '-';"
 
@@ -241,7 +245,7 @@ def _add_log_axis(fig: figure, name: str, dimension: int, place: str) -> None:
     setattr(fig, f'extra_{name}_ranges', {'log': Range1d(1, 10)})
     setattr(fig, f'extra_{name}_scales', {'log': LogScale()})
     settings = {f'{name}_range_name': 'log', 'tags': [name, 'log'], 'visible': False}
-    ticker, formatter = CustomJSTicker(major_code=LOG_TICKS), PrintfTickFormatter(format='%.6g')
+    ticker, formatter = CustomJSTicker(major_code=LOG_TICKS), CustomJSTickFormatter(code=LOG_TICK)
     axis = LogAxis(ticker=ticker, formatter=formatter, **settings)
     fig.add_layout(axis, place)
     fig.add_layout(Grid(dimension=dimension, axis=axis, **settings))

@@ -8,14 +8,14 @@ from pathlib import Path
 import pandas as pd
 from bokeh.models import Label, Span
 
-from utils.landscape_files import PAGE, SPLIT_NAMES, Landscape, load_landscape, shorten
+from utils.landscape_files import PAGE, SPLIT_NAMES, Landscape, load_landscape
 from utils.looks import COLORS
 from utils.pages.charts import Chart, Look, embed, grid, legend, line_chart
 from utils.pages.html import fact_table, number, table, text, write_page
 
 LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
-LONGEST_NAME = 34  # characters beside a mark
-TOP = 215  # pixels above the x axis, just within the frame of a chart
+MARK = '#808080'
+TOP = 218  # pixels above the x axis, just within the frame of a chart
 BN = {
     'interpolate': 'running statistics on the line too, variances no lower than 0',
     'recompute': 'running statistics measured anew at each point, over the training set',
@@ -27,10 +27,12 @@ MODES = {
     'sin': '(1 - t) A + t B with t = (1 + sin(pi alpha - pi / 2)) / 2, which stays between the two',
     'arc': 'cos(alpha pi / 2) A + sin(alpha pi / 2) B',
 }
+PIXELS = {'normalized': 'normalized by mean and deviation of the data set', 'unit': 'from 0 to 1'}
+AUGMENTED = ('as they are, not cropped or mirrored at random', 'augmented: cropped and mirrored at random')
 DISTANCES = {
-    'between': 'from alpha 0 to alpha 1 (L2 distance)',
-    'start_to_first': 'from its start to alpha 0',
-    'start_to_second': 'from its start to alpha 1',
+    'between': 'L2 distance from A to B',
+    'start_to_first': 'of A from where its run began',
+    'start_to_second': 'of B from where its run began',
 }
 
 
@@ -55,11 +57,16 @@ def _explain(landscape: Landscape) -> str:
     if landscape.kind == 'line':
         first, second = landscape.names
         return f'Weights at alpha: {MODES[landscape.settings["mode"]]}, A being {first} and B {second}.'
-    count = landscape.num_directions
-    several = f'Mean and band of one sample deviation over {count} random directions' if count > 1 else 'The direction'
+    count, seed = landscape.num_directions, landscape.settings['seed']
+    one = f'One direction was drawn, from random seed {seed} (--seed); another seed draws another.'
+    several = (
+        f'{count} directions were drawn, from random seed {seed} (--seed): lines are means over them, bands one sample '
+        'deviation to either side.'
+    )
     return (
-        f'Weights at alpha: those of {landscape.names[0]} plus alpha times a random direction, of which each filter '
-        f'has the norm of the filter of the network. {several}, drawn with seed {landscape.settings["seed"]}.'
+        f'At alpha 0 stand the weights of A, {landscape.names[0]}; elsewhere alpha times a random direction is added '
+        'to them. Each filter of the direction is as long (L2 norm) as that filter of A, so that alpha 1 or -1 moves '
+        f'it by its own length. {several if count > 1 else one}'
     )
 
 
@@ -76,40 +83,44 @@ def _clamped(landscape: Landscape) -> str:
 
 
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
-    looks = [LOOKS[split] for split in landscape.splits]
+    marks = [Look(words, MARK, 'dotted') for words in landscape.marks.values()]  # lines without points, for the key
+    looks = [*(LOOKS[split] for split in landscape.splits), *marks]
     columns = [landscape.average(f'{split}_{name}').assign(curve=place) for place, split in enumerate(landscape.splits)]
     chart = line_chart(
         title, looks, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
         y_scales=y_scales, parts=('bands',), legend=legend(looks),
     )  # fmt: skip
-    for place, label in enumerate(landscape.names if chart is not None else ()):
-        _mark(chart, place, label, at_top=name == 'loss')
+    for place, letter in enumerate(landscape.marks if chart is not None else ()):
+        _mark(chart, place, letter, at_top=name == 'loss')
     return chart
 
 
-def _mark(chart: Chart, place: int, label: str, *, at_top: bool) -> None:
-    """Draw a line at a network's place, with its name beside it, where the curve of a minimum is not."""
+def _mark(chart: Chart, place: int, letter: str, *, at_top: bool) -> None:
+    """Draw a line at a network's place, with its letter beside it, where the curve of a minimum is not."""
     fig = chart.figure
-    fig.add_layout(Span(location=place, dimension='height', line_color='#808080', line_dash='dotted', line_width=1))
+    fig.add_layout(Span(location=place, dimension='height', line_color=MARK, line_dash='dotted', line_width=1))
     fig.add_layout(Label(
-        x=place, y=TOP if at_top else 4, y_units='screen', x_offset=3, angle=90, angle_units='deg',
-        text=shorten(label, LONGEST_NAME), text_align='right' if at_top else 'left', text_baseline='top',
-        text_font_size='11px', text_color='#595959',
+        x=place, y=TOP if at_top else 4, y_units='screen', x_offset=4, text=letter, text_font_size='13px',
+        text_baseline='top' if at_top else 'bottom', text_color='#404040', background_fill_color='white',
     ))  # fmt: skip
 
 
 def _facts(landscape: Landscape) -> list[tuple[str, str]]:
     settings = landscape.settings
     facts = [
-        (f'alpha {place}', f'{path} ({digest})')
+        (f'{"AB"[place]}, at alpha {place}', f'{path} ({digest})')
         for place, (path, digest) in enumerate(zip(landscape.paths, settings['digests'], strict=True))
     ]
     wanted = len(settings['alpha']) * landscape.num_directions
     facts.append(('points', f'{len(landscape.rows):,} of {wanted:,}'))
     facts.append(('statistics of batch norm', f'{settings["bn"]}: {BN[settings["bn"]]}'))
     facts += [(DISTANCES[name], number(value, 5)) for name, value in landscape.distances.items()]
-    shown = ('dataset', 'model', 'model_config', 'pixels', 'num_examples', 'batch_size', 'augment', 'dtype')
+    shown = ('dataset', 'model', 'model_config', 'num_examples', 'batch_size', 'dtype')
     facts += [(name.replace('_', ' '), str(settings[name])) for name in shown if settings.get(name) not in (None, '')]
+    pixels = settings.get('pixels')
+    facts += [('pixels', PIXELS.get(pixels, str(pixels)))] if pixels else []
+    if 'train' in landscape.splits and settings.get('augment') is not None:
+        facts.append(('training images', AUGMENTED[bool(settings['augment'])]))
     return facts
 
 
