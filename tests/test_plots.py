@@ -69,7 +69,7 @@ def shown_first(page, title):
 
 def words(page):
     """Return the text of a page as a reader sees it, without scripts and styles."""
-    page = re.sub(r'<(script|style)\b.*?</\1>', ' ', page, flags=re.DOTALL)
+    page = re.sub(r'<(script|style)\b.*?</\1>', ' ', page.replace('<wbr>', ''), flags=re.DOTALL)
     return html.unescape(re.sub(r'\s+', ' ', re.sub(r'<[^>]+>', ' ', page)))
 
 

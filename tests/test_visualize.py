@@ -225,7 +225,7 @@ def test_long_names_stand_in_the_key_and_letters_at_the_marks(pair, draw, monkey
     path.write_text(json.dumps({**json.loads(path.read_text()), 'names': ['small', long]}))
     page = write_landscape_page(folder).read_text()
     assert re.findall(r'"type":"object","name":"Label".*?"text":"(.*?)"', page) == ['A', 'B'] * 2
-    legend = re.sub('<.*?>', ' ', page.split('class="legend"')[1].split('class="plot"')[0])
+    legend = re.sub('<.*?>', '', page.split('class="legend"')[1].split('class="plot"')[0])
     assert f'B: {long}' in legend
     assert 'as they are, not cropped or mirrored' in page
     assert not re.search(r'>augment<', page)

@@ -40,7 +40,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 
 from utils.pages.curves import thin
-from utils.pages.html import text
+from utils.pages.html import breakable, text
 
 LONG_LEGEND = 8  # entries; a longer one stands below its chart and scrolls in a window of its own
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
@@ -167,7 +167,7 @@ def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str
     """
     buttons = ''.join(
         f'<button type="button" aria-pressed="true" data-name="{text(look.name)}">{_swatch(look)}'
-        f'<span>{text(label)}</span></button>\n'
+        f'<span>{breakable(label)}</span></button>\n'
         for look, label in entries
     )
     show = ''.join(
@@ -187,7 +187,7 @@ def legend(looks: Sequence[Look], *, marked: bool = False) -> str:
     Args:
         marked: whether the swatches show the marks of the points too.
     """
-    entries = ''.join(f'<span>{_swatch(look, marked)}<span>{text(look.name)}</span></span>' for look in looks)
+    entries = ''.join(f'<span>{_swatch(look, marked)}<span>{breakable(look.name)}</span></span>' for look in looks)
     return f'<div class="legend{" many" if len(looks) > LONG_LEGEND else ""}">{entries}</div>'
 
 

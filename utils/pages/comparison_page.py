@@ -19,11 +19,11 @@ from utils.compare import Group, explain, summary_cells
 from utils.errors import UserError, suggest
 from utils.heat_maps import HeatMap
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
-from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
+from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, scales_for
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances
 from utils.pages.heat_map import heat_map_html
-from utils.pages.html import table, text, write_page
+from utils.pages.html import breakable, table, text, write_page
 from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
 from utils.run_files import Run
@@ -93,7 +93,7 @@ def write_comparison_page(
         *(['<h2>Heat maps</h2>', *map(heat_map_html, heat_maps)] if heat_maps else []),
         '<h2>Settings that differ</h2>', settings_that_differ(groups),
         '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
-        f'<p class="soft">{text(explain(summary))}</p>',
+        f'<p class="soft">{breakable(explain(summary))}</p>',
         *(['<h2>Rows against each other</h2>', grid(blocks[: len(plots)])] if plots else []),
         '<h2>Curves</h2>', f'<p>{text(_reading(curves))}</p>',
         key(_labels(groups, looks), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
@@ -159,11 +159,22 @@ def _charts(curves: Sequence[Curve], columns: Sequence[str], x_axis: str) -> lis
         if column == 'weight_distance':
             charts.append(_chart(column, curves, average_distances([curve.runs for curve in curves]), 'step'))
         else:
-            charts.append(_chart(column, curves, results, x_axis))
+            charts.append(_chart(column, curves, results, x_axis, _shared_scales(column, columns, results)))
     return [chart for chart in charts if chart]
 
 
-def _chart(column: str, curves: Sequence[Curve], averages: Averages, x_axis: str) -> Chart | None:
+def _shared_scales(column: str, columns: Sequence[str], averages: Averages) -> tuple[str, ...] | None:
+    """Return scales for training and validation of one measure, which stand side by side; None: the column's own."""
+    measure = column.removeprefix('val_').removeprefix('train_')
+    alike = [name for name in (f'val_{measure}', f'train_{measure}') if name in columns]
+    if column not in alike or len(alike) == 1:
+        return None
+    return scales_for(pd.concat([averages.points(name)['mean'] for name in alike]).to_numpy(dtype=float)) or None
+
+
+def _chart(
+    column: str, curves: Sequence[Curve], averages: Averages, x_axis: str, y_scales: tuple[str, ...] | None = None
+) -> Chart | None:
     """Return the chart of one column, or None where no run has values in it."""
     title, y_label = TITLES.get(column, (column.replace('_', ' '), column))
     points = averages.points(column)
@@ -177,7 +188,7 @@ def _chart(column: str, curves: Sequence[Curve], averages: Averages, x_axis: str
     return line_chart(
         title, looks, points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
         log_x=is_distance or _lengths_are_far_apart(points, looks, x_axis),
-        y_scales=('linear', 'log') if is_distance else None,
+        y_scales=('linear', 'log') if is_distance else y_scales,
         parts=('bands',) if len(curves) <= MANY_LINES else (),
     )  # fmt: skip
 

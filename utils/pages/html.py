@@ -5,6 +5,7 @@ Whatever comes from a file is escaped here, in `table`, `facts` and `text`; call
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
@@ -12,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from utils.files import write_atomically
+from utils.names import words
 
 RELOAD_SECONDS = 15
+LONGEST_WHOLE = 16  # characters without a space that are never broken
 TALL_TABLE = 40  # rows; a longer table scrolls in a window of its own
 HERE = Path(__file__).resolve().parent  # style sheet and scripts lie beside this file and are written into each page
 PAGE = """<!DOCTYPE html>
@@ -38,6 +41,14 @@ PAGE = """<!DOCTYPE html>
 def text(value: object) -> str:
     """Escape a value for HTML, attributes included."""
     return escape(str(value), quote=True)
+
+
+def breakable(value: object) -> str:
+    """Escape a value for HTML; long names in it, which have no spaces, may be broken where their words end."""
+    return ''.join(
+        '<wbr>'.join(map(text, words(part))) if len(part) > LONGEST_WHOLE else text(part)
+        for part in re.split(r'(\s+)', str(value))
+    )
 
 
 def number(value: object, digits: int = 4) -> str:
@@ -74,7 +85,7 @@ def cards(facts: Iterable[tuple[str, str]]) -> str:
 
 def fact_table(facts: Iterable[tuple[str, object]]) -> str:
     """Lay out pairs of name and value as a table of two columns."""
-    rows = ''.join(f'<tr><th scope="row">{text(name)}</th><td>{text(value)}</td></tr>' for name, value in facts)
+    rows = ''.join(f'<tr><th scope="row">{text(name)}</th><td>{breakable(value)}</td></tr>' for name, value in facts)
     return f'<table class="facts">{rows}</table>'
 
 
@@ -96,7 +107,7 @@ def table(
     rows = list(rows)
     body = []
     for row, link in zip(rows, links or [None] * len(rows), strict=True):
-        cells = [text(cell) for cell in row]
+        cells = [breakable(cell) for cell in row]
         if link is not None:
             cells[0] = f'<a href="{text(link)}">{cells[0]}</a>'
         columns = zip(headings, kinds, cells, strict=True)
@@ -104,7 +115,8 @@ def table(
     style = 'stack sortable' if sortable else 'stack'
     lines = ''.join(f'<tr>{cells}</tr>\n' for cells in body)
     whole = f'<table class="{style}"><thead><tr>{head}</tr></thead><tbody>\n{lines}</tbody></table>'
-    return whole if len(rows) <= TALL_TABLE else f'<div class="tall" tabindex="0">{whole}</div>'
+    kind = 'scroll tall" tabindex="0' if len(rows) > TALL_TABLE else 'scroll'
+    return f'<div class="{kind}">{whole}</div>'
 
 
 def _heading(name: str, kind: str, sortable: bool) -> str:

@@ -11,7 +11,7 @@ from bokeh.models import Label, Span
 from utils.landscape_files import PAGE, SPLIT_NAMES, Landscape, load_landscape
 from utils.looks import COLORS
 from utils.pages.charts import Chart, Look, embed, grid, legend, line_chart
-from utils.pages.html import fact_table, number, table, text, write_page
+from utils.pages.html import breakable, fact_table, number, table, text, write_page
 
 LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
 MARK = '#808080'
@@ -46,8 +46,8 @@ def write_landscape_page(folder: Path) -> Path:
     head, blocks = embed([chart for chart in charts if chart is not None])
     title = f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}'
     body = '\n'.join([
-        f'<h1>{text(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        f'<p>{text(_explain(landscape))}</p>', _clamped(landscape), grid(blocks), '<h2>What was measured</h2>',
+        f'<h1>{breakable(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
+        f'<p>{breakable(_explain(landscape))}</p>', _clamped(landscape), grid(blocks), '<h2>What was measured</h2>',
         fact_table(_facts(landscape)), '<h2>Points</h2>', _points(landscape),
     ])  # fmt: skip
     return write_page(folder / PAGE, title=title, body=body, head=head)

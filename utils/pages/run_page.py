@@ -18,7 +18,18 @@ import pandas as pd
 from utils.looks import COLORS, X_LABELS
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
 from utils.pages.curves import Averages, average, average_distances
-from utils.pages.html import RELOAD_SECONDS, cards, duration, fact_table, number, percent, table, text, write_page
+from utils.pages.html import (
+    RELOAD_SECONDS,
+    breakable,
+    cards,
+    duration,
+    fact_table,
+    number,
+    percent,
+    table,
+    text,
+    write_page,
+)
 from utils.run_files import Run, load_run
 from utils.sharpness_table import TABLES, WORDS
 
@@ -67,8 +78,9 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     results, distances = average([[run]]), average_distances([[run]])
     head, charts = embed([chart for panel in PANELS if (chart := _draw(panel, results, distances)) is not None])
     title = readable_name(run.name)
+    name = f'{breakable(run.name)}, ' if run.name != title else ''
     body = '\n'.join([
-        f'<h1>{text(title)}</h1><p class="soft">{text(run.name)}, page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
+        f'<h1>{breakable(title)}</h1><p class="soft">{name}page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
         _status(run), _headline(run), *(_curves(charts, results) if charts else []), *_measured(run),
         '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip

@@ -12,7 +12,7 @@ import pandas as pd
 from utils.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
 from utils.looks import COLORS, DASHES, TITLES
 from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, scales_for, use_ticks
-from utils.pages.html import cards, duration, fact_table, number, percent, table, text, write_page
+from utils.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
 from utils.run_files import Run, load_run
 
 COLORED, BLACK = COLORS[:-1], COLORS[-1]  # a colour for each worker; what they share is black
@@ -36,7 +36,7 @@ def write_swap_page(folder: Path) -> Path:
     head, blocks = embed([chart for chart in charts if chart is not None])
     title = f'SWAP: {run.name}'
     body = '\n'.join([
-        f'<h1>{text(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
+        f'<h1>{breakable(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
         f'<p>{text(_explain(run, names))}</p>', _headline(rows, run), '<h2>Curves</h2>',
         key([(look, look.name) for look in (PHASE1, *workers, AVERAGE)], X_LABELS), grid(blocks),
         '<h2>Workers</h2>', _table(rows, folder), '<h2>Settings</h2>', _settings(run),
