@@ -192,6 +192,38 @@ def test_wrong_words_are_refused_in_one_line(write, run, started, tmp_path):
     assert not (tmp_path / 'results').exists()
 
 
+# Data that is not there
+
+
+def on_mnist(row: str) -> str:
+    return row.replace('fake:64:1x8x8:4', 'mnist').replace('--save ok_', '--save mnist_')
+
+
+def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, started, tmp_path):
+    nowhere, path = tmp_path / 'nowhere', write('# seeds: 2', on_mnist(NORMAL), GHOST)
+    status, _, err = run(path, '--', '--datasets-dir', str(nowhere))
+    assert (status, started, len(err.splitlines())) == (2, [], 1), err
+    assert str(nowhere / 'mnist') in err
+    assert '--download' in err
+    assert '(2 of 4 runs to do need mnist; --filter ' in err
+    assert not (tmp_path / 'results').exists()
+
+
+def test_runs_of_which_one_fetches_its_data_are_started_without_it(write, run, started, tmp_path, monkeypatch):
+    monkeypatch.setenv('DATASETS_DIR', str(tmp_path / 'nowhere'))
+    monkeypatch.setattr('tests.sweeps.main_normal.main', lambda argv: 7)
+    monkeypatch.setattr('tests.sweeps.main_gbn.main', lambda argv: 7)
+    assert run(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)))[0] == 1
+    assert saved(started) == ['mnist_small', 'mnist_ghost']
+
+
+def test_data_that_only_finished_runs_needed_is_not_looked_for(write, run, started, tmp_path, monkeypatch):
+    path = write(NORMAL)
+    run(path)
+    monkeypatch.setattr('utils.experiment.check_data', lambda *_: pytest.fail('looked for'))
+    assert run(path)[0] == 0
+
+
 # The list and the plan
 
 

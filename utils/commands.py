@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 from utils.config import FREE_ON_RESUME
 from utils.errors import UserError
-from utils.flags import add_ghost_args, build_parser
+from utils.flags import DATASET, add_ghost_args, build_parser
 from utils.parser import Parser
 from utils.swap_flags import add_swap_args
 
@@ -45,6 +45,12 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
 def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
     """Return given_flags without those that only say where or how fast something runs."""
     return {name: value for name, value in given_flags(script, words).items() if name not in PLACES}
+
+
+def data_of(script: str, words: Sequence[str]) -> tuple[str, str | None, bool]:
+    """Return the data set of a training command, the folder of the sets, if given, and whether it may be fetched."""
+    given = given_flags(script, words)
+    return given.get('dataset', DATASET), given.get('datasets_dir'), given.get('download', False)
 
 
 def place_words(script: str, words: Sequence[str]) -> tuple[str, ...]:

@@ -152,6 +152,16 @@ def _start_optimizer(optimizer: RegimeOptimizer, config: RunConfig, start: dict 
         optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
 
 
+def check_data(dataset: str, datasets_dir: str | None) -> None:
+    """Check that a run could load its data set; fetches and keeps nothing.
+
+    Raises:
+        ValueError: it is not there, or damaged, in one line.
+    """
+    for split in ('train', 'val'):
+        data.get_dataset(dataset, split, datasets_path=datasets_dir, memory_limit=0)
+
+
 def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     """Open a trained network and its data for measuring; writes nothing.
 

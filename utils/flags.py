@@ -11,6 +11,7 @@ from argparse import BooleanOptionalAction
 from utils.method_flags import add_method_args
 from utils.parser import Parser, auto_or, one_of, options_literal, real, regime_literal, whole
 
+DATASET = 'cifar10'  # unless --dataset names another
 OPTIMIZERS = ('SGD', 'ASGD', 'Adam', 'AdamW', 'Adamax', 'Adagrad', 'Adadelta', 'Rprop', 'RMSprop')
 TENSOR_TYPES = {
     'torch.FloatTensor': ('cpu', 'float32'),
@@ -75,7 +76,7 @@ def _add_place_args(parser: Parser) -> None:
 def _add_data_args(parser: Parser, datasets: list[str]) -> None:
     group = parser.add_argument_group('data')
     group.add_argument(
-        '--dataset', default='cifar10', metavar='NAME',
+        '--dataset', default=DATASET, metavar='NAME',
         help=f'data set: {", ".join(datasets)}, a .npz file or a folder of class folders',
     )
     group.add_argument(

@@ -12,7 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from utils.commands import name_suffix, settings_of
+from utils.commands import data_of, name_suffix, settings_of
 from utils.errors import UserError, command
 from utils.interrupts import Interrupted
 from utils.parser import Parser, whole
@@ -64,6 +64,7 @@ def _build_parser() -> Parser:
 
 
 def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool) -> int:
+    _check_data([run for run in runs if not (run.measures or look_at(run, results_dir).is_finished)])
     sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
     try:
         sweep.execute()
@@ -81,6 +82,27 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
         name, why = next(iter(sweep.left.items()))
         raise Interrupted(f'{name} {why}; the same command goes on from here once all runs have ended')
     return 1 if failed else 0
+
+
+def _check_data(runs: list[PlannedRun]) -> None:
+    """Refuse to start where a data set is not there: else run after run would say so.
+
+    Raises:
+        UserError: in the words of a run, and how many need that set.
+    """
+    data = [data_of(run.script, run.argv) for run in runs]
+    fetched = {(name, folder) for name, folder, download in data if download}  # by the first run that needs it
+    needed = Counter((name, folder) for name, folder, _ in data if (name, folder) not in fetched)
+    if needed:
+        from utils.experiment import check_data  # torch takes a second to import
+
+        for (name, folder), number in needed.items():
+            try:
+                check_data(name, folder)
+            except ValueError as error:
+                need = f'{number} of {len(runs)} runs to do need {name}'
+                need += '; --filter leaves others out' if number < len(runs) else ''
+                raise UserError(f'{error} ({need}; flags for all runs stand behind --)') from error
 
 
 def _print_suites() -> int:
