@@ -79,6 +79,14 @@ def test_bad_flags(refused, flags, words):
     refused(*TINY, '--epochs', '3', '-mb', '4', *flags, words=words)
 
 
+@pytest.mark.parametrize(('flag', 'owner'), [
+    ('-mb', 'main_gbn.py'), ('--mini_batch_size=4', 'main_gbn.py'), ('--swap-workers', 'main_swap.py'),
+])  # fmt: skip
+def test_a_flag_of_another_script_names_that_script(refused, flag, owner):
+    line = refused(*TINY, flag, '4', script=main_normal, words=(flag.split('=')[0], f'it is a flag of {owner}'))
+    assert 'did you mean' not in line
+
+
 def test_batch_norm_over_the_whole_batch_cannot_be_split(refused):
     refused(*TINY, '--micro-batch-size', '8', script=main_normal, words=('8', '16', 'main_gbn.py'))
 

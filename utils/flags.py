@@ -10,6 +10,7 @@ from argparse import BooleanOptionalAction
 
 from utils.method_flags import add_method_args
 from utils.parser import Parser, auto_or, one_of, options_literal, real, regime_literal, whole
+from utils.swap_flags import add_swap_args
 
 DATASET = 'cifar10'  # unless --dataset names another
 OPTIMIZERS = ('SGD', 'ASGD', 'Adam', 'AdamW', 'Adamax', 'Adagrad', 'Adadelta', 'Rprop', 'RMSprop')
@@ -25,7 +26,7 @@ def build_parser(
     doc: str | None, models: list[str], datasets: list[str], *, prog: str, batch_size: int = 2048
 ) -> Parser:
     """Build the parser that the training scripts share; the script adds its own group."""
-    parser = Parser(prog=prog, description=doc, takes_ranks=True)
+    parser = Parser(prog=prog, description=doc, takes_ranks=True, related=_specialists)
     parser.set_defaults(mini_batch_size=None)
     _add_place_args(parser)
     _add_data_args(parser, datasets)
@@ -39,13 +40,21 @@ def build_parser(
     return parser
 
 
-def add_ghost_args(parser: Parser, *, default: int) -> None:
+def add_ghost_args(parser: Parser, *, default: int | None) -> None:
     """Add the flag of ghost batch norm; with it, the base batch size is the ghost size unless given."""
     group = parser.add_argument_group('ghost batch norm')
     group.add_argument(
         '-mb', '--mini-batch-size', type=whole(1), default=default, metavar='G',
         help='ghost batch size: examples per batch-norm statistic',
     )
+
+
+def _specialists() -> list[Parser]:
+    """Return parsers of the scripts that have flags of their own, without those that all of them share."""
+    ghost, swap = (Parser(prog=prog, add_help=False) for prog in ('main_gbn.py', 'main_swap.py'))
+    add_ghost_args(ghost, default=None)
+    add_swap_args(swap)
+    return [ghost, swap]
 
 
 def _add_place_args(parser: Parser) -> None:

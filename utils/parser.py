@@ -28,12 +28,16 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         takes_ranks: whether torchrun may start the script.
+        related: makes parsers of other scripts, the nearest first: a flag of theirs that is unknown here names them.
     """
 
-    def __init__(self, description: str | None = None, *, takes_ranks: bool = False, **settings):
+    def __init__(
+        self, description: str | None = None, *, takes_ranks: bool = False,
+        related: Callable[[], Iterable[Parser]] = tuple, **settings,
+    ):  # fmt: skip
         settings.setdefault('formatter_class', _Formatter)
         super().__init__(description=description, allow_abbrev=False, **settings)
-        self._takes_ranks = takes_ranks
+        self._takes_ranks, self._related = takes_ranks, related
 
     def parse_known_args(self, args=None, namespace=None):
         arguments = sys.argv[1:] if args is None else args
@@ -76,6 +80,9 @@ class Parser(argparse.ArgumentParser):
         return argument
 
     def _suggest_flag(self, flag: str) -> str:
+        for other in self._related():
+            if other._declared(flag) in other.flags():
+                return f'it is a flag of {other.prog}'
         hint = suggest(flag, self.flags()).split(' known: ')
         return hint[0] if len(hint) == 2 else '--help lists them'
 
