@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 DEFAULT_OPTIMIZER = 'SGD'
 # What survives when an entry names another class of optimizer; its other options mean something else there.
 SHARED_SETTINGS = ('lr', 'weight_decay')
+EXAMPLE = "{0: {'lr': 0.1}, 30: {'lr': 0.01}}"
 
 
 class Regime:
@@ -109,19 +110,20 @@ def _entries(settings: Mapping | Sequence) -> list[tuple[int, dict]]:
         raise ValueError(f'regime {settings!r}: a dict, a list of dicts or a function of the epoch is needed')
     for epoch, entry in pairs:
         if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 0:
-            raise ValueError(f'regime epoch {epoch!r}: a whole number from 0 is needed')
+            raise ValueError(f'regime epoch {epoch!r}: a whole number from 0 is needed, as in {EXAMPLE}')
         _check_entry(epoch, entry)
     epochs = [epoch for epoch, _ in pairs]
     if len(set(epochs)) < len(epochs):
         raise ValueError(f'regime names an epoch twice: {epochs}')
     if 0 not in epochs:
-        raise ValueError(f'regime starts at epoch {min(epochs, default=None)}: an entry for epoch 0 is needed')
+        start = f'starts at epoch {min(epochs)}' if epochs else 'is empty'
+        raise ValueError(f'regime {start}: an entry for epoch 0 is needed, as in {EXAMPLE}')
     return sorted((epoch, copy.deepcopy(dict(entry))) for epoch, entry in pairs)
 
 
 def _split_entry(entry: object) -> tuple[int, dict]:
     if not isinstance(entry, Mapping) or 'epoch' not in entry:
-        raise ValueError(f"regime entry {entry!r}: a dict with the key 'epoch' is needed")
+        raise ValueError(f"regime entry {entry!r}: a dict with the key 'epoch' is needed, as {{'epoch': 0, 'lr': 0.1}}")
     return entry['epoch'], {key: value for key, value in entry.items() if key != 'epoch'}
 
 
