@@ -22,6 +22,7 @@ sys.path.insert(0, str(PROJECT))
 
 from utils.errors import UserError, command  # noqa: E402
 from utils.parser import Parser  # noqa: E402
+from utils.wording import counted  # noqa: E402
 
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
@@ -62,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     docs = PROJECT / 'docs'
     for suite in flags.suites:
-        print(f'{suite}: kept {take_in(suite, docs)} runs')
+        print(f'{suite}: kept {counted(take_in(suite, docs), "run")}')
     for path in redraw(docs):
         print(f'wrote {path.relative_to(PROJECT)}')
     return 0
@@ -249,7 +250,7 @@ def _runs_line(place: Sequence[str], runs: Sequence) -> str:
     days = sorted({str(run.config.get('started'))[:10] for run in runs})
     suites = ', '.join(sorted({f'`{run.folder.parent.name}`' for run in runs}))
     days = days[0] if len(days) == 1 else f'{days[0]} to {days[-1]}'
-    return f'{len(runs)} runs of {suites}: {days}; {"; ".join(place)}.'
+    return f'{counted(len(runs), "run")} of {suites}: {days}; {"; ".join(place)}.'
 
 
 # Plots

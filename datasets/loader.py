@@ -26,6 +26,7 @@ from utils.distributed import ALONE, Ranks
 from utils.errors import suggest
 from utils.seeding import make_generator
 from utils.splits import split_evenly
+from utils.wording import counted
 
 if TYPE_CHECKING:
     from preprocess import Transform
@@ -170,7 +171,7 @@ class Loader:
                 raise ValueError(f'{label} {size} is not a number of examples; expected 1 or more')
         if drop_last and batch_size > self.num_examples:
             raise ValueError(
-                f'batch size {batch_size} is more than the {self.num_examples} examples of the set, and an '
+                f'batch size {batch_size} is more than the {counted(self.num_examples, "example")} of the set, and an '
                 f'incomplete batch is dropped: use --no-drop-last or a batch of at most {self.num_examples}'
             )
         self.dataset = dataset

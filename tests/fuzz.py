@@ -254,7 +254,8 @@ def _judge(script: Script, status: int | None, output: str, errors: str) -> str:
         return 'a traceback is printed'
     if status == 0:
         helps = output.startswith('usage: ')
-        plans = script.always == PLAN and ('regime\n' in output or 'runs' in output or 'epochs are done' in output)
+        signs = ('regime\n', 'runs', '\n1 run: ', 'epochs are done', 'only epoch is done')
+        plans = script.always == PLAN and any(sign in output for sign in signs)
         return '' if (helps or plans) and not lines else 'status 0 without a plan, or with errors'
     if status == 1 and script.main is sweep.main:  # some of its commands are refused, as said above each
         return ''

@@ -27,7 +27,7 @@ def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
 @pytest.mark.parametrize(
     'flags, message',
     [
-        (['--legend', 'one'], '1 legend names for 2 rows'),
+        (['--legend', 'one'], '1 legend name for 2 rows'),
         (['--compare', 'val_eror1'], 'did you mean val_error1'),
         (['--reference', 'Smal'], "no row 'Smal'"),
         (['--colors', 'blurple'], "unknown color 'blurple'"),

@@ -67,7 +67,7 @@ def test_trained_runs_are_taken_again(plotted, monkeypatch, capsys):
     capsys.readouterr()
     assert plot_parametric_plot.main([*FLAGS, '--mode', 'arc']) == 0
     printed = capsys.readouterr().out
-    assert printed.count('all 1 epochs are done') == 2
+    assert printed.count('its only epoch is done') == 2
     assert '25 of 25 points are measured already' in printed
     assert 'distance from the start: small batch' in printed
 

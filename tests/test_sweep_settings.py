@@ -205,7 +205,7 @@ def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, st
     assert (status, started, len(err.splitlines())) == (2, [], 1), err
     assert str(nowhere / 'mnist') in err
     assert '--download' in err
-    assert '(2 of 4 runs to do need mnist; --filter ' in err
+    assert '(mnist is needed by 2 of 4 runs to do; --filter ' in err
     assert not (tmp_path / 'results').exists()
 
 

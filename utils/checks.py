@@ -16,6 +16,7 @@ from utils.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
 from utils.distributed import ALONE, Ranks
 from utils.regime import Regime
+from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 
@@ -42,10 +43,10 @@ def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
     """Refuse to go on from a checkpoint to an end that lies before it."""
     least = start['epoch'] + bool(start.get('partial'))
     if num_epochs < least:
-        begun = f' and {start["partial"]["num_steps"]} updates' if start.get('partial') else ''
+        begun = f' and {counted(start["partial"]["num_steps"], "update")}' if start.get('partial') else ''
         raise ValueError(
-            f'--resume {config.resume}: {start["epoch"]} epochs{begun} are done there, more than the {num_epochs} of '
-            f'--epochs {config.epochs}: leave that out or take more'
+            f'--resume {config.resume}: done there are {counted(start["epoch"], "epoch")}{begun}, more than the '
+            f'{num_epochs} of --epochs {config.epochs}: leave that out or take more'
         )
 
 
@@ -104,8 +105,8 @@ def _check_parts(config: RunConfig, ranks: Ranks, num_examples: int) -> None:
     rest = 0 if config.drop_last else num_examples % config.batch_size
     if rest % unit:
         raise ValueError(
-            f'--no-drop-last: the last batch of {rest} examples is not made of {ranks.size} equal parts{ghosts}, one '
-            'for each rank: leave it out with --drop-last'
+            f'--no-drop-last: the last batch of {counted(rest, "example")} is not made of {ranks.size} equal '
+            f'parts{ghosts}, one for each rank: leave it out with --drop-last'
         )
 
 

@@ -23,6 +23,7 @@ from utils.perturbation import perturbed
 from utils.progress import EvaluationProgress
 from utils.rows import RowFile
 from utils.seeding import make_generator
+from utils.wording import counted
 
 FILE = 'evaluation.csv'
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')
@@ -136,7 +137,7 @@ class Evaluation:
         which = f', noise {row["repeat"] + 1} of {self._times}' if self._times > 1 else ''
         which += f', mean outputs for {row["duplicates"]} copies' if row['duplicates'] > 1 else ''
         return (
-            f'{network.label} on {row["dataset"]} ({self._mode}, {row["examples"]:,} examples{which}): '
+            f'{network.label} on {row["dataset"]} ({self._mode}, {counted(row["examples"], "example")}{which}): '
             f'loss {row["loss"]:.4f}  error@1 {row["error1"]:.2f} %  error@5 {row["error5"]:.2f} %'
         )
 

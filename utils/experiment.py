@@ -50,6 +50,7 @@ from utils.runner import complete, score, train
 from utils.schedule import adapt_regime, build_optimizer
 from utils.speed import fit_compiler, fit_layout
 from utils.speed_config import AUTO
+from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')
 
@@ -87,7 +88,7 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
 
 def _describe_end(experiment: Experiment) -> str:
     rule = experiment.stop_rule()
-    return rule.message if rule.is_reached else f'all {experiment.num_epochs} epochs are done'
+    return rule.message if rule.is_reached else all_epochs_done(experiment.num_epochs)
 
 
 def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:

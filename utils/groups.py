@@ -15,6 +15,7 @@ import pandas as pd
 from utils.errors import UserError, suggest
 from utils.names import cut
 from utils.run_files import Run, seedless
+from utils.wording import counted
 
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
 PLACE_SETTINGS = (
@@ -94,7 +95,8 @@ def rename_groups(groups: Sequence[Group], labels: Sequence[str]) -> list[Group]
     """Return the groups under other labels, one for each and no two the same."""
     if len(labels) != len(groups):
         have = ', '.join(group.label for group in groups)
-        raise UserError(f'{len(labels)} legend names for {len(groups)} rows: give one for each of {have}')
+        given = f'{counted(len(labels), "legend name")} for {counted(len(groups), "row")}'
+        raise UserError(f'{given}: give one for each of {have}')
     if not all(label.strip() for label in labels):
         raise UserError(f'an empty legend name among {", ".join(map(repr, labels))}: rows need names that can be read')
     twice = [label for label, count in Counter(labels).items() if count > 1]

@@ -17,6 +17,7 @@ from utils.gradients.relu_noise import calls_relu
 from utils.gradients.smoothout import strength_factor
 from utils.method_config import gradient_noise_sigma
 from utils.perturbation import quiet_names
+from utils.wording import counted
 
 
 def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:
@@ -37,7 +38,8 @@ def build_average(config: RunConfig, model: nn.Module, num_epochs: int) -> Weigh
     if config.swa_start is None:
         return None
     if config.swa_start > num_epochs:
-        raise ValueError(f'--swa-start {config.swa_start}: the run has {num_epochs} epochs, the first of them is 1')
+        length = counted(num_epochs, 'epoch')
+        raise ValueError(f'--swa-start {config.swa_start}: the run has {length}, the first of them is 1')
     return WeightAverage(model)
 
 

@@ -29,6 +29,7 @@ from utils.gradients.noise_scale import NoiseScaleGradient
 from utils.gradients.plain import PlainGradient
 from utils.optim import RegimeOptimizer
 from utils.weights import restored
+from utils.wording import counted
 
 SHARE_FOR_PASSES = 0.8  # of what is free: the rest is for fragments, libraries and other programs
 SMALL, LARGE = 8, 512  # examples that measurements on a CPU begin and end with, in whole ghosts
@@ -46,7 +47,7 @@ class Fit:
     def describe(self) -> str:
         """Say it in words."""
         need, limit = bytes_text(self.num_bytes), bytes_text(self.limit)
-        return f'passes of {self.size:,} examples need {need} of the {limit} available'
+        return f'passes of {counted(self.size, "example")} need {need} of the {limit} available'
 
 
 @dataclass(frozen=True, kw_only=True)

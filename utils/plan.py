@@ -19,6 +19,7 @@ from utils.regime import Regime
 from utils.speed import describe_speed
 from utils.speed_config import AUTO
 from utils.stopping import StopRule
+from utils.wording import counted
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _describe_data(experiment: Experiment) -> str:
     streamed = data.train.num_workers is not None
     shape = 'x'.join(map(str, (data.train if streamed else data.dataset).input_shape))
     reader = f', {_describe_reader(data.train.num_workers)}' if streamed and not config.dry_run else ''
-    blanked = f'cutout of {config.cutout} pixels'
+    blanked = f'cutout of {counted(config.cutout or 0, "pixel")}'
     changes = [word for word, on in (('crop', config.augment), ('flip', config.flip), (blanked, config.cutout)) if on]
     held_out = f', {data.test.num_examples:,} test' if data.test else ''
     return (
@@ -139,7 +140,7 @@ def _describe_batch(experiment: Experiment) -> str:
     own = batch // ranks.size
     micro = min(experiment.micro_batch_size or own, own)
     num_micro = -(-own // micro)
-    ghosts = 'batch norm over each forward pass' if ghost is None else f'{batch // ghost} ghosts of {ghost:,}'
+    ghosts = f'{counted(batch // ghost, "ghost")} of {ghost:,}' if ghost else 'batch norm over each forward pass'
     ghosts = ghosts if has_batch_norm(experiment.model) else 'no batch norm'
     at_most = 'at most ' if own % micro else ''
     first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
@@ -156,7 +157,8 @@ def _describe_updates(experiment: Experiment) -> str:
     stretched = f' ({config.epochs} x {epochs // config.epochs})' if epochs != config.epochs else ''
     first = f', from epoch {experiment.first_epoch + 1}' if experiment.first_epoch else ''
     last = 'left out' if config.drop_last else 'kept'
-    return f'{steps:,} an epoch, {epochs:,} epochs{stretched}{first}: {steps * left:,}; last incomplete batch {last}'
+    length = f'{steps:,} an epoch, {counted(epochs, "epoch")}{stretched}{first}'
+    return f'{length}: {steps * left:,}; last incomplete batch {last}'
 
 
 def _describe_rate(config: RunConfig) -> str:
@@ -175,7 +177,7 @@ def _describe_warmup(config: RunConfig) -> str:
     if not config.warmup_epochs:
         return ''
     start = 'the unscaled rate' if config.warmup_start is None else f'{config.warmup_start:g} of the rate'
-    return f', warm-up from {start} over {config.warmup_epochs:g} epochs'
+    return f', warm-up from {start} over {counted(config.warmup_epochs, "epoch")}'
 
 
 def _describe_methods(config: RunConfig) -> list[tuple[str, str]]:
@@ -225,7 +227,8 @@ def _describe_copies(config: RunConfig) -> str:
     layouts = {'spread': 'no two of them in one ghost', 'together': 'all of them in one ghost'}
     ghosts = f', {layouts[config.copies]}' if config.ghost_batch_size else ''
     every = config.adapt_grad_norm
-    scaled = f'; gradient scaled by |g of a copy| / |g|, measured every {every} updates' if every else ''
+    when = f'measured every {every} updates' if every != 1 else 'measured at every update'
+    scaled = f'; gradient scaled by |g of a copy| / |g|, {when}' if every else ''
     return f'{config.duplicates} of each image{ghosts}{scaled}'
 
 

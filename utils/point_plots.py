@@ -19,6 +19,7 @@ from utils.groups import Group, varying_between
 from utils.run_files import Run
 from utils.sharpness_table import SHARPNESS
 from utils.tables import Section, spread_text
+from utils.wording import counted
 
 FEWEST = 3  # places on the x axis that make a plot
 MOST_SAID = 2  # settings of a family of which it is said that it lacks them; with more, only those that it has
@@ -154,7 +155,7 @@ def _setting(row: dict) -> str:
     words += [f'{row["manifolds"]}-dim {row["subspace"]}'] if row['manifolds'] else []
     words += ['validation set'] if row['mode'] != 'train' else []
     words += [f'batch statistics of {row["batch_size"]}'] if row['batch_norm'] == 'batch' else []
-    words += [f'{row["num_examples"]} examples'] if row['num_examples'] else []
+    words += [counted(int(row["num_examples"]), 'example')] if row['num_examples'] else []
     words += ['augmented'] if row['augment'] else []
     words += [f'{row["max_iterations"]} iterations'] if row['max_iterations'] != 10 else []
     return ', '.join(words)

@@ -30,6 +30,7 @@ from utils.rank_states import begin_rank, collect_rank_states, restore_rank
 from utils.run_lock import RunLock
 from utils.tensorboard import TensorBoardExport
 from utils.trainer import EpochReport, PartialEpoch, Trainer, evaluate
+from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 
@@ -38,8 +39,8 @@ def score(experiment: Experiment) -> None:
     """Print loss and errors of a checkpoint on the validation set."""
     scores = evaluate(experiment.model, experiment.criterion, experiment.data.val)
     log.info(
-        '%s on %s (val, %d examples): loss %.4f  error@1 %.2f %%  error@5 %.2f %%',
-        experiment.config.evaluate, experiment.config.dataset, experiment.data.val.num_examples,
+        '%s on %s (val, %s): loss %.4f  error@1 %.2f %%  error@5 %.2f %%',
+        experiment.config.evaluate, experiment.config.dataset, counted(experiment.data.val.num_examples, 'example'),
         scores.loss, scores.error1, scores.error5,
     )
 

@@ -10,6 +10,7 @@ from utils.config import RunConfig
 from utils.fast_paths import loss_scaler
 from utils.optim import RegimeOptimizer, check_regime, override_regime
 from utils.regime import Regime, epoch_factor, lr_factor
+from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 
@@ -32,10 +33,11 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     if config.regime_bb_fix:
         stretch *= epoch_factor(config.batch_size, config.base_batch_size)
     num_epochs = config.epochs * stretch
+    length = counted(num_epochs, 'epoch')
     if config.start_epoch >= num_epochs:
-        raise ValueError(f'--start-epoch {config.start_epoch}: the run has {num_epochs} epochs, counted from 0')
+        raise ValueError(f'--start-epoch {config.start_epoch}: the run has {length}, counted from 0')
     if config.warmup_epochs > num_epochs:
-        raise ValueError(f'--warmup-epochs {config.warmup_epochs}: longer than the run of {num_epochs} epochs')
+        raise ValueError(f'--warmup-epochs {config.warmup_epochs}: longer than the run of {length}')
     regime = regime.scale_lr(_lr_factor(config)).stretch(stretch)
     check_regime(regime, num_epochs)
     return regime, num_epochs
@@ -48,9 +50,8 @@ def build_optimizer(
     start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)
     if config.warmup_epochs and not warmup_steps:
-        raise ValueError(
-            f'--warmup-epochs {config.warmup_epochs:g}: less than an update; one is {1 / steps_per_epoch:.2g} epochs'
-        )
+        update = f'{1 / steps_per_epoch:.2g} epochs' if steps_per_epoch > 1 else 'an epoch'
+        raise ValueError(f'--warmup-epochs {config.warmup_epochs:g}: less than an update; one is {update}')
     if config.warmup_epochs and start == 1.0:
         log.warning(
             '--warmup-epochs %g has no effect: it begins at the rate itself; see --warmup-start', config.warmup_epochs

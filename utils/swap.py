@@ -42,6 +42,7 @@ from utils.sweep_runs import Sweep
 from utils.sweep_state import look_at
 from utils.trainer import evaluate
 from utils.weights import weight_distance
+from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')
 
@@ -208,7 +209,7 @@ def _train_phase1(config: SwapConfig) -> Run:
         raise _Phase1DivergedError(f'phase 1 {message}')
     if reason := _find_damage(config.folder, PHASE1, epochs_before=config.start_epoch):
         raise UserError(f'phase 1: {reason}. To repeat it, delete {run.folder} and give --resume {config.folder}')
-    log.info('phase 1: %s', message or f'all {len(run.results)} epochs are done')
+    log.info('phase 1: %s', message or all_epochs_done(len(run.results)))
     return run
 
 
@@ -264,7 +265,7 @@ def _find_damage(parent: Path, name: str, *, epochs_before: int = 0, num_epochs:
     expected = checkpoints.load_state(parent / layout.INITIAL)
     if not rows == epoch - epochs_before == (num_epochs or rows) > 0:
         of = f' of {num_epochs}' if num_epochs else ''
-        return f'{folder} holds {min(epoch - epochs_before, rows)}{of} epochs, though it says that it is done'
+        return f'{folder} holds {min(epoch - epochs_before, rows)}{of}, though it says that it is done'
     if run.results[list(SCORES)].isna().any(axis=None):
         return f'{folder / layout.RESULTS} has scores that are no numbers'
     if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:

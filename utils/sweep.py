@@ -19,6 +19,7 @@ from utils.parser import Parser, whole
 from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
 from utils.sweep_runs import Sweep
 from utils.sweep_state import State, look_at
+from utils.wording import counted
 
 
 @command
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f'--filter {flags.filter}: no run of suite {suite.name} has this in its name')
     if Path(flags.results_dir).exists() and not Path(flags.results_dir).is_dir():
         raise UserError(f'--results_dir {flags.results_dir}: not a folder')
-    print(f'suite {suite.name}: {len(runs)} runs in {results_dir}, {flags.jobs} at a time', flush=True)
+    print(f'suite {suite.name}: {counted(len(runs), "run")} in {results_dir}, {flags.jobs} at a time', flush=True)
     if flags.dry_run:
         return _dry_run(runs, results_dir, jobs=flags.jobs)
     return _run(runs, results_dir, jobs=flags.jobs, fail_fast=flags.fail_fast)
@@ -100,7 +101,7 @@ def _check_data(runs: list[PlannedRun]) -> None:
             try:
                 check_data(name, folder)
             except ValueError as error:
-                need = f'{number} of {len(runs)} runs to do need {name}'
+                need = f'{name} is needed by {number} of {counted(len(runs), "run")} to do'
                 need += '; --filter leaves others out' if number < len(runs) else ''
                 raise UserError(f'{error} ({need}; flags for all runs stand behind --)') from error
 
@@ -133,7 +134,7 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
                 print(plan.stderr, end='', file=sys.stderr, flush=True)
                 status = status or int(plan.returncode != 0)
     counts = Counter(state.status for state in states)
-    print(f'\n{len(runs)} runs: {", ".join(f"{number} {word}" for word, number in counts.items())}')
+    print(f'\n{counted(len(runs), "run")}: {", ".join(f"{number} {word}" for word, number in counts.items())}')
     return status
 
 

@@ -24,6 +24,7 @@ from utils.layout import JOBS_VARIABLE, STARTED_VARIABLE, num_sharing
 from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
+from utils.wording import counted
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
@@ -117,7 +118,8 @@ class Sweep:
         counts = [f'{self.counts[word]} {word.lower()}' for word in dict.fromkeys(['done', *self.counts])]
         counts += [f'{len(self._active)} stopped'] if self._active else []
         counts += [f'{len(self._todo)} not started'] if self._todo else []
-        return f'{len(self._runs)} runs in {duration(time.monotonic() - self._start_time)}: {", ".join(counts)}'
+        seconds = time.monotonic() - self._start_time
+        return f'{counted(len(self._runs), "run")} in {duration(seconds)}: {", ".join(counts)}'
 
     def _look(self) -> None:
         states = [look_at(run, self._results_dir) for run in self._runs]
@@ -134,7 +136,9 @@ class Sweep:
                 self._estimate.add(run.row, state.epoch_seconds * state.epoch)
         if self.counts:
             diverged = f', {self.counts["diverged"]} of them diverged' if self.counts['diverged'] else ''
-            print(f'{self.counts.total()} of {len(self._runs)} runs are done already{diverged}', flush=True)
+            is_done = 'are done' if len(self._runs) > 1 else 'is done'
+            of = counted(len(self._runs), 'run')
+            print(f'{self.counts.total()} of {of} {is_done} already{diverged}', flush=True)
 
     def _pop_ready(self) -> tuple[PlannedRun, State] | None:
         """Take the first run that waits for no other; skip those that wait for one that has failed or is left."""

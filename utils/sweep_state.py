@@ -14,6 +14,7 @@ from utils.errors import UserError
 from utils.files import write_atomically
 from utils.layout import RESULTS
 from utils.suite import PlannedRun
+from utils.wording import counted
 
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds
 
@@ -159,7 +160,7 @@ class Estimate:
             return 'time left not known yet'
         seconds = max([sum(known) / min(jobs, len(left)), *known])
         if num_unknown:
-            return f'more than {duration(seconds)} left, {num_unknown} runs not timed yet'
+            return f'more than {duration(seconds)} left, {counted(num_unknown, "run")} not timed yet'
         return f'about {duration(seconds)} left'
 
 

@@ -28,6 +28,7 @@ from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
 from utils.run_files import Run
 from utils.tables import Section
+from utils.wording import counted
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 MANY_LINES = 30  # with more, bands only hide each other
@@ -89,7 +90,7 @@ def write_comparison_page(
     left = [name for name in cells if name in ('run', 'note')]
     runs = [run for group in groups for run in group.runs]
     body = [
-        f'<h1>Comparison of {_count(groups, "row")}, {_count(runs, "run")}</h1>',
+        f'<h1>Comparison of {counted(len(groups), "row")}, {counted(len(runs), "run")}</h1>',
         *(['<h2>Heat maps</h2>', *map(heat_map_html, heat_maps)] if heat_maps else []),
         '<h2>Settings that differ</h2>', settings_that_differ(groups),
         '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
@@ -118,10 +119,6 @@ def check_colors(colors: Sequence[str]) -> Sequence[str]:
         if color not in NamedColor and not re.fullmatch('#([0-9a-fA-F]{3}){1,2}', color):
             raise UserError(f'unknown color {color!r}: give #rrggbb or a CSS name such as seagreen')
     return colors
-
-
-def _count(items: Sequence, noun: str) -> str:
-    return f'{len(items)} {noun}{"" if len(items) == 1 else "s"}'
 
 
 def _looks(labels: Sequence[str], colors: Sequence[str]) -> list[Look]:

@@ -10,6 +10,7 @@ from bokeh.palettes import Cividis256
 
 from utils.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, name_of, usable_ranges, write_value
 from utils.pages.html import table, text
+from utils.wording import counted
 
 NUM_STOPS = 9  # of the scale
 
@@ -58,12 +59,12 @@ def _cell(heat_map: HeatMap, x: float, y: float) -> str:
     if cell is None or not (cell['n'] or cell['num_diverged']):
         return '<td class="blank"></td>'
     place = f'{name_of(heat_map.x)} {write_value(x)}, {name_of(heat_map.y)} {y:.6g}'
-    diverged = f'{int(cell["num_diverged"])} of {int(cell["num_runs"])} runs diverged'
+    diverged = f'{int(cell["num_diverged"])} of {counted(int(cell["num_runs"]), "run")} diverged'
     if not cell['n']:
         return f'<td class="diverged" title="{text(f"{place}: {diverged}")}">diverged</td>'
     color, ink = color_of(heat_map.shade(cell['error']))
     std = '' if cell['std'] != cell['std'] else f' +- {cell["std"]:.2f}'
-    title = f'{place}: {cell["error"]:.2f}{std} % ({int(cell["n"])} runs)'
+    title = f'{place}: {cell["error"]:.2f}{std} % ({counted(int(cell["n"]), "run")})'
     some = f'<small>{int(cell["num_diverged"])}/{int(cell["num_runs"])} diverged</small>' * bool(cell['num_diverged'])
     kind = ' class="best usable"' if cell['is_best'] else ' class="usable"' if cell['is_usable'] else ''
     return (
