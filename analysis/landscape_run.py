@@ -136,7 +136,8 @@ def _plan(flags: Namespace) -> Plan:
 
 def _settings(network: Network, plan: Plan, **more) -> dict:
     """Return what decides the rows of a measurement, as plain values."""
-    settings = {**network.conditions, **asdict(plan), **more}
+    splits = (*plan.splits, 'train') if plan.bn == 'recompute' else plan.splits
+    settings = {**network.conditions_on(*splits), **asdict(plan), **more}
     if plan.bn in ('batch', 'recompute'):  # else only rounding depends on it
         settings['batch_size'] = network.train.batch_size
     return settings

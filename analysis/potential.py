@@ -95,7 +95,7 @@ def measure_potential(
     """
     loader = getattr(network, split)
     common = {
-        'digest': network.digest, **network.conditions, 'seed': seed, 'split': split, 'bn': batch_norm,
+        'digest': network.digest, **network.conditions_on(split), 'seed': seed, 'split': split, 'bn': batch_norm,
         'batch_size': loader.batch_size if batch_norm == 'batch' else None,
     }  # fmt: skip
     key = (*common, 'direction', 'relative_distance')

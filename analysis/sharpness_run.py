@@ -152,7 +152,7 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
     """Return all rows of a network, measuring those that its file lacks."""
     loader, table = getattr(network, flags.mode), metric.table
     place = {
-        'digest': network.digest, **network.conditions, 'mode': flags.mode, 'batch_norm': flags.bn,
+        'digest': network.digest, **network.conditions_on(flags.mode), 'mode': flags.mode, 'batch_norm': flags.bn,
         'batch_size': loader.batch_size if flags.bn == 'batch' else None,
     }
     file = table.open(network.run or folder)

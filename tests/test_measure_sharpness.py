@@ -128,8 +128,9 @@ def test_what_is_measured_is_not_measured_again(run, measured, count):
         measured('--evaluate', run, *flags)
         assert len(rows_of(run)) == before + 1, flags
     before = len(rows_of(run))
-    measured('--evaluate', run, '-b', 16)  # counts where batch norm is that of the batch, only
-    assert len(rows_of(run)) == before
+    for flags in (('-b', 16), ('--num-examples', 64), ('--num-examples', 1000)):
+        measured('--evaluate', run, *flags)  # a batch counts where batch norm is its own; there are 64 examples
+        assert len(rows_of(run)) == before, flags
 
 
 def test_a_stopped_call_goes_on(run, measured, count, monkeypatch):

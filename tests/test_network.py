@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -96,6 +98,21 @@ def test_flags_come_over_what_the_run_stored(train):
         open_with(run, '--model', 'keskar_f1')
 
 
+def test_weights_that_do_not_fit_name_what_their_run_has(train, tmp_path):
+    run = train(*TINY_GBN)
+    for flags, words in (
+        (('--dataset', 'fake:64:1x9x9:4'), 'its run has --dataset fake:64:1x8x8:4'),
+        (('--model_config', "{'width': 3}"), 'its run has --model_config "{\'width\': 8, \'depth\': 2}"'),
+        (('--input_size', '5'), 'its run has no --input_size'),
+    ):
+        with pytest.raises(UserError) as caught:
+            open_with(run, *flags)
+        assert str(caught.value).endswith(f'; {words}')
+    elsewhere = shutil.copy(run / 'checkpoint.pth.tar', tmp_path)
+    with pytest.raises(UserError, match=r'; name its --model, --model_config and --dataset$'):
+        open_with(elsewhere, *MODEL, '--dataset', 'fake:64:1x9x9:4')
+
+
 def test_the_first_examples_of_a_seeded_order(train):
     run = train(*TINY_GBN)
     whole = open_with(run).train.dataset
@@ -111,6 +128,15 @@ def test_the_first_examples_of_a_seeded_order(train):
     assert places(few) < places(more)
     assert places(few) != places(other)
     assert open_with(run, '--num-examples', '1000').train.num_examples == 64
+
+
+def test_a_limit_is_a_condition_of_the_splits_that_it_leaves_something_out_of(train):
+    run = train(*TINY_GBN)  # 64 training and 16 validation images
+    for num, splits, limit in (
+        ('20', ['train'], 20), ('20', ['val'], None), ('20', ['val', 'train'], 20), ('64', ['train'], None),
+        ('15', ['test'], 15),
+    ):
+        assert open_with(run, '--num-examples', num).conditions_on(*splits)['num_examples'] == limit, (num, splits)
 
 
 def test_training_images_are_augmented_on_demand_alone(train):

@@ -47,7 +47,8 @@ def network():
     torch.manual_seed(0)
     model = nn.Linear(12, 1, bias=False).eval()
     return SimpleNamespace(
-        model=model, criterion=Mean(), train=Loader(), label='linear', digest='abc', conditions={'model': 'linear'}
+        model=model, criterion=Mean(), train=Loader(), label='linear', digest='abc',
+        conditions_on=lambda split: {'model': 'linear'},
     )
 
 

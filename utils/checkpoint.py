@@ -11,7 +11,7 @@ import logging
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -120,8 +120,15 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+def load_weights(
+    model: nn.Module, state: Mapping[str, Tensor], source: str | Path, *,
+    remedy: Callable[[str | Path], str] = lambda source: 'name its --model and --model_config',
+) -> None:  # fmt: skip
     """Put weights and buffers into a model, all of them or none; prefixes of wrappers come off where that fits.
+
+    Args:
+        source: where the state was read from.
+        remedy: says of the source what would be right.
 
     Raises:
         ValueError: names or shapes differ.
@@ -139,7 +146,7 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
         more = f' and {len(problems) - 1} more' if len(problems) > 1 else ''
         raise ValueError(
             f'{source}: weights of another network than {type(model).__name__}: {sorted(problems)[0]}{more}; '
-            'name its --model and --model_config'
+            f'{remedy(source)}'
         )
     model.load_state_dict(state)
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import logging
 import math
 from collections.abc import Iterable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from utils import seeding
 from utils.batch_norm import has_batch_norm
-from utils.config import NetworkConfig, RunConfig
+from utils.config import NetworkConfig, RunConfig, run_of, stored_settings
 from utils.distributed import ALONE, Ranks
+from utils.errors import UserError
 from utils.regime import Regime
 from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
+# Settings that decide which weights fit.
+SHAPING = ('model', 'model_config', 'dataset', 'input_size')
 
 
 def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
@@ -37,6 +42,23 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
         now = regime.at(row['epoch'])
         if json.loads(json.dumps(now)) != {key: value for key, value in row.items() if key != 'epoch'}:
             raise ValueError(f'--resume {config.resume}: the regime at epoch {row["epoch"]} was {row} and is {now}')
+
+
+def name_network(config: NetworkConfig, checkpoint: str | Path) -> str:
+    """Say what would be right where weights do not fit: what their run has and the settings have not."""
+    stored = {}
+    with contextlib.suppress(UserError):  # of a damaged run, whose weights can be read all the same
+        stored = stored_settings(run_of(checkpoint))
+    names = [name for name in SHAPING if stored and getattr(config, name) != stored.get(name)]
+    if not names:
+        return 'name its --model, --model_config and --dataset'
+    return f'its run has {", ".join(_flag(name, stored.get(name)) for name in names)}'
+
+
+def _flag(name: str, value: object) -> str:
+    if value is None:
+        return f'no --{name}'
+    return f'--{name} "{value}"' if isinstance(value, dict) else f'--{name} {value}'
 
 
 def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:

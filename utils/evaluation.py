@@ -122,7 +122,7 @@ class Evaluation:
     def _key(self, network: Network, loader, repeat: int) -> dict:
         noise = self._noise
         return {
-            'digest': network.digest, **network.conditions, 'mode': self._mode, 'repeat': repeat,
+            'digest': network.digest, **network.conditions_on(self._mode), 'mode': self._mode, 'repeat': repeat,
             'duplicates': network.duplicates, 'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
             'batch_size': loader.batch_size if noise.strength and noise.per == 'batch' else None,
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from utils.checks import (
     check_length,
     check_ranks,
     check_unchanged,
+    name_network,
     smallest_piece,
     warn_of_useless_workers,
 )
@@ -115,7 +117,8 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
         checkpoints.load_weights(model, start['state_dict'], config.resume)
     elif config.init_from or config.evaluate:
         source = checkpoint_of(config.init_from or config.evaluate)
-        checkpoints.load_weights(model, checkpoints.load_state(source), source)
+        state = checkpoints.load_state(source)
+        checkpoints.load_weights(model, state, source, remedy=functools.partial(name_network, config))
     config = _resolve_augmentation(config, train_set, model)
     check_augmentation(config, model, train_set)
     check_ranks(config, model, ranks, device, num_examples=len(train_set))
@@ -183,15 +186,15 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     sets = _load_datasets(config, device)
     model = _build_model(config, sets[0]).to(device, getattr(torch, config.dtype)).eval()
     criterion = summed_criterion(getattr(model, 'criterion', None))
-    checkpoints.load_weights(model, state, path)
+    checkpoints.load_weights(model, state, path, remedy=functools.partial(name_network, config))
     config = _resolve_augmentation(config, sets[0], model)
     train, val, test = _build_measuring_loaders(config, model, sets, device)
     examples = _peek(val, 2)
     check_forward(config, model, criterion, examples, num_classes=sets[0].num_classes, training=False)
     return Network(
         path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
-        conditions=conditions_of(config), model=model, criterion=criterion, train=train, val=val, test=test or val,
-        device=device, duplicates=config.duplicates,
+        conditions=conditions_of(config), shortened=_shortened(config, sets), model=model, criterion=criterion,
+        train=train, val=val, test=test or val, device=device, duplicates=config.duplicates,
     )
 
 
@@ -344,6 +347,13 @@ def _build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: tupl
     ]
     warn_of_useless_workers(config, loaders)
     return loaders
+
+
+def _shortened(config: MeasureConfig, sets: tuple) -> frozenset[str]:
+    """Return the splits that --num-examples leaves something out of."""
+    train, val, test = sets
+    sizes = {'train': len(train), 'val': len(val), 'test': len(val if test is None else test)}
+    return frozenset(name for name, size in sizes.items() if config.num_examples and config.num_examples < size)
 
 
 def _first_examples(dataset, config: MeasureConfig):

@@ -28,7 +28,8 @@ class Network:
     run: Path | None  # the run folder that it lies in
     digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     settings: dict  # of its run; empty for a foreign file
-    conditions: dict  # plain values: what besides the weights decides what is measured
+    conditions: dict  # plain values: what besides the weights decides what is measured; see conditions_on
+    shortened: frozenset[str]  # splits of which --num-examples leaves some examples out
     model: nn.Module  # with ordinary batch norm: that of its running statistics, as it is in eval mode
     criterion: nn.Module  # sums over examples
     train: object
@@ -36,6 +37,11 @@ class Network:
     test: object
     device: torch.device
     duplicates: int  # copies of each example in a batch, transformed anew; by default 1
+
+    def conditions_on(self, *splits: str) -> dict:
+        """Return the conditions of a measurement on these splits: more examples than there are, are all of them."""
+        limit = self.conditions['num_examples'] if self.shortened.intersection(splits) else None
+        return {**self.conditions, 'num_examples': limit}
 
 
 def describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:
