@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import evaluate
 from tests.conftest import PROJECT, TINY, main_gbn, main_normal, read_json
 
 BAD_FLAGS = [
@@ -88,6 +89,15 @@ def test_bad_flags(refused, flags, words):
 def test_a_flag_of_another_script_names_that_script(refused, flag, owner):
     line = refused(*TINY, flag, '4', script=main_normal, words=(flag.split('=')[0], f'it is a flag of {owner}'))
     assert 'did you mean' not in line
+
+
+def test_a_folder_of_runs_is_no_run(refused, train):
+    run = train(*TINY, '-mb', '4', '--epochs', '1')
+    suite = run.parent.rename(run.parent.with_name('suite'))
+    for flags in (('--epochs', '2', '--resume'), ('--evaluate',), (*TINY, '-mb', '4', '--init-from')):
+        for folder in (suite, suite.parent):
+            refused(*flags, str(folder), words=(f'{folder}: a folder of runs', f'such as {suite / "run"}'))
+    refused('--evaluate', str(suite), script=evaluate, words=('a folder of runs', f'such as {suite / "run"}'))
 
 
 def test_batch_norm_over_the_whole_batch_cannot_be_split(refused):

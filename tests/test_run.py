@@ -192,7 +192,9 @@ def test_resume_refuses_what_may_not_change(train, refused, tmp_path):
     refused('--resume', str(run), script=main_normal, words=('main_gbn.py', 'main_normal.py'))
     refused('--resume', str(run), '--init-from', str(run / 'initial.pth.tar'), words=('--init-from',))
     refused('--resume', str(tmp_path / 'nothing'), words=('nothing', 'no such run'))
-    refused('--resume', str(tmp_path), words=('no config.json',))
+    refused('--resume', str(tmp_path), words=('a folder of runs', str(run)))
+    (empty := tmp_path / 'empty').mkdir()
+    refused('--resume', str(empty), words=('no config.json',))
     (run / 'config.json').write_text('{"version": 1,')
     refused('--resume', str(run), words=('config.json', 'damaged'))
 

@@ -13,10 +13,11 @@ import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Collection
 
-from utils.config import MeasureConfig, device_and_dtype, run_of, stored_settings, warn_about_device
+from utils.config import MeasureConfig, device_and_dtype, warn_about_device
 from utils.errors import UserError
 from utils.flags import add_device_args, add_input_args
 from utils.parser import Parser, one_of, options_literal, whole
+from utils.stored import run_of, stored_settings
 
 # Flags that the published scripts parse and that mean nothing to a network that is not trained, with their values.
 USELESS = {

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from utils import seeding
 from utils.batch_norm import has_batch_norm
-from utils.config import NetworkConfig, RunConfig, run_of, stored_settings
+from utils.config import NetworkConfig, RunConfig
 from utils.distributed import ALONE, Ranks
 from utils.errors import UserError
 from utils.regime import Regime
+from utils.stored import run_of, stored_settings
 from utils.wording import counted
 
 log = logging.getLogger('bigbatch')

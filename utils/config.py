@@ -15,10 +15,11 @@ from pathlib import Path
 
 from utils.errors import UserError
 from utils.flags import TENSOR_TYPES
-from utils.layout import CONFIG, LATEST, wrong_field
+from utils.layout import CONFIG
 from utils.method_config import MethodConfig, check_methods, shaped_by_length
 from utils.parser import Parser
 from utils.speed_config import AUTO, SpeedConfig, check_speed
+from utils.stored import read_config_json, run_of, stored_settings
 from utils.tensorboard import check_tensorboard
 
 log = logging.getLogger('bigbatch')
@@ -335,49 +336,6 @@ def _check_noise_scale(config: RunConfig) -> None:
 def _nearest_divisor(number: int, near: int) -> int:
     around = (size for distance in range(min(near, 10**6)) for size in (near - distance, near + distance))
     return next((size for size in around if number % size == 0), 1)
-
-
-def run_of(path: str) -> Path:
-    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to."""
-    found = Path(path)
-    if not found.exists():
-        raise UserError(f'{path}: no such run or checkpoint (looked in {found.absolute().parent})')
-    return found.absolute() if found.is_dir() else found.absolute().parent
-
-
-def checkpoint_of(path: str) -> Path:
-    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder."""
-    return Path(path) / LATEST if Path(path).is_dir() else Path(path)
-
-
-def read_config_json(run: Path) -> dict:
-    """Read config.json of a run folder.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    path = run / CONFIG
-    remedy = f'bring it back, or begin anew from the weights, --init-from {run / LATEST}'
-    try:
-        stored = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f'{path}: damaged or unreadable ({error}): {remedy}') from error
-    needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
-    if not isinstance(stored, dict):
-        raise UserError(f'{path}: damaged, it holds no object: {remedy}')
-    missing = [name for name in sorted(needed) if stored.get(name) is None]
-    if missing:
-        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}: {remedy}')
-    if wrong := wrong_field(stored):
-        raise UserError(f'{path}: damaged, {wrong}: {remedy}')
-    return stored
-
-
-def stored_settings(run: Path) -> dict:
-    """Return the settings of a run; empty for a folder that is none."""
-    return read_config_json(run)['settings'] if (run / CONFIG).is_file() else {}
 
 
 def _describing_flags(run: Path) -> list[str]:

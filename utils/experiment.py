@@ -34,7 +34,7 @@ from utils.checks import (
     smallest_piece,
     warn_of_useless_workers,
 )
-from utils.config import MeasureConfig, NetworkConfig, RunConfig, checkpoint_of, read_config_json, run_of
+from utils.config import MeasureConfig, NetworkConfig, RunConfig
 from utils.device import choose_device, keep_freed_memory
 from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
 from utils.errors import user_errors
@@ -52,6 +52,7 @@ from utils.runner import complete, score, train
 from utils.schedule import adapt_regime, build_optimizer
 from utils.speed import fit_compiler, fit_layout
 from utils.speed_config import AUTO
+from utils.stored import checkpoint_of, read_config_json, run_of
 from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')

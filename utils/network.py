@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from utils.config import MeasureConfig, checkpoint_of, run_of, stored_settings
+from utils.config import MeasureConfig
 from utils.layout import LATEST
+from utils.stored import checkpoint_of, run_of, stored_settings
 
 
 @dataclass(frozen=True, eq=False)

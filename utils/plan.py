@@ -10,7 +10,7 @@ from torch import nn
 from utils import layout
 from utils.averaging import WeightAverage
 from utils.batch_norm import has_batch_norm
-from utils.config import RunConfig, run_of
+from utils.config import RunConfig
 from utils.distributed import ALONE, Ranks
 from utils.gradients.base import Estimator
 from utils.method_config import gradient_noise_sigma
@@ -19,6 +19,7 @@ from utils.regime import Regime
 from utils.speed import describe_speed
 from utils.speed_config import AUTO
 from utils.stopping import StopRule
+from utils.stored import run_of
 from utils.wording import counted
 
 

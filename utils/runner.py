@@ -17,7 +17,6 @@ import torch
 from utils import checkpoint as checkpoints
 from utils import layout, manifest, results, run_folder, seeding
 from utils.averaging import settle
-from utils.config import checkpoint_of, read_config_json, run_of
 from utils.distributed import naming_failed_rank
 from utils.errors import DivergedError, OtherRankError, UserError
 from utils.files import naming_file
@@ -28,6 +27,7 @@ from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
 from utils.rank_states import begin_rank, collect_rank_states, restore_rank
 from utils.run_lock import RunLock
+from utils.stored import checkpoint_of, read_config_json, run_of
 from utils.tensorboard import TensorBoardExport
 from utils.trainer import EpochReport, PartialEpoch, Trainer, evaluate
 from utils.wording import counted

@@ -23,7 +23,6 @@ import torch
 from utils import checkpoint as checkpoints
 from utils import layout, manifest, run_folder, run_lock
 from utils.averaging import WeightAverage, settle
-from utils.config import read_config_json
 from utils.distributed import Ranks, from_environment, hear_from_first, meet
 from utils.errors import EXIT_DIVERGED, UserError, user_errors
 from utils.experiment import build_experiment
@@ -34,6 +33,7 @@ from utils.plots import write_run_page
 from utils.regime import lr_factor
 from utils.run_files import Run, load_run
 from utils.runner import new_manifest, snapshot
+from utils.stored import read_config_json
 from utils.suite import PlannedRun
 from utils.swap_config import PHASE1, SwapConfig, plan_phase1, plan_worker
 from utils.swap_files import SCORES, Average, phase_seconds, write_tables

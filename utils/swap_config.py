@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from utils.commands import PLACES, given_flags, select_words
-from utils.config import RunConfig, read_config_json, run_of
+from utils.config import RunConfig
 from utils.errors import UserError
 from utils.layout import LATEST
 from utils.speed_config import AUTO
+from utils.stored import read_config_json, run_of
 from utils.suite import PlannedRun
 
 PHASE1 = 'phase1'

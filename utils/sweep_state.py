@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.commands import differences, settings_of
-from utils.config import checkpoint_of, read_config_json
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.layout import RESULTS
+from utils.stored import checkpoint_of, read_config_json
 from utils.suite import PlannedRun
 from utils.wording import counted
 
