@@ -36,7 +36,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument('--heat-map', nargs=2, metavar=('X', 'Y'), help='settings that error is mapped over, as lr')
     parser.add_argument('--margin', type=real(0), metavar='POINTS', help='usable in a map: error over the best; else 1')
-    parser.add_argument('--output', type=Path, help='page to write; comparison.html beside the first run if not given')
+    parser.add_argument('--output', type=Path, help='page to write; comparison.html in the first folder if not given')
     parser.add_argument('--figures', type=Path, metavar='DIR', help='folder for a PDF of every chart')
     parser.add_argument('--watch', action='store_true', help='write the page anew until all runs have ended, or Ctrl-C')
     return parser

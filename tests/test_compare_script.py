@@ -19,9 +19,11 @@ def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
     assert str(tmp_path / 'comparison.html') in printed
     page = (tmp_path / 'comparison.html').read_text()
     assert 'LB' in page
-    (tmp_path / 'comparison.html').unlink()
-    assert compare_experiments.main([str(run), '--compare', 'val_loss', '--x_axis', 'step']) == 0
-    assert 'Validation loss' in (tmp_path / 'comparison.html').read_text()  # beside the run, not inside it
+    for flags in (('--compare', 'val_loss', '--x_axis', 'step'), ('--compare', 'val_loss', '--group-by', 'batch_size')):
+        assert compare_experiments.main([str(run), *flags]) == 0
+        assert f'page: {run / "comparison.html"}' in capsys.readouterr().out
+        assert 'Validation loss' in (run / 'comparison.html').read_text()
+        assert (tmp_path / 'comparison.html').read_text() == page  # of all runs, is left alone
 
 
 @pytest.mark.parametrize(

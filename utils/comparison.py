@@ -17,7 +17,7 @@ from utils.compare import Group, Run
 from utils.errors import UserError
 from utils.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
 from utils.looks import TITLES
-from utils.run_files import find_run_folders, has_results, is_run_folder
+from utils.run_files import find_run_folders, has_results
 from utils.tables import Section
 from utils.watch import watch
 
@@ -37,7 +37,7 @@ class Comparison:
         x_axis: epoch, step or seconds.
         columns: of results.csv, a chart each; None: the usual ones.
         colors: of the rows, cycled; a colour-blind-safe set if empty.
-        output: the page; None: comparison.html in the first folder, or beside the first run.
+        output: the page; None: comparison.html in the first folder.
         figures: folder for PDFs; None: no figures.
         heat_map: settings for the x and y axes of heat maps; None: batch size and rate per example, and batch size and
             ghosts, where the rows are such a grid.
@@ -172,10 +172,8 @@ class Comparison:
             return [*made, *write_heat_map_figures(self._heat_maps(groups), folder)]
 
     def _page_path(self) -> Path:
-        """Return where the page goes: the first folder given, or the parent of a run folder."""
-        first = Path(self.experiments[0])
-        folder = first.resolve().parent if is_run_folder(first) else first
-        path = self.output or folder / 'comparison.html'
+        """Return where the page goes: the first folder given, so that a run's page leaves its suite's alone."""
+        path = self.output or Path(self.experiments[0]) / 'comparison.html'
         if path.is_dir() or not path.parent.is_dir():
             raise UserError(f'cannot write the page {str(path)!r}: give a file in a folder that exists')
         return path
