@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pkgutil
+import shlex
 import shutil
 
 import pytest
@@ -13,6 +14,7 @@ import data
 import models
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
 from utils import checkpoint as checkpoints
+from utils.flags import add_ghost_args, build_parser
 from utils.layout import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.results import Budget
 from utils.trainer import Trainer
@@ -184,6 +186,34 @@ def test_a_fork_leaves_the_first_run_alone(train, tmp_path):
 
 
 @pytest.mark.usefixtures('no_page')
+def test_a_run_that_goes_on_often_stores_the_last_of_each_flag(train):
+    run = train(*TINY, '-mb', '4', '--epochs', '1')
+    begun = read_json(run / 'config.json')['argv']
+    for epochs in ('2', '3'):
+        assert main_gbn.main(['--resume', str(run), '--epochs', epochs, '--save-all', '--print-freq', '2']) == 0
+    stored = read_json(run / 'config.json')
+    position = begun.index('--epochs')
+    kept = [*begun[:position], *begun[position + 2 :]]
+    added = ['--resume', str(run), '--epochs', '3', '--save-all', '--print-freq', '2']
+    assert stored['argv'] == [*kept, *added]
+    assert stored['command'] == shlex.join(['python', 'main_gbn.py', *stored['argv']])
+
+
+@pytest.mark.parametrize(('words', 'left'), [
+    ('-b32 --batch-size=64', '--batch-size=64'),
+    ('--b 64 -b32 --lr 1', '-b32 --lr 1'),
+    ('--no-flip --lr -1 --flip', '--lr -1 --flip'),
+    ('--cutout --cutout 4 --lr_bb_fix --no-lr-bb-fix', '--cutout 4 --no-lr-bb-fix'),
+    ('-mb 4 --mini_batch_size 8 --save a', '--mini_batch_size 8 --save a'),
+    ('stray --lr 1', 'stray --lr 1'),
+    ('', ''),
+])  # fmt: skip
+def test_the_last_of_each_flag_in_whatever_spelling(words, left):
+    parser = build_parser(None, [], [], prog='main_gbn.py')
+    add_ghost_args(parser, default=128)
+    assert parser.last_of_each(words.split()) == left.split()
+
+
 def test_resume_refuses_what_may_not_change(train, refused, tmp_path):
     run = train(*TINY_GBN)
     refused('--resume', str(run), '--b', '32', words=('batch_size', '16', '32'))

@@ -165,7 +165,7 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
         raise UserError(f'--resume {flags.resume}: that run was made by {stored["script"]}, not by {parser.prog}')
     if not flags.save and flags.results_dir != parser.get_default('results_dir'):
         raise UserError(f'--results_dir {flags.results_dir}: a resumed run stays where it is; --save NEW forks it')
-    argv = stored['argv'] + given
+    argv = parser.last_of_each(stored['argv'] + given)  # which a run that goes on often would pile up
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)

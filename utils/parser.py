@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import itertools
 import math
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,6 +69,21 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> set[str]:
         """Return every declared spelling."""
         return set(self._option_string_actions)
+
+    def last_of_each(self, words: Sequence[str]) -> list[str]:
+        """Return a command line without the flags, and their values, that later ones of the same setting undo."""
+        starts = [index for index, word in enumerate(words) if index == 0 or re.match('--?[a-z]', word)]
+        pieces = [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
+        last = {self._setting(piece[0]): place for place, piece in enumerate(pieces)}
+        return [word for place in sorted(last.values()) for word in pieces[place]]
+
+    def _setting(self, argument: str) -> str:
+        """Return the name of the setting that a flag sets; the flag itself where it is unknown."""
+        name = self._declared(argument).partition('=')[0]
+        if not name.startswith('--'):  # its value may be joined to it, as in -b32
+            name = max((flag for flag in self.flags() if name.startswith(flag)), key=len, default=name)
+        action = self._option_string_actions.get(name)
+        return action.dest if action else name
 
     def _declared(self, argument: str) -> str:
         """Return the declared spelling of a flag whose hyphens and underscores differ from it."""
