@@ -176,11 +176,12 @@ def test_files_from_elsewhere(train, tmp_path, prefix, bare):
 def test_files_from_elsewhere_are_refused_in_one_line(train, tmp_path, capsys):
     run = train(*TINY_GBN)
     state = checkpoints.load_state(run / 'checkpoint.pth.tar')
-    paths = {name: tmp_path / f'{name}.pth.tar' for name in ('good', 'code', 'number', 'text')}
+    paths = {name: tmp_path / f'{name}.pth.tar' for name in ('good', 'code', 'number', 'text', 'empty')}
     torch.save(state, paths['good'])
     torch.save({'state_dict': state, 'regime': print}, paths['code'])
     torch.save(3, paths['number'])
     paths['text'].write_text('hello')
+    paths['empty'].mkdir()
     for path, flags, words in [
         (paths['good'], (), ('--model and --dataset', 'resnet and cifar10')),
         (paths['good'], MODEL, ('give --dataset',)),
@@ -189,7 +190,8 @@ def test_files_from_elsewhere_are_refused_in_one_line(train, tmp_path, capsys):
         (paths['number'], (*MODEL, *PLACE), ('not a checkpoint',)),
         (paths['text'], (*MODEL, *PLACE), ('damaged',)),
         (tmp_path / 'none', (*MODEL, *PLACE), ('no such run or checkpoint', str(tmp_path))),
-        (tmp_path, (*MODEL, *PLACE), ('no such checkpoint file',)),
+        (paths['empty'], (*MODEL, *PLACE), ('no such checkpoint file',)),
+        (tmp_path, (*MODEL, *PLACE), ('a folder of runs', str(run))),
     ]:
         assert evaluate.main(['-e', str(path), *flags, '--results_dir', str(tmp_path / 'out')]) == 2
         lines = capsys.readouterr().err.splitlines()
