@@ -66,7 +66,7 @@ class PublishedRun:
 
     @torch.no_grad()
     def accuracy(self, dataset) -> float:
-        """Return the percentage of a test set that it classifies rightly, by running statistics."""
+        """Return the percentage of a test set that it classifies correctly, by running statistics."""
         dataset.transform = _test_transform(dataset.input_shape)
         self._model.eval()
         num_right = 0
@@ -100,15 +100,16 @@ class PublishedRun:
     def _update(self, inputs: torch.Tensor, targets: torch.Tensor) -> None:
         inputs, targets = (each.to(self._device, non_blocking=True) for each in (inputs, targets))
         num_chunks = self._batch_size // self._chunk_size
+        chunks = inputs.chunk(num_chunks)  # fewer, of another size, where the batch is short
         self._optimizer.zero_grad()
-        for chunk, labels in zip(inputs.chunk(num_chunks), targets.chunk(num_chunks), strict=True):
+        for chunk, labels in zip(chunks, targets.chunk(num_chunks), strict=True):
             logits = self._model(chunk)
             loss = F.cross_entropy(logits, labels)
             top = logits.detach().topk(5, dim=1).indices == labels.unsqueeze(1)
             loss.item(), top[:, 0].sum().item(), top.sum().item()
             loss.backward()
         for parameter in self._model.parameters():
-            parameter.grad /= num_chunks
+            parameter.grad /= len(chunks)
         nn.utils.clip_grad_norm_(self._model.parameters(), CLIP)
         self._optimizer.step()
 

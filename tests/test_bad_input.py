@@ -186,7 +186,7 @@ def test_a_damaged_checkpoint_names_those_beside_it(train, refused):
 
 def test_an_end_before_what_is_done(train, refused):
     run = train(*TINY, '--epochs', '2', '-mb', '4')
-    refused('--resume', str(run), '--epochs', '1', words=('done there are 2 epochs', '--epochs 1', 'take more'))
+    refused('--resume', str(run), '--epochs', '1', words=('has done 2 epochs', '--epochs 1', 'give more'))
 
 
 def test_weights_to_begin_with_may_be_named_by_their_run(train, capsys):

@@ -68,8 +68,8 @@ def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
     if num_epochs < least:
         begun = f' and {counted(start["partial"]["num_steps"], "update")}' if start.get('partial') else ''
         raise ValueError(
-            f'--resume {config.resume}: done there are {counted(start["epoch"], "epoch")}{begun}, more than the '
-            f'{num_epochs} of --epochs {config.epochs}: leave that out or take more'
+            f'--resume {config.resume} has done {counted(start["epoch"], "epoch")}{begun}, more than the {num_epochs} '
+            f'that --epochs {config.epochs} makes: leave it out or give more'
         )
 
 
@@ -196,7 +196,7 @@ def check_forward(
     except Exception as error:  # whatever a network or its layers may raise
         what, size = f'{type(error).__name__}: {error}'.splitlines()[0], len(inputs)
         raise ValueError(
-            f'{config.model} cannot train on {size} example{"s" * (size > 1)} of shape {tuple(inputs.shape[1:])} from '
+            f'{config.model} cannot train on {counted(size, "example")} of shape {tuple(inputs.shape[1:])} from '
             f'{config.dataset} at a time: {what}'
         ) from error
     if logits.ndim != 2 or logits.shape[1] < num_classes:

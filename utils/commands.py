@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import functools
 import hashlib
-import itertools
 import re
 from collections.abc import Collection, Sequence
 
 from utils.config import FREE_ON_RESUME
 from utils.errors import UserError
 from utils.flags import DATASET, add_ghost_args, build_parser
-from utils.parser import Parser
+from utils.parser import Parser, split_flags
 from utils.swap_flags import add_swap_args
 
 SCRIPTS = ('main_normal.py', 'main_gbn.py', 'main_swap.py')
@@ -60,9 +59,8 @@ def place_words(script: str, words: Sequence[str]) -> tuple[str, ...]:
 
 def select_words(script: str, words: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
     """Return those flags of a training command, with their values, that set these settings, as they are written."""
-    starts = [index for index, word in enumerate(words) if re.match('--?[a-z]', word)]
-    pieces = [tuple(words[start:end]) for start, end in itertools.pairwise([*starts, len(words)])]
-    return tuple(word for piece in pieces if given_flags(script, piece).keys() <= {*names} for word in piece)
+    pieces = (piece for piece in split_flags(words) if given_flags(script, piece).keys() <= {*names})
+    return tuple(word for piece in pieces for word in piece)
 
 
 def name_suffix(settings: dict[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""The files of a run folder, the columns of its tables, a variable for its suite; the names are a contract."""
+"""The files of a run folder, the columns of its tables, the variables of its suite; the names are a contract."""
 
 from __future__ import annotations
 

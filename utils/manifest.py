@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy
 import torch
 
+from utils.wording import counted
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -37,7 +39,7 @@ def describe_device(device: torch.device) -> str:
     if device.type == 'cuda':
         return f'{device}, {torch.cuda.get_device_name(device)}'
     num_threads = torch.get_num_threads()
-    return f'cpu, {num_threads} thread{"s" * (num_threads != 1)}, {cpu_name()}'
+    return f'cpu, {counted(num_threads, "thread")}, {cpu_name()}'
 
 
 def cpu_name() -> str:

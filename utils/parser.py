@@ -25,6 +25,12 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         return text if silent or action.default is argparse.SUPPRESS else f'{text} (default: %(default)s)'
 
 
+def split_flags(words: Sequence[str]) -> list[Sequence[str]]:
+    """Split a command line before each flag, so that each piece is a flag with its values."""
+    starts = [index for index, word in enumerate(words) if index == 0 or re.match('--?[a-z]', word)]
+    return [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
+
+
 class Parser(argparse.ArgumentParser):
     """Parse flags in either spelling (`--lr_bb_fix`, `--lr-bb-fix`); refuse prefixes, name the nearest flags.
 
@@ -72,8 +78,7 @@ class Parser(argparse.ArgumentParser):
 
     def last_of_each(self, words: Sequence[str]) -> list[str]:
         """Return a command line without the flags, and their values, that later ones of the same setting undo."""
-        starts = [index for index, word in enumerate(words) if index == 0 or re.match('--?[a-z]', word)]
-        pieces = [words[start:end] for start, end in itertools.pairwise([*starts, len(words)])]
+        pieces = split_flags(words)
         last = {self._setting(piece[0]): place for place, piece in enumerate(pieces)}
         return [word for place in sorted(last.values()) for word in pieces[place]]
 

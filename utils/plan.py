@@ -132,7 +132,7 @@ def _describe_data(experiment: Experiment) -> str:
 
 
 def _describe_reader(num_workers: int) -> str:
-    return f'read by {num_workers} worker{"s" * (num_workers > 1)}' if num_workers else 'read by this process'
+    return f'read by {counted(num_workers, "worker")}' if num_workers else 'read by this process'
 
 
 def _describe_batch(experiment: Experiment) -> str:
@@ -148,7 +148,7 @@ def _describe_batch(experiment: Experiment) -> str:
     pieces = f'{num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
     if experiment.micro_batch_size is None:
         pieces = 'the fewest micro-batches that fit into memory (auto)'
-    pieces = f'{ranks.size} rank{"s" * (ranks.size > 1)} x {pieces}'
+    pieces = f'{counted(ranks.size, "rank")} x {pieces}'
     return f'{first}{batch:,} = {pieces}; {ghosts}'
 
 

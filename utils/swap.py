@@ -265,7 +265,7 @@ def _find_damage(parent: Path, name: str, *, epochs_before: int = 0, num_epochs:
     expected = checkpoints.load_state(parent / layout.INITIAL)
     if not rows == epoch - epochs_before == (num_epochs or rows) > 0:
         of = f' of {num_epochs}' if num_epochs else ''
-        return f'{folder} holds {min(epoch - epochs_before, rows)}{of}, though it says that it is done'
+        return f'{folder} holds {min(epoch - epochs_before, rows)}{of} epochs, though it says that it is done'
     if run.results[list(SCORES)].isna().any(axis=None):
         return f'{folder / layout.RESULTS} has scores that are no numbers'
     if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in expected.items()}:

@@ -87,6 +87,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Legend:
+    """The key of one chart, as HTML; a long one stands below its chart."""
+
+    html: str
+    is_long: bool
+
+
+@dataclass(frozen=True)
 class Chart:
     """A titled figure and what its controls offer.
 
@@ -98,7 +106,7 @@ class Chart:
         log_x: whether its log axis is shown at first.
         y_scales: scales of the y axis, 'linear', 'log' or both, best first.
         notes: sentences below it.
-        legend: HTML of its key, above it; below it where it is long.
+        legend: its key.
     """
 
     title: str
@@ -108,12 +116,13 @@ class Chart:
     log_x: bool
     y_scales: tuple[str, ...]
     notes: Sequence[str] = ()
-    legend: str = ''
+    legend: Legend | None = None
 
 
 def line_chart(
     title: str, looks: Sequence[Look], points: pd.DataFrame, *, x_labels: Mapping[str, str], x: str, y_label: str,
-    log_x: bool = False, y_scales: Sequence[str] | None = None, parts: Sequence[str] = (), legend: str = '',
+    log_x: bool = False, y_scales: Sequence[str] | None = None, parts: Sequence[str] = (),
+    legend: Legend | None = None,
 ) -> Chart | None:  # fmt: skip
     """Return a chart of curves, or None where no point has a value.
 
@@ -127,7 +136,7 @@ def line_chart(
         log_x: begin with a log x axis.
         y_scales: for the y axis; by default those that suit the values.
         parts: any of 'bands' and 'bars', one deviation to either side, and 'marks' at the points of short curves.
-        legend: HTML above the chart.
+        legend: its key.
     """
     y = points['mean'].to_numpy(dtype=float)
     if not np.isfinite(y).any():
@@ -181,14 +190,15 @@ def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str
     return f'<div class="key"><div>\n{buttons}</div>{every}</div>'
 
 
-def legend(looks: Sequence[Look], *, marked: bool = False) -> str:
+def legend(looks: Sequence[Look], *, marked: bool = False) -> Legend:
     """Return a legend of one chart, which hides nothing.
 
     Args:
         marked: whether the swatches show the marks of the points too.
     """
     entries = ''.join(f'<span>{_swatch(look, marked)}<span>{breakable(look.name)}</span></span>' for look in looks)
-    return f'<div class="legend{" many" if len(looks) > LONG_LEGEND else ""}">{entries}</div>'
+    is_long = len(looks) > LONG_LEGEND
+    return Legend(f'<div class="legend{" many" if is_long else ""}">{entries}</div>', is_long)
 
 
 def embed(charts: Sequence[Chart]) -> tuple[str, list[str]]:
@@ -330,13 +340,14 @@ def _chart_html(name: str, chart: Chart, div: str) -> str:
         controls += _checkbox('log-y', 'log y', chart.y_scales[0] == 'log')
     controls += '<button type="button" class="save">Save SVG</button>'
     notes = ''.join(f'<p class="soft">{text(note)}</p>' for note in chart.notes)
-    label, is_long = text(chart.x_labels[chart.x]), 'legend many' in chart.legend
+    label = text(chart.x_labels[chart.x])
+    key_html = chart.legend.html if chart.legend else ''
+    above, below = ('', key_html) if chart.legend and chart.legend.is_long else (key_html, '')
     return (
         f'<section class="chart" data-root="{name}" data-x="{chart.x}" data-x-label="{label}" '
         f'data-log-x="{str(chart.log_x).lower()}" data-log-y="{str(chart.y_scales[0] == "log").lower()}">'
         f'<h3>{text(chart.title)}</h3><div class="picks">{controls}</div>'
-        f'{chart.legend if not is_long else ""}<div class="plot">{div}</div>{chart.legend if is_long else ""}{notes}'
-        '</section>\n'
+        f'{above}<div class="plot">{div}</div>{below}{notes}</section>\n'
     )
 
 

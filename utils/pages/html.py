@@ -115,8 +115,8 @@ def table(
     style = 'stack sortable' if sortable else 'stack'
     lines = ''.join(f'<tr>{cells}</tr>\n' for cells in body)
     whole = f'<table class="{style}"><thead><tr>{head}</tr></thead><tbody>\n{lines}</tbody></table>'
-    kind = 'scroll tall" tabindex="0' if len(rows) > TALL_TABLE else 'scroll'
-    return f'<div class="{kind}">{whole}</div>'
+    attributes = 'class="scroll tall" tabindex="0"' if len(rows) > TALL_TABLE else 'class="scroll"'
+    return f'<div {attributes}>{whole}</div>'
 
 
 def _heading(name: str, kind: str, sortable: bool) -> str:

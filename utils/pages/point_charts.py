@@ -23,7 +23,7 @@ def point_chart(plot: PointPlot, looks: Mapping[str, Look]) -> Chart | None:
     chart = line_chart(
         plot.title, shown, plot.points, x_labels={plot.x: plot.x_label}, x=plot.x, y_label=plot.y_label,
         log_x=plot.log_base is not None, parts=('bars', 'marks'),
-        legend=legend(different, marked=True) if len(different) > 1 else '',
+        legend=legend(different, marked=True) if len(different) > 1 else None,
     )  # fmt: skip
     if chart and plot.has_ticks:
         use_ticks(chart, sorted(plot.points[plot.x].unique()))
