@@ -24,18 +24,21 @@ def test_long_names_are_broken_between_words_and_prose_stays():
     assert breakable('<script>_and_<more>') == '&lt;script&gt;_<wbr>and_<wbr>&lt;more&gt;'
 
 
-def test_training_and_validation_begin_on_one_scale(tmp_path):
-    run = write_run(tmp_path / 'a', errors=(60.0, 20.0, 3.0))
+@pytest.mark.parametrize(('errors', 'last', 'scales'), [
+    ((60.0, 20.0, 3.0), 0.1, ('true', 'true')), ((60.0, 20.0, 1.0), 0, ('true', 'false')),
+])  # fmt: skip
+def test_training_and_validation_begin_on_one_scale_unless_zeros_would_decide_it(tmp_path, errors, last, scales):
+    run = write_run(tmp_path / 'a', errors=errors)
     path = run / 'results.csv'
     header, *rows = path.read_text().splitlines()
     place = header.split(',').index('train_error1')
     rows = [row.split(',') for row in rows]
-    for row, error in zip(rows, (60, 5, 0.1), strict=True):  # spans decades, as that of the validation does not
+    for row, error in zip(rows, (60, 5, last), strict=True):
         row[place] = str(error)
     path.write_text('\n'.join([header, *map(','.join, rows), '']))
     page = comparison(tmp_path).read_text()
     is_log = {title: log for log, title in re.findall(r'data-log-y="(.*?)"><h3>(.*?)</h3>', page)}
-    assert is_log['Validation error@1'] == is_log['Training error@1'] == 'true'
+    assert (is_log['Validation error@1'], is_log['Training error@1']) == scales
     assert is_log['Validation loss'] == is_log['Training loss']
 
 

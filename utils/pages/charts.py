@@ -169,6 +169,11 @@ def scales_for(values: np.ndarray) -> tuple[str, ...]:
     return ('log', 'linear') if spans_decades and len(above) == len(finite) else ('linear', 'log')
 
 
+def shared_scales(values: np.ndarray) -> tuple[str, ...] | None:
+    """Return scales for charts side by side, of all their values; None: a zero in one must not decide for the other."""
+    return scales_for(values) or None if (values[np.isfinite(values)] > 0).all() else None
+
+
 def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str:
     """Return the key that all charts share, a button for each look and its label, and buttons for all charts at once.
 

@@ -19,7 +19,7 @@ from utils.compare import Group, explain, summary_cells
 from utils.errors import UserError, suggest
 from utils.heat_maps import HeatMap
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
-from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, scales_for
+from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, shared_scales
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances
 from utils.pages.heat_map import heat_map_html
@@ -161,12 +161,12 @@ def _charts(curves: Sequence[Curve], columns: Sequence[str], x_axis: str) -> lis
 
 
 def _shared_scales(column: str, columns: Sequence[str], averages: Averages) -> tuple[str, ...] | None:
-    """Return scales for training and validation of one measure, which stand side by side; None: the column's own."""
+    """Return scales for training and validation of one measure, which stand side by side; None: each its own."""
     measure = column.removeprefix('val_').removeprefix('train_')
     alike = [name for name in (f'val_{measure}', f'train_{measure}') if name in columns]
     if column not in alike or len(alike) == 1:
         return None
-    return scales_for(pd.concat([averages.points(name)['mean'] for name in alike]).to_numpy(dtype=float)) or None
+    return shared_scales(pd.concat([averages.points(name)['mean'] for name in alike]).to_numpy(dtype=float))
 
 
 def _chart(

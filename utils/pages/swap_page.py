@@ -11,7 +11,7 @@ import pandas as pd
 
 from utils.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
 from utils.looks import COLORS, DASHES, TITLES
-from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, scales_for, use_ticks
+from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, shared_scales, use_ticks
 from utils.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
 from utils.run_files import Run, load_run
 
@@ -98,7 +98,8 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
 def _pair(columns: Sequence[str], phases: Sequence[Run], rows: pd.DataFrame) -> list[Chart | None]:
     """Return the charts of the validation and the training of one measure, on scales that suit both."""
     values = pd.concat([run.results[column] for run in phases for column in columns])
-    return [_curves(column, phases, rows, scales_for(values.to_numpy(dtype=float)) or None) for column in columns]
+    scales = shared_scales(values.to_numpy(dtype=float))
+    return [_curves(column, phases, rows, scales) for column in columns]
 
 
 def _curves(
