@@ -215,7 +215,10 @@ class Loader:
         return self._batches(epoch, bounds)
 
     def peek(self, num: int) -> MicroBatch:
-        """Return the first `num` examples of the data set as they are in epoch 0, and read no others."""
+        """Return the first `num` examples of the data set, or all, as they are in epoch 0, and read no others."""
+        return self._peek(min(num, self.num_examples))
+
+    def _peek(self, num: int) -> MicroBatch:
         raise NotImplementedError
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
@@ -283,8 +286,7 @@ class DeviceLoader(Loader):
         self._images = dataset.images.to(self.device)
         self._targets = _transform_targets(dataset).to(self.device)
 
-    def peek(self, num: int) -> MicroBatch:
-        """Return the first `num` examples of the data set as they are in epoch 0."""
+    def _peek(self, num: int) -> MicroBatch:
         choices = self._draw_choices(0, self.dataset.input_shape)
         indices = torch.arange(num, device=self.device)
         return self._gather(Contents(indices, None if choices is None else choices[:num], 0, 0, num), 0, num)

@@ -59,9 +59,8 @@ class StreamLoader(Loader):
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
-    def peek(self, num: int) -> MicroBatch:
-        """Return the first examples of the set, read in this process."""
-        piece = self._read_first(num)
+    def _peek(self, num: int) -> MicroBatch:
+        piece = self._read_first(num)  # in this process
         choices = self._draw_choices(0, self._image_size)
         indices = torch.arange(num, device=self.device)
         return self._finish([piece], indices, None if choices is None else choices[:num])

@@ -188,6 +188,7 @@ def test_a_look_at_the_first_examples_reads_no_others(small):
     for limit in (0, None):
         validation = loader_of(small, 'val', augment=False, limit=limit)
         assert_same(validation.peek(5), [tensor[:5] for tensor in collect(validation)])
+        assert len(validation.peek(10**6).inputs) == validation.num_examples
 
 
 def test_what_crosses_to_this_process_is_bytes(photos):

@@ -125,7 +125,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     check_ranks(config, model, ranks, device, num_examples=len(train_set))
     loaders = _build_loaders(config, model, (train_set, val_set, test_set), device, ranks)
     check_batch_norm(config, model, ranks)
-    examples = _peek(loaders.val, smallest_piece(config, loaders.train.num_examples, ranks))
+    examples = loaders.val.peek(smallest_piece(config, loaders.train.num_examples, ranks))[:2]
     num_classes = train_set.num_classes
     check_forward(config, model, criterion, examples, num_classes=num_classes, training=not config.evaluate)
     check_network(config, model, criterion, examples)
@@ -190,7 +190,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     checkpoints.load_weights(model, state, path, remedy=functools.partial(name_network, config))
     config = _resolve_augmentation(config, sets[0], model)
     train, val, test = _build_measuring_loaders(config, model, sets, device)
-    examples = _peek(val, 2)
+    examples = val.peek(2)[:2]
     check_forward(config, model, criterion, examples, num_classes=sets[0].num_classes, training=False)
     return Network(
         path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
@@ -278,11 +278,6 @@ def _build_model(config: NetworkConfig, dataset) -> nn.Module:
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
     return models.create_model(config.model, **{**context, **config.model_config})
-
-
-def _peek(loader, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    inputs, targets, _ = loader.peek(min(size, loader.num_examples))
-    return inputs, targets
 
 
 def _convert_batch_norm(config: RunConfig, model: nn.Module) -> None:

@@ -40,7 +40,7 @@ def _find_micro_batch(experiment: Experiment, limit: int) -> tuple[int, str]:
     config, ranks, device, loaders = experiment.config, experiment.ranks, experiment.device, experiment.data
     optimizer = RegimeOptimizer(experiment.model.parameters(), experiment.regime)
     optimizer.start_epoch(experiment.first_epoch)
-    inputs, targets, _ = loaders.train.peek(min(64, loaders.train.num_examples))
+    inputs, targets, _ = loaders.train.peek(64)
     workload = Workload(
         model=experiment.model, criterion=experiment.criterion, estimator=experiment.estimator, optimizer=optimizer,
         examples=(inputs, targets), eval_size=min(config.eval_batch_size, loaders.val.num_examples),

@@ -42,10 +42,10 @@ def fit_layout(config: RunConfig, model: nn.Module, device: torch.device, stored
         log.warning('%s has no effect: %s has no convolutions of images', flag, config.model)
     if is_last:
         use_channels_last(model)
-    if device.type == 'cpu' and config.amp in COST_WITHOUT_UNITS and cpu_has_units(config.amp) is False:
-        cost = COST_WITHOUT_UNITS[config.amp]
-        log.warning('--amp %s: this processor has no units for it; without them it took %s', config.amp, cost)
     if config.amp != 'off':
+        if device.type == 'cpu' and cpu_has_units(config.amp) is False:
+            cost = COST_WITHOUT_UNITS[config.amp]
+            log.warning('--amp %s: this processor has no units for it; without them it took %s', config.amp, cost)
         use_half_precision(model, config.amp)
     return dataclasses.replace(config, channels_last=is_last)
 
