@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from utils.errors import command
+from utils.command import command
 from utils.parser import Parser, real
 
 

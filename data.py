@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from utils.errors import suggest
+from utils.messages import suggest
 
 _MODULES = {
     'cifar10': 'datasets.cifar',

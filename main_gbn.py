@@ -8,8 +8,8 @@ import sys
 
 from data import list_datasets
 from models import list_models
+from utils.command import command
 from utils.config import parse_config
-from utils.errors import command
 from utils.flags import add_ghost_args, build_parser
 
 

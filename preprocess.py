@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 
 from utils import pixels
-from utils.errors import suggest
+from utils.messages import suggest
 from utils.seeding import isolated_rng
 
 

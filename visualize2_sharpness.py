@@ -12,7 +12,7 @@ from analysis.landscape_flags import build_directions_parser
 from data import list_datasets
 from models import list_models
 from utils.analysis_flags import network_config
-from utils.errors import command
+from utils.command import command
 
 
 @command

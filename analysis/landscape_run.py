@@ -18,7 +18,8 @@ from pathlib import Path
 from analysis.landscape import Around, Between, statistics
 from utils.batch_norm import check_batches
 from utils.checkpoint import load_file
-from utils.errors import UserError, user_errors
+from utils.command import user_errors
+from utils.errors import UserError
 from utils.files import write_atomically
 from utils.forward import score
 from utils.landscape_figure import write_landscape_figure

@@ -18,7 +18,7 @@ import numpy as np
 
 from analysis.diffusion import r_squared
 from analysis.objective import open_objective
-from utils.errors import user_errors
+from utils.command import user_errors
 from utils.network import Network
 from utils.progress import EvaluationProgress
 from utils.rows import RowFile

@@ -18,7 +18,8 @@ from analysis.box import check_subspace
 from analysis.hessian import check_num_eigenvalues, estimate_trace, top_eigenvalues
 from analysis.objective import NUM_JITTERS, NetworkObjective, open_objective
 from analysis.sharpness import epsilon_sharpness
-from utils.errors import UserError, user_errors
+from utils.command import user_errors
+from utils.errors import UserError
 from utils.network import Network
 from utils.progress import EvaluationProgress
 from utils.seeding import derive_seed

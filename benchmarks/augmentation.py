@@ -26,7 +26,7 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     stepper,
 )
-from utils.errors import command  # noqa: E402
+from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
 

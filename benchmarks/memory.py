@@ -35,8 +35,9 @@ from benchmarks.workload import (  # noqa: E402
     workload_of,
 )
 from datasets.memory import free_memory  # noqa: E402
+from utils.command import command, user_errors  # noqa: E402
 from utils.device import choose_device  # noqa: E402
-from utils.errors import UserError, command, user_errors  # noqa: E402
+from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, real, whole  # noqa: E402
 from utils.pass_size import fit_micro_batch  # noqa: E402
 

@@ -27,7 +27,7 @@ from benchmarks.workload import (  # noqa: E402
     stepper,
 )
 from utils.averaging import settle  # noqa: E402
-from utils.errors import command  # noqa: E402
+from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.trainer import evaluate  # noqa: E402
 

@@ -19,8 +19,9 @@ import torch
 
 from benchmarks.machine import Limits, measure_limits
 from utils import manifest
+from utils.command import user_errors
 from utils.device import choose_device
-from utils.errors import UserError, user_errors
+from utils.errors import UserError
 from utils.parser import Parser
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -20,9 +20,10 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from utils.errors import UserError, command  # noqa: E402
+from utils.command import command  # noqa: E402
+from utils.errors import UserError  # noqa: E402
+from utils.messages import counted  # noqa: E402
 from utils.parser import Parser  # noqa: E402
-from utils.wording import counted  # noqa: E402
 
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
@@ -218,7 +219,7 @@ def _suite_command(row: str) -> tuple[str, ...]:
     Raises:
         UserError: there is no such suite, or it has no such row.
     """
-    from utils.errors import suggest
+    from utils.messages import suggest
     from utils.suite import find_suite
 
     suite, _, name = row.partition('/')

@@ -29,7 +29,7 @@ from benchmarks.workload import (  # noqa: E402
     stepper,
     workload_of,
 )
-from utils.errors import command  # noqa: E402
+from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 WARM_UP = 5

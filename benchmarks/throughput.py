@@ -37,7 +37,7 @@ from benchmarks.workload import (  # noqa: E402
     stepper,
     workload_of,
 )
-from utils.errors import command  # noqa: E402
+from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
 from utils.speed import describe_speed  # noqa: E402

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from data import list_datasets
 from models import list_models
+from utils.command import user_errors
 from utils.config import parse_config
 from utils.distributed import ALONE, Ranks
-from utils.errors import user_errors
 from utils.experiment import build_experiment
 from utils.flags import add_ghost_args, build_parser
 from utils.parallel import Parallel

@@ -23,10 +23,9 @@ import torch
 from datasets.arrays import ArrayDataset
 from datasets.aside import Aside
 from utils.distributed import ALONE, Ranks
-from utils.errors import suggest
+from utils.messages import counted, suggest
 from utils.seeding import make_generator
 from utils.splits import split_evenly
-from utils.wording import counted
 
 if TYPE_CHECKING:
     from preprocess import Transform

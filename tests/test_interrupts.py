@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, read_json, read_rows
 from tests.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
 from utils import checkpoint as checkpoints
-from utils.errors import command
+from utils.command import command
 from utils.interrupts import SIGNALS, stop_requests
 from utils.trainer import Trainer
 

@@ -16,8 +16,8 @@ from datasets.stream import StreamLoader
 from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from utils import distributed
 from utils.distributed import Ranks
+from utils.errors import Interrupted
 from utils.gradients import create_estimator
-from utils.interrupts import Interrupted
 from utils.optim import RegimeOptimizer
 from utils.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
 from utils.regime import Regime

@@ -18,9 +18,9 @@ from utils.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
 from utils.distributed import ALONE, Ranks
 from utils.errors import UserError
+from utils.messages import counted
 from utils.regime import Regime
 from utils.stored import run_of, stored_settings
-from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 # Settings that decide which weights fit.

@@ -83,7 +83,7 @@ def differences(before: dict[str, object], now: dict[str, object]) -> str:
 
 @functools.cache
 def _parser(script: str) -> Parser:
-    """Build the parser of a script, so that it returns only what is given and raises instead of ending the process."""
+    """Build the parser of a script, so that it returns only what is given."""
     parser = build_parser(None, [], [], prog=script)
     if script != 'main_normal.py':
         add_ghost_args(parser, default=128)
@@ -94,12 +94,7 @@ def _parser(script: str) -> Parser:
         action.default = argparse.SUPPRESS
         if action.dest == 'model':
             action.type = str  # the list of networks is not known here
-    parser.error = _refuse
     return parser
-
-
-def _refuse(message: str) -> None:
-    raise UserError(message)
 
 
 def _readable(name: str, value: object) -> str:

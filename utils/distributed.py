@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.errors import DivergedError, OtherRankError, UserError
-from utils.interrupts import Interrupted
+from utils.errors import DivergedError, Interrupted, OtherRankError, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -57,15 +56,25 @@ class Ranks:
 ALONE = Ranks()
 
 
+def world_size() -> str:
+    """Return how many ranks there are, as torchrun says it, which may be no number; 1 without it."""
+    return os.environ.get('WORLD_SIZE') or '1'
+
+
+def is_first_rank() -> bool:
+    """Tell whether this process prints: it is alone, or the first of the ranks that torchrun started."""
+    return world_size() == '1' or (os.environ.get('RANK') or '0') == '0'
+
+
 def from_environment() -> Ranks:
     """Return which rank this process is, from what torchrun sets; one alone without it.
 
     Raises:
         UserError: variables that contradict each other.
     """
-    texts = {name: os.environ.get(name) or '' for name in NAMES}
-    if texts['WORLD_SIZE'] in ('', '1'):
+    if world_size() == '1':
         return ALONE
+    texts = {name: os.environ.get(name) or '' for name in NAMES}
     missing = [name for name in (*NAMES, 'MASTER_ADDR', 'MASTER_PORT') if not os.environ.get(name)]
     if missing:
         raise UserError(f'WORLD_SIZE={texts["WORLD_SIZE"]}, but {missing[0]} is not set: start the ranks with torchrun')

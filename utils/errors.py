@@ -1,24 +1,6 @@
-"""Errors that a user can cause: one line, one exit status, no traceback."""
+"""The exceptions of the project, and no more; utils.command says how each of them ends a command."""
 
 from __future__ import annotations
-
-import contextlib
-import difflib
-import errno
-import functools
-import os
-import sys
-from collections.abc import Callable, Iterable, Iterator
-
-from utils.interrupts import Interrupted, ending_by_signal
-from utils.logs import is_first_rank, start_logging
-
-EXIT_USER_ERROR = 2
-EXIT_DIVERGED = 3
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: a signal stopped it, the same command or --resume goes on
-EXIT_KILLED = 130  # 128 + SIGINT, as shells report it: the second Ctrl-C
-EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
-REQUIRED = ('torch', 'torchvision', 'numpy', 'pandas', 'bokeh', 'scipy', 'sklearn', 'tqdm', 'matplotlib')
 
 
 class UserError(ValueError):
@@ -49,89 +31,5 @@ class OtherRankError(RuntimeError):
         self.status, self.is_told = status, is_told
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Name the nearest known words, then all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    hint = f'did you mean {" or ".join(near)}? ' if near else ''
-    return f'{hint}known: {", ".join(names)}'
-
-
-@contextlib.contextmanager
-def user_errors() -> Iterator[None]:
-    """Turn a ValueError of the enclosed set-up into a UserError, so that it ends as one line."""
-    try:
-        yield
-    except UserError:
-        raise
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    except MemoryError as error:
-        raise UserError(f'not enough memory for these sizes ({error})') from error
-
-
-def command(main: Callable[..., int]) -> Callable[..., int]:
-    """Make an entry function return its exit status and print what a user caused as one line.
-
-    Args:
-        main: takes argv and returns an exit status; may raise UserError (status 2), DivergedError
-            (status 3), OtherRankError (status of that rank), SystemExit from argparse, Interrupted (status 75) or
-            KeyboardInterrupt (status 130). A signal raises Interrupted in it, unless it says otherwise by
-            utils.interrupts.stop_requests.
-    """
-
-    @functools.wraps(main)
-    def wrapped(argv: list[str] | None = None) -> int:
-        start_logging()
-        try:
-            with ending_by_signal():
-                return main(argv)
-        except SystemExit as stop:
-            return int(stop.code or 0)
-        except UserError as error:
-            return _fail(str(error), EXIT_USER_ERROR)
-        except OtherRankError as error:
-            return error.status if error.is_told else _fail(str(error), error.status)
-        except DivergedError as error:
-            return _fail(str(error), EXIT_DIVERGED)
-        except Interrupted as stop:
-            return _fail(str(stop), EXIT_INTERRUPTED, label='stopped')
-        except KeyboardInterrupt:
-            return _fail('interrupted', EXIT_KILLED)
-        except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
-            sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
-            return EXIT_BROKEN_PIPE
-        except ModuleNotFoundError as error:
-            if error.name not in REQUIRED:
-                raise
-            remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
-            return _fail(f'{sys.executable} has no package {error.name}: {remedy}', EXIT_USER_ERROR)
-        except Exception as error:  # a fault of the program: its traceback follows
-            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
-                return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)
-            announced(f'{type(error).__name__}: {error}', 1)
-            raise
-
-    return wrapped
-
-
-def _fail(message: str, status: int, *, label: str = 'error') -> int:
-    line = announced(message, status)
-    if line and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
-        print(f'{label}: {line}', file=sys.stderr)
-    return status
-
-
-def announced(message: str, status: int) -> str:
-    """Tell the other ranks, where there are some, that this one ends.
-
-    Returns:
-        The line to print, with the rank that it comes from; empty for what all of them say and the first one prints.
-    """
-    line = ' '.join(message.split())
-    if (os.environ.get('WORLD_SIZE') or '1') == '1':
-        return line
-    from utils.distributed import announce_failure  # which imports this file
-
-    rank = '' if is_first_rank() else f'rank {os.environ.get("RANK")}: '
-    return f'{rank}{line}' if announce_failure(line, status) else ''
+class Interrupted(KeyboardInterrupt):
+    """Tell which signal ended the work, where that left it and what goes on from there."""

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from utils.layout import CONDITIONS
+from utils.messages import counted
 from utils.meters import Scores, ScoreSums
 from utils.network import Network
 from utils.perturbation import perturbed
 from utils.progress import EvaluationProgress
 from utils.rows import RowFile
 from utils.seeding import make_generator
-from utils.wording import counted
 
 FILE = 'evaluation.csv'
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')

@@ -34,10 +34,10 @@ from utils.checks import (
     smallest_piece,
     warn_of_useless_workers,
 )
+from utils.command import user_errors
 from utils.config import MeasureConfig, NetworkConfig, RunConfig
 from utils.device import choose_device, keep_freed_memory
 from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
-from utils.errors import user_errors
 from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.methods import build_average, build_estimator, check_network, set_dropout

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError, suggest
+from utils.errors import UserError
+from utils.messages import counted, suggest
 from utils.names import cut
 from utils.run_files import Run, seedless
-from utils.wording import counted
 
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
 PLACE_SETTINGS = (

@@ -12,13 +12,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from utils.logs import is_first_rank
+from utils.distributed import is_first_rank
+from utils.errors import Interrupted
 
 SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
-
-
-class Interrupted(KeyboardInterrupt):
-    """Tell which signal ended the work, where that left it and what goes on from there."""
 
 
 class StopRequest:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from pathlib import Path
+
+from utils.distributed import is_first_rank
 
 log = logging.getLogger('bigbatch')
 
@@ -44,11 +45,6 @@ class _FileHandler(logging.FileHandler):
     def close(self) -> None:
         with contextlib.suppress(OSError):
             super().close()
-
-
-def is_first_rank() -> bool:
-    """Tell whether this process prints: it is alone, or the first of the ranks that torchrun started."""
-    return (os.environ.get('WORLD_SIZE') or '1') == '1' or (os.environ.get('RANK') or '0') == '0'
 
 
 def start_logging() -> None:

@@ -15,9 +15,9 @@ from utils.gradients.base import Estimator
 from utils.gradients.gradient_noise import loss_of_each
 from utils.gradients.relu_noise import calls_relu
 from utils.gradients.smoothout import strength_factor
+from utils.messages import counted
 from utils.method_config import gradient_noise_sigma
 from utils.perturbation import quiet_names
-from utils.wording import counted
 
 
 def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:

@@ -27,9 +27,9 @@ from utils.gradients.base import Estimator
 from utils.gradients.copies import AdaptGradNorm
 from utils.gradients.noise_scale import NoiseScaleGradient
 from utils.gradients.plain import PlainGradient
+from utils.messages import counted
 from utils.optim import RegimeOptimizer
 from utils.weights import restored
-from utils.wording import counted
 
 SHARE_FOR_PASSES = 0.8  # of what is free: the rest is for fragments, libraries and other programs
 SMALL, LARGE = 8, 512  # examples that measurements on a CPU begin and end with, in whole ghosts

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from utils.errors import suggest
+from utils.messages import suggest
 from utils.quick_start import make_update, spare_compiler
 from utils.regime import SHARED_SETTINGS, Regime
 

@@ -1,4 +1,4 @@
-"""The argument parser of every script: one-line errors, both spellings of a flag, no abbreviations."""
+"""The argument parser of every script: errors that are raised, both spellings of a flag, no abbreviations."""
 
 from __future__ import annotations
 
@@ -6,14 +6,27 @@ import argparse
 import ast
 import itertools
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from utils.errors import announced, suggest
+from utils.distributed import world_size
+from utils.errors import UserError
+from utils.messages import suggest
+
+
+class UsageError(UserError):
+    """Say what is wrong with a command line.
+
+    Attributes:
+        prog: the script that it was given to.
+    """
+
+    def __init__(self, message: str, prog: str):
+        super().__init__(message)
+        self.prog = prog
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -61,16 +74,15 @@ class Parser(argparse.ArgumentParser):
             self.error(f'unknown flag {flags[0]}: {self._suggest_flag(flags[0])}')
         if unknown:
             self.error(f'unexpected argument {unknown[0]!r}: a value belongs to the flag before it')
-        if not self._takes_ranks and (os.environ.get('WORLD_SIZE') or '1') != '1':
-            self.error(f'{os.environ["WORLD_SIZE"]} ranks (WORLD_SIZE) would do the same: start it without torchrun')
+        if not self._takes_ranks and world_size() != '1':
+            self.error(f'{world_size()} ranks (WORLD_SIZE) would do the same: start it without torchrun')
         return parsed
 
     def error(self, message: str) -> NoReturn:
         if message.endswith('expected one argument'):
             flag = message.split(':')[0].split('/')[-1].split()[-1]
             message += f'; one that begins with "-" is joined to it by "=": {flag}=-1'
-        line = announced(message, 2)
-        self.exit(2, f'{self.prog}: error: {line}\n' if line else None)
+        raise UsageError(message, self.prog)
 
     def flags(self) -> set[str]:
         """Return every declared spelling."""

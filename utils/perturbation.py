@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.batch_norm import batch_norms
-from utils.errors import suggest
+from utils.messages import suggest
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from utils.batch_norm import has_batch_norm
 from utils.config import RunConfig
 from utils.distributed import ALONE, Ranks
 from utils.gradients.base import Estimator
+from utils.messages import counted
 from utils.method_config import gradient_noise_sigma
 from utils.optim import RegimeOptimizer
 from utils.regime import Regime
@@ -20,7 +21,6 @@ from utils.speed import describe_speed
 from utils.speed_config import AUTO
 from utils.stopping import StopRule
 from utils.stored import run_of
-from utils.wording import counted
 
 
 @dataclass(frozen=True)

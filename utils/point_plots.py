@@ -16,10 +16,10 @@ import pandas as pd
 
 from utils.errors import UserError
 from utils.groups import Group, varying_between
+from utils.messages import counted
 from utils.run_files import Run
 from utils.sharpness_table import SHARPNESS
 from utils.tables import Section, spread_text
-from utils.wording import counted
 
 FEWEST = 3  # places on the x axis that make a plot
 MOST_SAID = 2  # settings of a family of which it is said that it lacks them; with more, only those that it has

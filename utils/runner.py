@@ -18,10 +18,11 @@ from utils import checkpoint as checkpoints
 from utils import layout, manifest, results, run_folder, seeding
 from utils.averaging import settle
 from utils.distributed import naming_failed_rank
-from utils.errors import DivergedError, OtherRankError, UserError
+from utils.errors import DivergedError, Interrupted, OtherRankError, UserError
 from utils.files import naming_file
-from utils.interrupts import Interrupted, StopRequest, stop_requests
+from utils.interrupts import StopRequest, stop_requests
 from utils.logs import log_to_file
+from utils.messages import counted
 from utils.parallel import Parallel, has_idle_parameters
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
@@ -30,7 +31,6 @@ from utils.run_lock import RunLock
 from utils.stored import checkpoint_of, read_config_json, run_of
 from utils.tensorboard import TensorBoardExport
 from utils.trainer import EpochReport, PartialEpoch, Trainer, evaluate
-from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 

@@ -8,9 +8,9 @@ from torch import nn
 
 from utils.config import RunConfig
 from utils.fast_paths import loss_scaler
+from utils.messages import counted
 from utils.optim import RegimeOptimizer, check_regime, override_regime
 from utils.regime import Regime, epoch_factor, lr_factor
-from utils.wording import counted
 
 log = logging.getLogger('bigbatch')
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.commands import MEASURING, SCRIPTS, given_flags, name_suffix, place_words, settings_of
-from utils.errors import UserError, suggest
+from utils.errors import UserError
+from utils.messages import suggest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SUITES = PROJECT / 'experiments'

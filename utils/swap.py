@@ -23,10 +23,10 @@ import torch
 from utils import checkpoint as checkpoints
 from utils import layout, manifest, run_folder, run_lock
 from utils.averaging import WeightAverage, settle
+from utils.command import EXIT_DIVERGED, user_errors
 from utils.distributed import Ranks, from_environment, hear_from_first, meet
-from utils.errors import EXIT_DIVERGED, UserError, user_errors
+from utils.errors import Interrupted, UserError
 from utils.experiment import build_experiment
-from utils.interrupts import Interrupted
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
 from utils.plots import write_run_page

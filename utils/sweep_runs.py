@@ -18,13 +18,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.errors import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED, UserError
-from utils.interrupts import Interrupted, stop_requests
+from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
+from utils.errors import Interrupted, UserError
+from utils.interrupts import stop_requests
 from utils.layout import JOBS_VARIABLE, STARTED_VARIABLE, num_sharing
+from utils.messages import counted
 from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
-from utils.wording import counted
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep

@@ -12,9 +12,9 @@ from utils.commands import differences, settings_of
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.layout import RESULTS
+from utils.messages import counted
 from utils.stored import checkpoint_of, read_config_json
 from utils.suite import PlannedRun
-from utils.wording import counted
 
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds
 

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.distributed import sum_over_ranks
-from utils.errors import DivergedError
+from utils.errors import DivergedError, Interrupted
 from utils.forward import score
-from utils.interrupts import Interrupted
 from utils.meters import Scores, ScoreSums
 from utils.optim import RegimeOptimizer
 from utils.parallel import Parallel

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import importlib
 
-from utils.errors import suggest
 from utils.gradients.base import Estimator
+from utils.messages import suggest
 
 ESTIMATORS = {
     'plain': ('utils.gradients.plain', 'PlainGradient'),

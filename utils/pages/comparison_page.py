@@ -16,9 +16,10 @@ import pandas as pd
 from bokeh.core.enums import NamedColor
 
 from utils.compare import Group, explain, summary_cells
-from utils.errors import UserError, suggest
+from utils.errors import UserError
 from utils.heat_maps import HeatMap
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.messages import counted, suggest
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, shared_scales
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances
@@ -28,7 +29,6 @@ from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
 from utils.run_files import Run
 from utils.tables import Section
-from utils.wording import counted
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 MANY_LINES = 30  # with more, bands only hide each other
