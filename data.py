@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from utils.messages import suggest
+from bigbatch.messages import suggest
 
 _MODULES = {
     'cifar10': 'datasets.cifar',
@@ -111,7 +111,7 @@ def split_validation(dataset, fraction: float, seed: int):
         )
     import torch
 
-    from utils.seeding import make_generator
+    from bigbatch.seeding import make_generator
 
     order = torch.randperm(num, generator=make_generator(seed, 'validation'))
     return dataset.subset(order[num_val:].sort().values), dataset.subset(order[:num_val].sort().values)

@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f'--subspace {flags.subspace}: full space needs none: add --manifolds P, or leave it out')
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.
-    from analysis.potential import measure_potentials
+    from analysis.potential_run import measure_potentials
     from analysis.sharpness_run import measure_sharpness
     from utils.experiment import open_network
 

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import torch
 
+from bigbatch.messages import suggest
+from bigbatch.seeding import isolated_rng
 from utils import pixels
-from utils.messages import suggest
-from utils.seeding import isolated_rng
 
 
 class Preset(NamedTuple):

@@ -1,21 +1,18 @@
-"""Fit how the distance from the initial weights grows with the updates: like their logarithm, or like a power of them.
+"""How the distance from the initial weights grows with the updates of each run: a table of fits for a comparison.
 
-Hoffer et al. 2017 (arXiv 1705.08741), section 3: in the first phase, at a high rate, norm(w_t - w_0) grows like log t,
-as a random walk on a random potential does; ordinary diffusion would be a power law, t**0.5. Where we differ: the paper
-draws the points on a logarithmic axis; this fits both laws and gives the R2 of either, in the plane of distances, so
-that they compare.
+bigbatch.analysis.diffusion says what is fitted.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 
-import numpy as np
 import pandas as pd
 
+from bigbatch.analysis.diffusion import DiffusionFit, fit_diffusion
 from utils.groups import Group
 from utils.run_files import Run
 from utils.tables import Section, spread_text
@@ -27,67 +24,6 @@ EXPLANATION = (
     'updates); c t**p: least squares in logarithms. R2 of either: 1 - squared residuals / squared deviations, of the '
     'distances themselves. Mean +- sample standard deviation over the fits of single runs (runs).'
 )
-
-
-@dataclass(frozen=True)
-class DiffusionFit:
-    """Both laws, fitted to the same points.
-
-    Args:
-        intercept: a of a + b log t.
-        slope: b, per factor e of updates.
-        log_r2: of a + b log t.
-        factor: c of c t**p.
-        exponent: p.
-        power_r2: of c t**p, like log_r2 in the plane of distances; below 0 where a constant would be nearer.
-        last_step: last update of the points.
-        num_points: that were fitted.
-    """
-
-    intercept: float
-    slope: float
-    log_r2: float
-    factor: float
-    exponent: float
-    power_r2: float
-    last_step: int
-    num_points: int
-
-
-def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> DiffusionFit:
-    """Fit a + b log t and c t**p to distances.
-
-    Args:
-        steps: updates made, above 0.
-        distances: from the initial weights, after them; those of 0 have no logarithm and count for neither law.
-
-    Raises:
-        ValueError: fewer than two different steps.
-    """
-    steps, distances = np.asarray(steps, dtype=float), np.asarray(distances, dtype=float)
-    known = np.isfinite(distances) & (distances > 0) & (steps > 0)
-    steps, distances = steps[known], distances[known]
-    if len(np.unique(steps)) < 2:
-        raise ValueError(f'a fit over {len(np.unique(steps))} different updates: at least 2 are needed')
-    logs = np.log(steps)
-    slope, intercept = np.polyfit(logs, distances, 1)
-    exponent, log_factor = np.polyfit(logs, np.log(distances), 1)
-    return DiffusionFit(
-        intercept=float(intercept),
-        slope=float(slope),
-        log_r2=r_squared(distances, intercept + slope * logs),
-        factor=float(np.exp(log_factor)),
-        exponent=float(exponent),
-        power_r2=r_squared(distances, np.exp(log_factor + exponent * logs)),
-        last_step=int(steps.max()),
-        num_points=len(steps),
-    )
-
-
-def r_squared(values: np.ndarray, fitted: np.ndarray) -> float:
-    """Return 1 - sum (values - fitted)**2 / sum (values - mean)**2; nan where all values are the same."""
-    total = np.sum((values - values.mean()) ** 2)
-    return float(1 - np.sum((values - fitted) ** 2) / total) if total > 0 else math.nan
 
 
 def last_step_before_drop(config: dict) -> float:

@@ -1,7 +1,7 @@
 """The gradient noise scale of runs that were trained with --noise-scale (McCandlish et al. 2018, arXiv 1812.06162).
 
 results.csv holds for each epoch the mean |G|**2 and tr(Sigma) over its measured updates; here both are smoothed over
-epochs, each apart, before one is divided by the other. utils.gradients.noise_scale says how they are measured.
+epochs, each apart, before one is divided by the other. How they are measured: bigbatch.training.gradients.noise_scale.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.flags import OPTIMIZERS
 from utils.layout import INITIAL
 from utils.parser import Parser, one_of, real, whole

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 from utils.groups import Group, group_runs, varying_settings
-from utils.messages import suggest
 from utils.run_files import Run, load_runs, seedless
 from utils.sharpness_table import SHARPNESS
 

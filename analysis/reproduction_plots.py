@@ -19,13 +19,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.diffusion import DiffusionFit, fit_run
+from analysis.diffusion import fit_run
 from analysis.published import Cell, read_quantity, read_table
-from utils.errors import UserError
+from bigbatch.analysis.diffusion import DiffusionFit
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 from utils.figures import STYLE
 from utils.groups import Group
 from utils.looks import COLORS
-from utils.messages import suggest
 from utils.tables import spread_text
 
 COLUMNS = ('file', 'kind', 'title', 'suite', 'table', 'net', 'rows')

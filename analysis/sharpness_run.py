@@ -14,15 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.box import check_subspace
-from analysis.hessian import check_num_eigenvalues, estimate_trace, top_eigenvalues
-from analysis.objective import NUM_JITTERS, NetworkObjective, open_objective
-from analysis.sharpness import epsilon_sharpness
+from bigbatch.analysis.box import check_subspace
+from bigbatch.analysis.hessian import check_num_eigenvalues, estimate_trace, top_eigenvalues
+from bigbatch.analysis.objective import NUM_JITTERS, NetworkObjective, open_objective
+from bigbatch.analysis.sharpness import epsilon_sharpness
+from bigbatch.errors import UserError
+from bigbatch.seeding import derive_seed
+from utils.bar import EvaluationProgress
 from utils.command import user_errors
-from utils.errors import UserError
 from utils.network import Network
-from utils.progress import EvaluationProgress
-from utils.seeding import derive_seed
 from utils.sharpness_table import HESSIAN, SHARPNESS, align, write_csv
 
 FOLDER = 'sharpness'  # of results, if --save does not name another
@@ -32,7 +32,7 @@ log = logging.getLogger('bigbatch')
 
 @dataclass(frozen=True)
 class EpsilonSharpness:
-    """Metric 2.1 for each epsilon and repetition; see analysis.sharpness."""
+    """Metric 2.1 for each epsilon and repetition; see bigbatch.analysis.sharpness."""
 
     epsilons: Sequence[float]
     manifolds: int  # dimensions of the subspace; 0: full space
@@ -80,7 +80,7 @@ class EpsilonSharpness:
 
 @dataclass(frozen=True)
 class Hessian:
-    """Top eigenvalues and trace of the Hessian of the mean loss; see analysis.hessian."""
+    """Top eigenvalues and trace of the Hessian of the mean loss; see bigbatch.analysis.hessian."""
 
     num_eigenvalues: int
     trace_samples: int

@@ -26,8 +26,8 @@ sys.path.insert(0, str(PROJECT))
 from benchmarks.machine import spread  # noqa: E402
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
 from benchmarks.workload import add_speed_args, add_workload_args, command_line, describe_workload  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 SCRIPTS = ('main_normal.py', 'main_gbn.py', 'compare_experiments.py')

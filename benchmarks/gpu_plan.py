@@ -26,8 +26,8 @@ from typing import NamedTuple
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from bigbatch.errors import UserError  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, real  # noqa: E402
 
 PACKAGES = ('torch', 'torchvision', 'numpy', 'pandas', 'bokeh', 'tqdm')

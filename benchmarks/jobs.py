@@ -25,8 +25,8 @@ sys.path.insert(0, str(PROJECT))
 from benchmarks.machine import spread  # noqa: E402
 from benchmarks.report import Figure, add_report_args, open_report  # noqa: E402
 from benchmarks.workload import add_speed_args, add_workload_args, command_line, describe_workload  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 

@@ -33,9 +33,9 @@ from benchmarks.workload import (  # noqa: E402
     stepper,
     workload_of,
 )
-from models.layers.ghost_batch_norm import GhostBatchNorm2d  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm2d  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 CHANNELS, SIDE = 16, 32

@@ -34,10 +34,10 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     workload_of,
 )
-from datasets.memory import free_memory  # noqa: E402
+from bigbatch.device import choose_device  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
+from bigbatch.memory import free_memory  # noqa: E402
 from utils.command import command, user_errors  # noqa: E402
-from utils.device import choose_device  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, real, whole  # noqa: E402
 from utils.pass_size import fit_micro_batch  # noqa: E402
 
@@ -104,7 +104,7 @@ def _measure(flags: argparse.Namespace) -> int:
     is_gpu = device.type == 'cuda'
     limit = int((flags.limit_gib or (8 if is_gpu else 0.05)) * GIB)
     filling = _fill(device, limit) if is_gpu else None
-    experiment, told = build_workload(flags, *AUTO), mock.patch('datasets.memory._free_memory', return_value=limit)
+    experiment, told = build_workload(flags, *AUTO), mock.patch('bigbatch.memory._free_memory', return_value=limit)
     before = _reset_peak(device)
     with contextlib.nullcontext() if is_gpu else told, user_errors():
         experiment = fit_micro_batch(experiment, free_memory(device))

@@ -26,10 +26,10 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     stepper,
 )
-from utils.averaging import settle  # noqa: E402
+from bigbatch.training.averaging import settle  # noqa: E402
+from bigbatch.training.scoring import evaluate  # noqa: E402
 from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
-from utils.trainer import evaluate  # noqa: E402
 
 SMOOTH = ('--ss', '0.01')
 # label -> (flags of both sides, flags of the method, the most that the ratio of the steps may be)

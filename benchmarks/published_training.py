@@ -21,9 +21,9 @@ sys.path.insert(0, str(PROJECT))
 import data  # noqa: E402
 from benchmarks.published import SETTINGS, PublishedRun  # noqa: E402
 from benchmarks.workload import add_workload_args  # noqa: E402
+from bigbatch.device import choose_device, keep_freed_memory  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
 from utils.command import command, user_errors  # noqa: E402
-from utils.device import choose_device, keep_freed_memory  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 

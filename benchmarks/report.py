@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.machine import Limits, measure_limits
+from bigbatch.device import choose_device
+from bigbatch.errors import UserError
 from utils import manifest
 from utils.command import user_errors
-from utils.device import choose_device
-from utils.errors import UserError
 from utils.parser import Parser
 
 PROJECT = Path(__file__).resolve().parent.parent

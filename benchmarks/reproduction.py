@@ -20,9 +20,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from bigbatch.errors import UserError  # noqa: E402
+from bigbatch.messages import counted  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.errors import UserError  # noqa: E402
-from utils.messages import counted  # noqa: E402
 from utils.parser import Parser  # noqa: E402
 
 DATA = {
@@ -219,7 +219,7 @@ def _suite_command(row: str) -> tuple[str, ...]:
     Raises:
         UserError: there is no such suite, or it has no such row.
     """
-    from utils.messages import suggest
+    from bigbatch.messages import suggest
     from utils.suite import find_suite
 
     suite, _, name = row.partition('/')

@@ -27,10 +27,10 @@ import torch  # noqa: E402
 
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
 from benchmarks.workload import add_workload_args, build_workload, describe_workload, make_update  # noqa: E402
+from bigbatch.distributed import from_environment, process_group  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
+from bigbatch.training.parallel import Parallel  # noqa: E402
 from utils.command import command  # noqa: E402
-from utils.distributed import from_environment, process_group  # noqa: E402
-from utils.errors import UserError  # noqa: E402
-from utils.parallel import Parallel  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 from utils.plan import Experiment  # noqa: E402
 

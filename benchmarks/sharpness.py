@@ -27,12 +27,12 @@ from torch import nn  # noqa: E402
 import data  # noqa: E402
 import models  # noqa: E402
 import preprocess  # noqa: E402
-from analysis.objective import open_objective  # noqa: E402
-from analysis.sharpness import epsilon_sharpness  # noqa: E402
 from benchmarks.machine import spread, time_in_turn  # noqa: E402
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
+from bigbatch.analysis.objective import open_objective  # noqa: E402
+from bigbatch.analysis.sharpness import epsilon_sharpness  # noqa: E402
+from bigbatch.errors import UserError  # noqa: E402
 from utils.command import command, user_errors  # noqa: E402
-from utils.errors import UserError  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
 
 MAX_RATIO, MAX_VECTORS = 1.15, 45

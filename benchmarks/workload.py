@@ -7,17 +7,17 @@ import itertools
 import shlex
 from collections.abc import Callable
 
+from bigbatch.distributed import ALONE, Ranks
+from bigbatch.training.parallel import Parallel
+from bigbatch.training.trainer import clip_gradient
 from data import list_datasets
 from models import list_models
 from utils.command import user_errors
 from utils.config import parse_config
-from utils.distributed import ALONE, Ranks
 from utils.experiment import build_experiment
 from utils.flags import add_ghost_args, build_parser
-from utils.parallel import Parallel
 from utils.parser import Parser, whole
 from utils.plan import Experiment
-from utils.trainer import clip_gradient
 
 COMPILERS = ('off', 'default', 'reduce-overhead')
 

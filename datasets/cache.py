@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.files import naming_file, write_atomically
 
 log = logging.getLogger('bigbatch')

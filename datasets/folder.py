@@ -18,11 +18,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from bigbatch.memory import memory_limit as default_memory_limit
 from datasets.arrays import ArrayDataset
 from datasets.cache import ImageCache
 from datasets.decode import decode_images
 from datasets.images import EXTENSIONS, FileTable, ImageFiles, image_size
-from datasets.memory import memory_limit as default_memory_limit
 
 LAYOUT = 'train/ and val/ or test/, each with a folder of images for every class'
 LARGEST_SMALL_IMAGE = 128  # pixels

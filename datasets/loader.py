@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from bigbatch.distributed import ALONE, Ranks
+from bigbatch.messages import counted, suggest
+from bigbatch.seeding import make_generator
+from bigbatch.splits import split_evenly
 from datasets.arrays import ArrayDataset
 from datasets.aside import Aside
-from utils.distributed import ALONE, Ranks
-from utils.messages import counted, suggest
-from utils.seeding import make_generator
-from utils.splits import split_evenly
 
 if TYPE_CHECKING:
     from preprocess import Transform

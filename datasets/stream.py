@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from bigbatch.errors import UserError
+from bigbatch.seeding import derive_seed, isolated_rng, make_generator
 from datasets.loader import Batch, Contents, Loader, MicroBatch, purpose_of
-from utils.errors import UserError
-from utils.seeding import derive_seed, isolated_rng, make_generator
 
 PIECE = 64  # examples that a worker makes at a time: 64 of 3x224x224 bytes are 9 MiB
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.layers import ghost_batch_norm as gbn
-from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d
+from bigbatch.layers import ghost_batch_norm as gbn
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d
 
 LAYERS = {2: GhostBatchNorm1d, 3: GhostBatchNorm1d, 4: GhostBatchNorm2d, 5: GhostBatchNorm3d}
 REST = [(3,), (3, 5), (3, 2, 3), (3, 2, 1, 2)]  # shape of one example

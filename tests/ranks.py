@@ -19,9 +19,9 @@ from unittest import mock
 import torch
 from torch.distributed import TCPStore
 
+from bigbatch.errors import UserError
 from tests.conftest import stable_rows
 from utils import plots
-from utils.errors import UserError
 from utils.progress import Progress
 
 SECONDS = 170

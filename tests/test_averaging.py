@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 import evaluate
+from bigbatch.training.averaging import WeightAverage, settle
+from bigbatch.training.batch_norm import batch_norms
+from bigbatch.training.stopping import StopRule
 from tests.conftest import TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
-from utils.averaging import WeightAverage, settle
-from utils.batch_norm import batch_norms
-from utils.stopping import StopRule
 
 AVERAGED = ('averaged_val_loss', 'averaged_val_error1', 'averaged_val_error5')
 SWA = ('--swa-start', '2', '--save_all')

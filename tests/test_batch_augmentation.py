@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 import evaluate
+from bigbatch.seeding import make_generator
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.copies import copies_factor
+from bigbatch.training.scoring import summed_criterion
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.test_flags import build, weights_after
 from tests.test_network import open_with
 from utils import checkpoint as checkpoints
-from utils.forward import summed_criterion
-from utils.gradients import create_estimator
-from utils.gradients.copies import copies_factor
 from utils.plan import describe_plan
-from utils.seeding import make_generator
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')
 NO_NORM = (

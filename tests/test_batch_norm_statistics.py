@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
-from utils.batch_norm import batch_statistics, check_batches, has_batch_norm, recompute_statistics
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.training.batch_norm import batch_statistics, check_batches, has_batch_norm, recompute_statistics
 
 
 class Loader:

@@ -16,10 +16,10 @@ from torch import nn
 import data
 from benchmarks import gpu_plan, machine, report, workload
 from benchmarks.published import CLIP, SETTINGS, PublishedRun
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.errors import UserError
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import PROJECT, read_rows
 from utils import manifest
-from utils.errors import UserError
 from utils.parser import Parser
 from utils.suite import find_suite
 

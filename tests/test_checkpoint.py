@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from bigbatch import seeding
+from bigbatch.errors import UserError
 from utils import checkpoint as checkpoints
-from utils import seeding
-from utils.errors import UserError
 from utils.files import write_atomically
 
 

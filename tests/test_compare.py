@@ -5,6 +5,7 @@ import statistics
 import numpy as np
 import pytest
 
+from bigbatch.errors import UserError
 from tests.fake_runs import groups_of, write_run
 from utils.compare import (
     check_columns,
@@ -16,7 +17,6 @@ from utils.compare import (
     varying_between,
     varying_settings,
 )
-from utils.errors import UserError
 
 
 def row_of(groups, label):

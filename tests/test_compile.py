@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 import models
-from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from bigbatch.training.fast_paths import compile_passes
 from tests.conftest import PROJECT, TINY_GBN, read_rows, stable_rows
 from tests.ranks import assert_same_run, run_on_ranks
 from tests.updates import CONVOLUTIONS, F1, build, losses_of
-from utils.fast_paths import compile_passes
 
 COMPILE = ('--compile', 'default')
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import data
+from bigbatch.seeding import make_generator
 from datasets.stream import StreamLoader
 from preprocess import get_transform
 from tests.conftest import TINY_GBN
@@ -14,7 +15,6 @@ from tests.data_helpers import FAKE, assert_refused, assert_same, collect
 from tests.test_flags import build
 from tests.test_preprocess import random_images
 from utils.plan import describe_plan
-from utils.seeding import make_generator
 
 CASES = [('cifar10', (3, 32, 32), 16), ('mnist', (1, 28, 28), 7), ('fake', (2, 9, 14), 13), ('digits', (1, 8, 8), 1)]
 

@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 
 import compare_experiments
-from analysis.diffusion import diffusion_section, fit_diffusion, last_step_before_drop, r_squared
+from analysis.diffusion import diffusion_section, last_step_before_drop
+from bigbatch.analysis.diffusion import fit_diffusion, r_squared
+from bigbatch.weights import is_log_spaced
 from tests.fake_runs import write_run
 from utils.compare import group_runs, load_runs
-from utils.weights import is_log_spaced
 
 STEPS = np.array([step for step in range(1, 3000) if is_log_spaced(step)], dtype=float)
 

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
+from bigbatch.errors import UserError
 from tests.conftest import TINY_GBN, main_gbn, read_json
 from tests.test_partial_epochs import assert_same_run
 from utils import checkpoint as checkpoints
-from utils.errors import UserError
 from utils.files import naming_file
 from utils.logs import log, log_to_file, start_logging
 

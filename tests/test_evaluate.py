@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 
 import evaluate
+from bigbatch.seeding import make_generator
+from bigbatch.training.perturbation import perturbed
 from tests.conftest import TINY_GBN, main_gbn, read_rows
 from tests.test_network import examples_of, open_with
 from utils import evaluation
 from utils.evaluation import Noise, score
-from utils.perturbation import perturbed
-from utils.seeding import make_generator
 
 
 @pytest.fixture

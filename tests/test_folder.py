@@ -9,10 +9,10 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 import data
+from bigbatch.errors import UserError
 from datasets import decode, folder
 from datasets.images import ImageFiles, read_image
 from tests.data_helpers import assert_refused, write_folder, write_image
-from utils.errors import UserError
 from utils.logs import log
 
 SMALL = 'ant', 'bee', 'cat'

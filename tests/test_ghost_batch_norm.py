@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, convert_ghost_batch_norm
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, convert_ghost_batch_norm
 from tests.ghosts import (  # noqa: F401
     CASES,
     KERNELS,

@@ -11,8 +11,8 @@ from torch import nn
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models.layers import ghost_batch_norm as gbn
-from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from bigbatch.layers import ghost_batch_norm as gbn
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
 from tests.ghosts import CASES, KERNELS, assert_near, gradients, make_layer, use_kernel  # noqa: F401
 
 

@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
+from bigbatch.seeding import derive_seed, make_generator
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.gradient_noise import normal_numbers
 from datasets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal
 from tests.test_flags import build
 from tests.test_noise_scale import Identity
 from tests.test_smoothout import SUM, batch_of, gradient, tiny_network
-from utils.gradients import create_estimator
-from utils.gradients.gradient_noise import normal_numbers
-from utils.seeding import derive_seed, make_generator
 
 NUM_BATCHES, BATCH, RATIO = 1500, 32, 8
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import compare_experiments
+from bigbatch.errors import UserError
 from tests.browser import Browser, require_browser
 from tests.fake_runs import groups_of, write_run
-from utils.errors import UserError
 from utils.heat_map_figure import write_heat_map_figures
 from utils.heat_maps import find_heat_maps, short_text, usable_ranges, write_value
 from utils.pages.heat_map import color_of, heat_map_html

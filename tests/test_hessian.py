@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from analysis.hessian import estimate_trace, top_eigenvalues
-from analysis.objective import open_objective
+from bigbatch.analysis.hessian import estimate_trace, top_eigenvalues
+from bigbatch.analysis.objective import open_objective
+from bigbatch.training.scoring import summed_criterion
 from tests.data_helpers import assert_refused
-from utils.forward import summed_criterion
 
 
 class OneBatch:

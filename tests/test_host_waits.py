@@ -12,16 +12,16 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import models
+from bigbatch.layers import ghost_batch_norm as gbn
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.regime import Regime
+from bigbatch.training import trainer as trainers
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.scoring import summed_criterion
 from datasets.arrays import ArrayDataset
 from datasets.loader import DeviceLoader
-from models.layers import ghost_batch_norm as gbn
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from preprocess import get_transform
-from utils import trainer as trainers
-from utils.forward import summed_criterion
-from utils.gradients import create_estimator
-from utils.optim import RegimeOptimizer
-from utils.regime import Regime
 
 READS = ('_local_scalar_dense', 'nonzero', 'item', 'masked_select', 'is_nonzero', 'equal', '_unique2')
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

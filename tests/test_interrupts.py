@@ -10,12 +10,12 @@ import time
 
 import pytest
 
+from bigbatch.interrupts import SIGNALS, stop_requests
+from bigbatch.training.trainer import Trainer
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, read_json, read_rows
 from tests.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
 from utils import checkpoint as checkpoints
 from utils.command import command
-from utils.interrupts import SIGNALS, stop_requests
-from utils.trainer import Trainer
 
 FLAGS = (*TINY_GBN, '--val-fraction', '0.25', '--checkpoint-minutes', '0')
 
@@ -61,7 +61,7 @@ MOMENTS = {
     'the first update': ('Trainer._train_step', 1, 1),
     'an update': ('Trainer._train_step', 5, 5),
     'the last update of an epoch': ('Trainer._train_step', 6, 6),
-    'the scoring of an epoch': ('utils.trainer.evaluate', 2, 6),
+    'the scoring of an epoch': ('bigbatch.training.trainer.evaluate', 2, 6),
     'the writing of rows': ('utils.results.append_rows', 3, 6),
     'the writing of a checkpoint': ('utils.results.save_checkpoint', 3, 3),
     'the very last update': ('Trainer._train_step', 9, 9),
@@ -90,7 +90,7 @@ def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, cap
     assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
 
 
-@pytest.mark.parametrize(('place', 'call'), [('utils.runner.evaluate', 1), ('utils.trainer.evaluate', 3)])
+@pytest.mark.parametrize(('place', 'call'), [('utils.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3)])
 def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled, place, call):
     signalled(place, call, 'SIGTERM')
     run = train(*FLAGS)

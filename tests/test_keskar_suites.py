@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bigbatch.errors import UserError
 from tests.sweeps import NORMAL, SCRIPTS, InThisProcess, run, started, write  # noqa: F401
 from utils import sweep_runs
 from utils.commands import MEASURING, place_words
-from utils.errors import UserError
 from utils.suite import find_suite, read_suite
 from utils.sweep_state import look_at
 

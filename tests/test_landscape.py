@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from analysis.grid import alpha_grid
-from analysis.landscape import Around, Between, coefficients, interpolate, random_direction, statistics
-from utils.forward import score, summed_criterion
-from utils.seeding import make_generator
-from utils.weights import restored
+from bigbatch.analysis.landscape import Around, Between, coefficients, interpolate, random_direction, statistics
+from bigbatch.seeding import make_generator
+from bigbatch.training.scoring import score, summed_criterion
+from bigbatch.weights import restored
 
 
 class Loader:

@@ -7,15 +7,15 @@ import math
 import pytest
 import torch
 
-from models.layers.ghost_batch_norm import GhostBatchNorm1d
+from bigbatch.errors import DivergedError
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d
+from bigbatch.regime import Regime
+from bigbatch.training.fast_paths import loss_scaler, use_half_precision
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.trainer import MOST_SKIPPED, Trainer
 from tests.conftest import TINY_GBN, main_gbn, stable_rows
 from tests.updates import F1, build
 from utils.checkpoint import load_checkpoint
-from utils.errors import DivergedError
-from utils.fast_paths import loss_scaler, use_half_precision
-from utils.optim import RegimeOptimizer
-from utils.regime import Regime
-from utils.trainer import MOST_SKIPPED, Trainer
 
 HUGE = 2.0**100
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import measure_sharpness
-from analysis import sharpness_run
-from analysis.objective import NetworkObjective, open_objective
+from bigbatch.analysis import sharpness_run
+from bigbatch.analysis.objective import NetworkObjective, open_objective
 from tests.conftest import TINY_GBN, read_rows
 from tests.test_network import open_with
 from utils.layout import CONDITIONS

@@ -7,8 +7,8 @@ import os
 import pytest
 import torch
 
-from datasets import memory
-from utils.layout import JOBS_VARIABLE
+from bigbatch import memory
+from bigbatch.memory import JOBS_VARIABLE
 
 GIB = 2**30
 

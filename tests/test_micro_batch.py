@@ -8,14 +8,15 @@ from torch import nn
 
 import main_swap
 import models
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.regime import Regime
+from bigbatch.training import micro_batch
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.scoring import summed_criterion
 from tests.conftest import TINY, main_normal, read_json, stable_rows
-from utils import experiment, micro_batch, pass_size
-from utils.forward import summed_criterion
-from utils.gradients import create_estimator
-from utils.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
-from utils.optim import RegimeOptimizer
-from utils.regime import Regime
+from utils import experiment, pass_size
 
 AUTO = ('--micro-batch-size', 'auto')
 WIDE = ('--model_config', "{'width': 64, 'depth': 2}", '--dataset', 'fake:512:1x8x8:4', '--b', '512', '-mb', '16')

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 import models
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.regime import Regime
+from bigbatch.training.optim import check_regime
 from models import create_model, list_models, register_model
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import main_gbn, main_normal, read_json
 from tests.networks import build, cases, outline, refusal, usual
-from utils.optim import check_regime
-from utils.regime import Regime
 
 OTHERS = (
     ('mnist_f1', 3, (20,), {}),

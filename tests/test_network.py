@@ -9,13 +9,13 @@ import pytest
 import torch
 
 import evaluate
+from bigbatch.errors import UserError
 from data import list_datasets
 from models import create_model, list_models
 from tests.conftest import TINY_GBN
 from utils import checkpoint as checkpoints
 from utils.analysis_flags import build_analysis_parser, network_config
 from utils.command import user_errors
-from utils.errors import UserError
 from utils.experiment import open_network
 from utils.network import digest_state
 from utils.parser import UsageError

@@ -11,12 +11,12 @@ from torch import nn
 
 import models
 from analysis.noise_scale import noise_scale_section, smoothed_noise_scale
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.noise_scale import gradient_moments, noise_scale
 from datasets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of
 from utils.compare import group_runs, load_runs
-from utils.gradients import create_estimator
-from utils.gradients.noise_scale import gradient_moments, noise_scale
 from utils.layout import NOISE_COLUMNS
 
 DIM, GHOST, BATCH = 40, 8, 64
@@ -106,7 +106,7 @@ def test_what_cannot_be_told_is_missing():
 def test_at_most_sixteen_updates_of_an_epoch_are_measured(num_steps, num, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        'utils.gradients.noise_scale.NoiseScaleGradient._measure', lambda *arguments: calls.append(1)
+        'bigbatch.training.gradients.noise_scale.NoiseScaleGradient._measure', lambda *arguments: calls.append(1)
     )
     estimator = create_estimator('noise_scale', ghost_size=GHOST, num_steps=num_steps)
     for _ in range(2):

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import nn
 
 import data
-from analysis.objective import open_objective
-from utils.forward import summed_criterion
-from utils.weights import parameters_to_array
+from bigbatch.analysis.objective import open_objective
+from bigbatch.training.scoring import summed_criterion
+from bigbatch.weights import parameters_to_array
 
 MODES = ('fixed', 'batch')
 

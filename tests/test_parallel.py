@@ -10,18 +10,18 @@ import torch.distributed as dist
 from torch import nn
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+from bigbatch import distributed
+from bigbatch.distributed import Ranks
+from bigbatch.errors import Interrupted
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.regime import Regime
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
+from bigbatch.training.trainer import Trainer
 from datasets.arrays import ArrayDataset
 from datasets.loader import DeviceLoader
 from datasets.stream import StreamLoader
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
-from utils import distributed
-from utils.distributed import Ranks
-from utils.errors import Interrupted
-from utils.gradients import create_estimator
-from utils.optim import RegimeOptimizer
-from utils.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
-from utils.regime import Regime
-from utils.trainer import Trainer
 
 NUM, BATCH = 52, 24
 
@@ -86,7 +86,7 @@ def test_parts_of_running_statistics_add_up_to_those_of_one_process(momentum, be
                     model(piece)
     states = [part.state_dict() for part in parts]
     sums = torch.cat([sum(state[name] for state in states) for name in ('counts', 'part')])
-    monkeypatch.setattr('utils.parallel.sum_over_ranks', lambda tensor: sums)
+    monkeypatch.setattr('bigbatch.training.parallel.sum_over_ranks', lambda tensor: sums)
     parts[1].gather()
     for name, buffer in whole.named_buffers():
         torch.testing.assert_close(models[1].get_buffer(name), buffer, rtol=1e-12, atol=1e-12)
@@ -167,9 +167,11 @@ def test_what_one_rank_asks_for_all_do(trainer, monkeypatch):
     """Each look adds up losses and requests, here with another rank that asks to save, then to stop."""
     trainer, saved, loader = trainer
     answers = [[0, 1], [1, 0]]
-    monkeypatch.setattr(
-        'utils.trainer.sum_over_ranks', lambda sums: sums + torch.tensor([0.0, *answers.pop(0)], dtype=sums.dtype)
-    )
+
+    def sums_with_the_other(sums):
+        return sums + torch.tensor([0.0, *answers.pop(0)], dtype=sums.dtype)
+
+    monkeypatch.setattr('bigbatch.training.trainer.sum_over_ranks', sums_with_the_other)
     with pytest.raises(Interrupted, match='after update 1027'):
         next(trainer.fit(loader, loader, num_epochs=1))
     assert saved == [1026, 1027]

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
+from bigbatch.seeding import make_generator
 from preprocess import default_augment, get_transform
-from utils.seeding import make_generator
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIZES = [(300, 400), (500, 333), (224, 224), (100, 90), (64, 700)]

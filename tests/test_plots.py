@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bigbatch.errors import UserError
 from tests.fake_runs import write_run
 from utils.compare import group_runs, load_runs, summarise
-from utils.errors import UserError
 from utils.pages.charts import scales_for
 from utils.pages.curves import thin
 from utils.pages.html import duration, number

@@ -9,14 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from analysis import potential
-from analysis.potential import (
-    describe_potential,
-    measure_potential,
-    measure_potentials,
-    random_direction,
-    summarise_potential,
-)
+from analysis.potential_run import describe_potential, measure_potential, measure_potentials
+from bigbatch.analysis import potential
+from bigbatch.analysis.potential import random_direction, summarise_potential
 from datasets.loader import Batch, MicroBatch
 from tests.conftest import read_rows
 
@@ -91,7 +86,7 @@ def test_rows_are_measured_once_and_a_stopped_measurement_goes_on(network, tmp_p
     measure_potential(network, tmp_path / 'part', **{**SETTINGS, 'num_directions': 4})
     measure_potential(network, tmp_path / 'part', **SETTINGS)
     assert read_rows(tmp_path / 'part' / 'potential.csv') == read_rows(tmp_path / 'whole' / 'potential.csv')
-    monkeypatch.setattr('analysis.objective.NetworkObjective.loss', None)  # not called
+    monkeypatch.setattr('bigbatch.analysis.objective.NetworkObjective.loss', None)  # not called
     again = measure_potential(network, tmp_path / 'part', **SETTINGS)
     assert again.alpha == whole.alpha
 

@@ -7,8 +7,8 @@ from PIL import Image
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import functional as tvf
 
+from bigbatch.seeding import make_generator
 from preprocess import default_augment, get_transform
-from utils.seeding import make_generator
 
 # name, (C, H, W), further settings
 CASES = [

@@ -12,12 +12,12 @@ import termios
 
 import pytest
 
+from bigbatch.training.report import EpochReport, Scores
 from tests.conftest import PROJECT, TINY_GBN
 from utils import progress as progress_module
+from utils.bar import EvaluationProgress
 from utils.logs import log_to_file, start_logging
-from utils.meters import Scores
-from utils.progress import EvaluationProgress, Progress
-from utils.trainer import EpochReport
+from utils.progress import Progress
 
 
 class FakeSums:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
+from bigbatch.training.optim import make_update, spare_compiler
 from tests.conftest import PROJECT, TINY
 from utils.flags import OPTIMIZERS
-from utils.quick_start import make_update, spare_compiler
 
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
@@ -38,7 +38,7 @@ def test_updates_are_those_of_torch(name):
 def test_a_run_leaves_heavy_libraries_out(tmp_path):
     flags = [*TINY, '--epochs', '1', '-mb', '4', '--results_dir', str(tmp_path), '--save', 'run']
     program = (
-        'import os, sys; import main_gbn, utils.trainer as trainer\n'
+        'import os, sys; import main_gbn, bigbatch.training.trainer as trainer\n'
         'step = trainer.Trainer._train_step\n'
         'def first(self, batch, watch):\n'
         '    step(self, batch, watch)\n'

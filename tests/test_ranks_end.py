@@ -18,7 +18,7 @@ def two_ranks(monkeypatch):
     for name, value in (('RANK', 0), ('LOCAL_RANK', 0), ('WORLD_SIZE', 2), ('MASTER_ADDR', '127.0.0.1')):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv('MASTER_PORT', '0')
-    monkeypatch.setattr('utils.distributed.SECONDS_FOR_OTHERS', 0.0)
+    monkeypatch.setattr('bigbatch.distributed.SECONDS_FOR_OTHERS', 0.0)
 
 
 @pytest.mark.parametrize(('flags', 'words'), [

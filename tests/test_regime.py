@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from utils.regime import Regime, epoch_factor, lr_factor
+from bigbatch.regime import Regime, epoch_factor, lr_factor
 
 F1 = {
     0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4},

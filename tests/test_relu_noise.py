@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.relu_noise import NoisyRelus, calls_relu
 from tests.conftest import TINY
 from tests.test_smoothout import SUM, batch_of
-from utils.gradients import create_estimator
-from utils.gradients.relu_noise import NoisyRelus, calls_relu
 from utils.methods import set_dropout
 
 KINDS = {

@@ -8,15 +8,15 @@ import shutil
 
 import pytest
 
-from analysis import published
 from analysis.published import Cell, Measured, judge, read_published, read_rows
 from analysis.reproduction_plots import read_plots, table_of
 from benchmarks import reproduction
+from bigbatch.analysis import published
+from bigbatch.errors import UserError
 from tests.conftest import PROJECT
 from tests.fake_runs import write_run
 from tests.test_suites import config_of
 from utils.archive import clean_config, keep_suite
-from utils.errors import UserError
 from utils.groups import Group
 from utils.run_files import load_runs
 from utils.suite import find_suite

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.rows import RowFile
 
 COLUMNS, KEY = ('name', 'number', 'value', 'note'), ('name', 'number')

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 
 import data
 import models
+from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
 from utils import checkpoint as checkpoints
 from utils.flags import add_ghost_args, build_parser
 from utils.layout import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.results import Budget
-from utils.trainer import Trainer
 
 FILES = {
     'config.json', 'results.csv', 'weight_distance.csv', 'results.html', 'log.txt', 'checkpoint.pth.tar',

@@ -7,8 +7,8 @@ import os
 import numpy as np
 import pytest
 
+from bigbatch.errors import UserError
 from tests.fake_runs import write_run
-from utils.errors import UserError
 from utils.layout import RESULT_COLUMNS
 from utils.run_files import load_run, load_runs, seedless
 

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
+from bigbatch.errors import UserError
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
 from tests.sweeps import NORMAL, other_process, results, run, started, write  # noqa: F401 - fixtures
 from tests.test_partial_epochs import assert_same_run
-from utils.errors import UserError
 from utils.run_lock import LOCK, RunLock, holder_of, locked
 
 # ruff: noqa: F811 - fixtures are imported by name

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.seeding import (
+from bigbatch.seeding import (
     derive_seed,
     get_rng_state,
     isolated_rng,

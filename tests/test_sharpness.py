@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, minimize
 
-from analysis.box import build_box, draw_matrix
-from analysis.sharpness import epsilon_sharpness
+from bigbatch.analysis.box import build_box, draw_matrix
+from bigbatch.analysis.sharpness import epsilon_sharpness
 from tests.data_helpers import assert_refused
 
 EPSILON = 0.2  # a box so wide that mistakes are large

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.seeding import make_generator
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.smoothout import strength_factor
+from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from datasets.loader import Batch, MicroBatch
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
 from utils.checkpoint import load_file
-from utils.gradients import create_estimator
-from utils.gradients.smoothout import strength_factor
-from utils.perturbation import add_noise, perturbed, quiet_names
-from utils.seeding import make_generator
 
 GHOST, COPIES = 4, 500
 SCALES = ('none', 'weight', 'filter')

@@ -7,12 +7,12 @@ import json
 import pytest
 import torch
 
-from models.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
+from bigbatch.training.fast_paths import convolutions
+from bigbatch.training.perturbation import add_noise
 from tests.conftest import TINY_GBN, main_gbn, read_json, stable_rows
 from tests.fake_runs import groups_of
 from tests.updates import CONVOLUTIONS, F1, build, losses_of
-from utils.fast_paths import convolutions
-from utils.perturbation import add_noise
 from utils.plan import describe_plan
 
 LAST = torch.channels_last

@@ -10,13 +10,13 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 import data
+from bigbatch.errors import UserError
+from bigbatch.training.scoring import evaluate
 from datasets import stream
 from datasets.loader import DeviceLoader
 from datasets.stream import PIECE, StreamLoader
 from preprocess import get_transform
 from tests.data_helpers import assert_refused, assert_same, by_example, collect, write_folder, write_image
-from utils.errors import UserError
-from utils.trainer import evaluate
 
 NUM = 3 * 30
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.suite import find_suite, list_suites, read_suite
 
 

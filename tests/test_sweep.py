@@ -11,6 +11,7 @@ import signal
 
 import pytest
 
+from bigbatch.errors import UserError
 from tests.conftest import main_normal, read_json, read_rows, stable_rows
 from tests.sweeps import (  # noqa: F401
     AT_ONCE,
@@ -29,7 +30,6 @@ from tests.sweeps import (  # noqa: F401
     write,
 )  # fmt: skip
 from utils import sweep_runs
-from utils.errors import UserError
 
 # Running, and running again
 
@@ -90,7 +90,7 @@ def test_a_run_that_did_not_end_goes_on_and_equals_one_that_did(write, run, star
 
 
 def test_a_run_that_failed_within_training_is_repeated(write, run, started, results, monkeypatch):
-    from utils.trainer import Trainer
+    from bigbatch.training.trainer import Trainer
 
     original = Trainer._train_step
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bigbatch.memory import JOBS_VARIABLE
 from tests.conftest import PROJECT, read_json, read_rows, stable_rows
 from tests.sweeps import (  # noqa: F401
     GHOST,
@@ -28,7 +29,6 @@ from tests.sweeps import (  # noqa: F401
     table_rows,
     write,
 )  # fmt: skip
-from utils.layout import JOBS_VARIABLE
 
 FAILS = NORMAL.replace('ok_small', 'bad') + ' --init-from no-such-file.pth.tar'
 

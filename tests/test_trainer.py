@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
+from bigbatch.errors import DivergedError
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.regime import Regime
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.scoring import ScoreSums, evaluate
+from bigbatch.training.trainer import Trainer, clip_gradient
 from datasets.arrays import ArrayDataset
 from datasets.loader import DeviceLoader
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import PROJECT
-from utils.errors import DivergedError
-from utils.gradients import create_estimator
-from utils.meters import ScoreSums
-from utils.optim import RegimeOptimizer
-from utils.regime import Regime
-from utils.trainer import Trainer, clip_gradient, evaluate
 
 SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}
 

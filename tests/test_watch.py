@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from bigbatch.errors import UserError
 from tests.fake_runs import write_run
 from utils import watch as watching
-from utils.errors import UserError
 from utils.watch import watch
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from utils.weights import (
+from bigbatch.weights import (
     array_to_parameters,
     is_log_spaced,
     parameters_to_array,

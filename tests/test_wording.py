@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from bigbatch.messages import counted
 from tests.conftest import TINY, main_gbn
 from tests.sweeps import NORMAL, results, run, started, write  # noqa: F401
-from utils.messages import counted
 from utils.wording import all_epochs_done
 
 PLURAL_OF_ONE = re.compile(r'(?<![\d.,])1 (runs|epochs|ghosts|updates|examples|pixels|threads)\b')

@@ -13,8 +13,8 @@ import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Collection
 
+from bigbatch.errors import UserError
 from utils.config import MeasureConfig, device_and_dtype, warn_about_device
-from utils.errors import UserError
 from utils.flags import add_device_args, add_input_args
 from utils.parser import Parser, one_of, options_literal, whole
 from utils.stored import run_of, stored_settings

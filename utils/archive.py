@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.files import write_atomically
 from utils.layout import CONFIG, DISTANCES, RESULTS
 from utils.run_files import Run, find_run_folders, is_run_folder, load_run

@@ -175,7 +175,7 @@ def _is_partial(partial: dict | None, step: object) -> bool:
 
 
 def _is_rng_state(state: object) -> bool:
-    """Tell whether this is what utils.seeding.get_rng_state returns."""
+    """Tell whether this is what bigbatch.seeding.get_rng_state returns."""
     if not (isinstance(state, dict) and {'torch', 'cuda', 'numpy', 'python'} <= state.keys()):
         return False
     kinds = [(state['torch'], Tensor), (state['cuda'], list), (state['numpy'], tuple), (state['python'], tuple)]

@@ -13,13 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from utils import seeding
-from utils.batch_norm import has_batch_norm
+from bigbatch import seeding
+from bigbatch.distributed import ALONE, Ranks
+from bigbatch.errors import UserError
+from bigbatch.messages import counted
+from bigbatch.regime import Regime
+from bigbatch.training.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
-from utils.distributed import ALONE, Ranks
-from utils.errors import UserError
-from utils.messages import counted
-from utils.regime import Regime
 from utils.stored import run_of, stored_settings
 
 log = logging.getLogger('bigbatch')

@@ -9,9 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-from utils.distributed import announce_failure, is_first_rank, world_size
-from utils.errors import DivergedError, Interrupted, OtherRankError, UserError
-from utils.interrupts import ending_by_signal
+from bigbatch.distributed import announce_failure, is_first_rank, world_size
+from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
+from bigbatch.interrupts import ending_by_signal
 from utils.logs import start_logging
 from utils.parser import UsageError
 
@@ -30,7 +30,7 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         main: takes argv and returns an exit status; may raise UserError (status 2), DivergedError
             (status 3), OtherRankError (status of that rank), SystemExit from --help, Interrupted (status 75) or
             KeyboardInterrupt (status 130). A signal raises Interrupted in it, unless it says otherwise by
-            utils.interrupts.stop_requests.
+            bigbatch.interrupts.stop_requests.
     """
 
     @functools.wraps(main)

@@ -11,8 +11,8 @@ import hashlib
 import re
 from collections.abc import Collection, Sequence
 
+from bigbatch.errors import UserError
 from utils.config import FREE_ON_RESUME
-from utils.errors import UserError
 from utils.flags import DATASET, add_ghost_args, build_parser
 from utils.parser import Parser, split_flags
 from utils.swap_flags import add_swap_args

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bigbatch.errors import UserError
 from utils import compare, plots
 from utils.compare import Group, Run
-from utils.errors import UserError
 from utils.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
 from utils.looks import TITLES
 from utils.run_files import find_run_folders, has_results

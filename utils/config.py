@@ -13,7 +13,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.flags import TENSOR_TYPES
 from utils.layout import CONFIG
 from utils.method_config import MethodConfig, check_methods, shaped_by_length

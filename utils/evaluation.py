@@ -16,14 +16,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from bigbatch.messages import counted
+from bigbatch.seeding import make_generator
+from bigbatch.training.perturbation import perturbed
+from bigbatch.training.report import Scores
+from bigbatch.training.scoring import ScoreSums
+from utils.bar import EvaluationProgress
 from utils.layout import CONDITIONS
-from utils.messages import counted
-from utils.meters import Scores, ScoreSums
 from utils.network import Network
-from utils.perturbation import perturbed
-from utils.progress import EvaluationProgress
 from utils.rows import RowFile
-from utils.seeding import make_generator
 
 FILE = 'evaluation.csv'
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')

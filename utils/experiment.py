@@ -18,11 +18,16 @@ from torch import nn
 import data
 import models
 import preprocess
-from datasets.memory import free_memory, memory_limit
-from models.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch import seeding
+from bigbatch.device import choose_device, keep_freed_memory
+from bigbatch.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
+from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.memory import free_memory, memory_limit
+from bigbatch.training.batch_norm import has_batch_norm
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.parallel import synchronize_batch_norm
+from bigbatch.training.scoring import summed_criterion
 from utils import checkpoint as checkpoints
-from utils import seeding
-from utils.batch_norm import has_batch_norm
 from utils.checks import (
     check_augmentation,
     check_batch_norm,
@@ -36,14 +41,9 @@ from utils.checks import (
 )
 from utils.command import user_errors
 from utils.config import MeasureConfig, NetworkConfig, RunConfig
-from utils.device import choose_device, keep_freed_memory
-from utils.distributed import ALONE, Ranks, after_first, from_environment, meet, process_group
-from utils.forward import summed_criterion
 from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.methods import build_average, build_estimator, check_network, set_dropout
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
-from utils.optim import RegimeOptimizer
-from utils.parallel import synchronize_batch_norm
 from utils.pass_size import fit_micro_batch
 from utils.plan import Data, Experiment, describe_plan
 from utils.run_folder import check_new_folder

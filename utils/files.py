@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 
 REMEDIES = {
     errno.ENOSPC: 'make room on that disk', errno.EDQUOT: 'make room in that quota',

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError
-from utils.messages import counted, suggest
+from bigbatch.errors import UserError
+from bigbatch.messages import counted, suggest
 from utils.names import cut
 from utils.run_files import Run, seedless
 

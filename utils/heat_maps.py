@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 from utils.groups import Group
-from utils.messages import suggest
 from utils.point_plots import BATCH_SETTINGS, families
 from utils.tables import Section
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-JOBS_VARIABLE = 'BIGBATCH_JOBS'  # of a run of a suite: how many share the machine, itself included
 STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started it, so that tables keep its order
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
@@ -36,12 +35,6 @@ FIELDS = {
     'settings.dataset': str, 'settings.datasets_dir': str, 'settings.val_fraction': float,
     'settings.input_size': int, 'settings.pixels': str,
 }  # fmt: skip
-
-
-def num_sharing(environment: Mapping[str, str]) -> int:
-    """Return how many runs of a suite share the machine with a process that has this environment, itself included."""
-    jobs = environment.get(JOBS_VARIABLE, '')
-    return max(1, int(jobs)) if jobs.isdecimal() else 1
 
 
 def wrong_field(config: Mapping[str, object]) -> str:

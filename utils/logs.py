@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from utils.distributed import is_first_rank
+from bigbatch.distributed import is_first_rank
 
 log = logging.getLogger('bigbatch')
 

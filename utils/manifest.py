@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from utils.messages import counted
+from bigbatch.messages import counted
 
 PROJECT = Path(__file__).resolve().parent.parent
 

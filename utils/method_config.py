@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.errors import UserError
-from utils.regime import lr_factor
+from bigbatch.errors import UserError
+from bigbatch.regime import lr_factor
 
 if TYPE_CHECKING:
     from utils.config import RunConfig

@@ -8,16 +8,16 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from utils.averaging import WeightAverage
+from bigbatch.messages import counted
+from bigbatch.training.averaging import WeightAverage
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.gradient_noise import loss_of_each
+from bigbatch.training.gradients.relu_noise import calls_relu
+from bigbatch.training.gradients.smoothout import strength_factor
+from bigbatch.training.perturbation import quiet_names
 from utils.config import RunConfig
-from utils.gradients import create_estimator
-from utils.gradients.base import Estimator
-from utils.gradients.gradient_noise import loss_of_each
-from utils.gradients.relu_noise import calls_relu
-from utils.gradients.smoothout import strength_factor
-from utils.messages import counted
 from utils.method_config import gradient_noise_sigma
-from utils.perturbation import quiet_names
 
 
 def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:

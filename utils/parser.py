@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from utils.distributed import world_size
-from utils.errors import UserError
-from utils.messages import suggest
+from bigbatch.distributed import world_size
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 
 
 class UsageError(UserError):

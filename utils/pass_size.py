@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from utils.batch_norm import has_batch_norm
-from utils.distributed import min_over_ranks
-from utils.errors import UserError
-from utils.micro_batch import SHARE_FOR_PASSES, Fit, Workload, find_fit
-from utils.optim import RegimeOptimizer
+from bigbatch.distributed import min_over_ranks
+from bigbatch.errors import UserError
+from bigbatch.training.batch_norm import has_batch_norm
+from bigbatch.training.micro_batch import SHARE_FOR_PASSES, Fit, Workload, find_fit
+from bigbatch.training.optim import RegimeOptimizer
 from utils.plan import Experiment
 from utils.speed import fit_compiler
 from utils.speed_config import AUTO

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from bigbatch.distributed import ALONE, Ranks
+from bigbatch.messages import counted
+from bigbatch.regime import Regime
+from bigbatch.training.averaging import WeightAverage
+from bigbatch.training.batch_norm import has_batch_norm
+from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.optim import RegimeOptimizer
+from bigbatch.training.stopping import StopRule
 from utils import layout
-from utils.averaging import WeightAverage
-from utils.batch_norm import has_batch_norm
 from utils.config import RunConfig
-from utils.distributed import ALONE, Ranks
-from utils.gradients.base import Estimator
-from utils.messages import counted
 from utils.method_config import gradient_noise_sigma
-from utils.optim import RegimeOptimizer
-from utils.regime import Regime
 from utils.speed import describe_speed
 from utils.speed_config import AUTO
-from utils.stopping import StopRule
 from utils.stored import run_of
 
 
@@ -69,7 +71,7 @@ class Experiment:
         """Return the rule that may end the run early; it has seen the epoch that a resumed run goes on from."""
         rule = StopRule(self.config.stop_accuracy, self.num_epochs)
         if self.start:
-            rule.see_before(run_of(self.config.resume), self.first_epoch)
+            _see_last_epoch(rule, run_of(self.config.resume), self.first_epoch)
         return rule
 
     @property
@@ -87,6 +89,14 @@ class Experiment:
     def first_epoch(self) -> int:
         """Finished epochs before this run's first one."""
         return self.start['epoch'] if self.start else self.config.start_epoch
+
+
+def _see_last_epoch(rule: StopRule, run: Path, epoch: int) -> None:
+    """Have a rule take note of the epoch that a resumed run goes on from, from its results.csv."""
+    with open(run / layout.RESULTS, newline='', encoding='utf-8', errors='replace') as file:
+        rows = [row for row in csv.DictReader(file) if row['epoch'] == str(epoch)]
+    if rows:
+        rule.see(epoch, float(rows[-1]['train_error1']))
 
 
 def describe_plan(experiment: Experiment) -> str:

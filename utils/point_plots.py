@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
+from bigbatch.messages import counted
 from utils.groups import Group, varying_between
-from utils.messages import counted
 from utils.run_files import Run
 from utils.sharpness_table import SHARPNESS
 from utils.tables import Section, spread_text

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from bigbatch.errors import UserError
+from bigbatch.training.report import EpochReport, PartialEpoch
 from utils.checkpoint import copy_to_cpu, save_checkpoint
-from utils.errors import UserError
 from utils.files import flush_to_disk, naming_file
 from utils.layout import (
     BEST,
@@ -28,7 +29,6 @@ from utils.layout import (
 )
 from utils.run_folder import append_rows, write_manifest
 from utils.tensorboard import TensorBoardExport
-from utils.trainer import EpochReport, PartialEpoch
 
 CHECKPOINT_SHARE, PAGE_SHARE = 0.02, 0.02  # of a run's time
 FIRST_PAGE_SECONDS = 1.5  # a guess at the first page, which also loads the plotting library

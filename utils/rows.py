@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 
 LARGEST_EXACT = 2**53  # whole numbers above it are kept as words: a float would round them
 

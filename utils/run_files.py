@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 from utils.layout import CONFIG, DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS, wrong_field
-from utils.messages import suggest
 
 MOST_NAMES = 20  # in an error line
 log = logging.getLogger('bigbatch')

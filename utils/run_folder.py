@@ -16,8 +16,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from bigbatch.errors import UserError
 from utils.checkpoint import first_step_of_epoch, load_file, save_checkpoint
-from utils.errors import UserError
 from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
 from utils.layout import (
     BEST,

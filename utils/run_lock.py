@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.files import naming_file
 
 LOCK = '.lock'

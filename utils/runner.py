@@ -14,23 +14,26 @@ from pathlib import Path
 
 import torch
 
+from bigbatch import seeding
+from bigbatch.distributed import naming_failed_rank
+from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
+from bigbatch.interrupts import StopRequest, stop_requests
+from bigbatch.messages import counted
+from bigbatch.training.averaging import settle
+from bigbatch.training.parallel import Parallel, has_idle_parameters
+from bigbatch.training.rank_states import begin_rank, collect_rank_states, restore_rank
+from bigbatch.training.report import EpochReport, PartialEpoch
+from bigbatch.training.scoring import evaluate
+from bigbatch.training.trainer import Trainer
 from utils import checkpoint as checkpoints
-from utils import layout, manifest, results, run_folder, seeding
-from utils.averaging import settle
-from utils.distributed import naming_failed_rank
-from utils.errors import DivergedError, Interrupted, OtherRankError, UserError
+from utils import layout, manifest, results, run_folder
 from utils.files import naming_file
-from utils.interrupts import StopRequest, stop_requests
 from utils.logs import log_to_file
-from utils.messages import counted
-from utils.parallel import Parallel, has_idle_parameters
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
-from utils.rank_states import begin_rank, collect_rank_states, restore_rank
 from utils.run_lock import RunLock
 from utils.stored import checkpoint_of, read_config_json, run_of
 from utils.tensorboard import TensorBoardExport
-from utils.trainer import EpochReport, PartialEpoch, Trainer, evaluate
 
 log = logging.getLogger('bigbatch')
 

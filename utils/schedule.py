@@ -6,11 +6,11 @@ import logging
 
 from torch import nn
 
+from bigbatch.messages import counted
+from bigbatch.regime import Regime, epoch_factor, lr_factor
+from bigbatch.training.fast_paths import loss_scaler
+from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
 from utils.config import RunConfig
-from utils.fast_paths import loss_scaler
-from utils.messages import counted
-from utils.optim import RegimeOptimizer, check_regime, override_regime
-from utils.regime import Regime, epoch_factor, lr_factor
 
 log = logging.getLogger('bigbatch')
 

@@ -8,11 +8,17 @@ import logging
 import torch
 from torch import nn
 
+from bigbatch.device import cpu_has_units
+from bigbatch.distributed import Ranks
+from bigbatch.errors import UserError
+from bigbatch.training.fast_paths import (
+    check_compiler,
+    compile_passes,
+    convolutions,
+    use_channels_last,
+    use_half_precision,
+)
 from utils.config import RunConfig
-from utils.device import cpu_has_units
-from utils.distributed import Ranks
-from utils.errors import UserError
-from utils.fast_paths import check_compiler, compile_passes, convolutions, use_channels_last, use_half_precision
 
 COST_WITHOUT_UNITS = {'bf16': '2 times as long as float32', 'fp16': '15 to 25 times as long as float32'}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 
 if TYPE_CHECKING:
     from utils.config import RunConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.layout import CONFIG, LATEST, wrong_field
 
 

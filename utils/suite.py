@@ -18,9 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigbatch.errors import UserError
+from bigbatch.messages import suggest
 from utils.commands import MEASURING, SCRIPTS, given_flags, name_suffix, place_words, settings_of
-from utils.errors import UserError
-from utils.messages import suggest
 
 PROJECT = Path(__file__).resolve().parent.parent
 SUITES = PROJECT / 'experiments'

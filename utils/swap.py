@@ -3,7 +3,8 @@
 Source: Gupta, Serrano, DeCoste 2020, "Stochastic weight averaging in parallel: large-batch training that generalizes
 well" (arXiv 2001.02312). Where we differ: the workers share one machine, one after the other or several at a time; all
 that they share is the weights they start from, so times are given in turn and as if side by side. The phases are
-ordinary runs of the training scripts, each resumed on its own; statistics of batch norm: see utils.averaging.
+ordinary runs of the training scripts, each resumed on its own; for statistics of batch norm see
+bigbatch.training.averaging.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from pathlib import Path
 
 import torch
 
+from bigbatch.distributed import Ranks, from_environment, hear_from_first, meet
+from bigbatch.errors import Interrupted, UserError
+from bigbatch.regime import lr_factor
+from bigbatch.training.averaging import WeightAverage, settle
+from bigbatch.training.scoring import evaluate
+from bigbatch.weights import weight_distance
 from utils import checkpoint as checkpoints
 from utils import layout, manifest, run_folder, run_lock
-from utils.averaging import WeightAverage, settle
 from utils.command import EXIT_DIVERGED, user_errors
-from utils.distributed import Ranks, from_environment, hear_from_first, meet
-from utils.errors import Interrupted, UserError
 from utils.experiment import build_experiment
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
 from utils.plots import write_run_page
-from utils.regime import lr_factor
 from utils.run_files import Run, load_run
 from utils.runner import new_manifest, snapshot
 from utils.stored import read_config_json
@@ -40,8 +43,6 @@ from utils.swap_files import SCORES, Average, phase_seconds, write_tables
 from utils.swap_ranks import FOLDER, LOOKED, WORKERS, alone, follow_phases, own_workers
 from utils.sweep_runs import Sweep
 from utils.sweep_state import look_at
-from utils.trainer import evaluate
-from utils.weights import weight_distance
 from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bigbatch.errors import UserError
 from utils.commands import PLACES, given_flags, select_words
 from utils.config import RunConfig
-from utils.errors import UserError
 from utils.layout import LATEST
 from utils.speed_config import AUTO
 from utils.stored import read_config_json, run_of

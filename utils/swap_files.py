@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from bigbatch.training.report import Scores
 from utils.layout import DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS, SWAP_TABLE
-from utils.meters import Scores
 from utils.run_files import Run
 from utils.run_folder import write_rows
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
+from bigbatch.distributed import NAMES, Ranks, meet
+from bigbatch.errors import Interrupted, OtherRankError
+from bigbatch.interrupts import stop_requests
 from utils.command import EXIT_INTERRUPTED
-from utils.distributed import NAMES, Ranks, meet
-from utils.errors import Interrupted, OtherRankError
-from utils.interrupts import stop_requests
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_runs import SECONDS_BETWEEN_LOOKS, Sweep
 from utils.sweep_state import State, look_at

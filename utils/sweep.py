@@ -12,10 +12,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bigbatch.errors import Interrupted, UserError
+from bigbatch.messages import counted
 from utils.command import command
 from utils.commands import data_of, name_suffix, settings_of
-from utils.errors import Interrupted, UserError
-from utils.messages import counted
 from utils.parser import Parser, whole
 from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
 from utils.sweep_runs import Sweep

@@ -18,11 +18,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigbatch.errors import Interrupted, UserError
+from bigbatch.interrupts import stop_requests
+from bigbatch.memory import JOBS_VARIABLE, num_sharing
+from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
-from utils.errors import Interrupted, UserError
-from utils.interrupts import stop_requests
-from utils.layout import JOBS_VARIABLE, STARTED_VARIABLE, num_sharing
-from utils.messages import counted
+from utils.layout import STARTED_VARIABLE
 from utils.run_lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement

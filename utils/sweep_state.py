@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bigbatch.errors import UserError
+from bigbatch.messages import counted
 from utils.commands import differences, settings_of
-from utils.errors import UserError
 from utils.files import write_atomically
 from utils.layout import RESULTS
-from utils.messages import counted
 from utils.stored import checkpoint_of, read_config_json
 from utils.suite import PlannedRun
 

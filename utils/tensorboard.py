@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.errors import UserError
+from bigbatch.errors import UserError
 from utils.layout import DISTANCES, RESULTS, TENSORBOARD
 
 SPLITS = ('train', 'val')

@@ -15,11 +15,11 @@ from pathlib import Path
 import pandas as pd
 from bokeh.core.enums import NamedColor
 
+from bigbatch.errors import UserError
+from bigbatch.messages import counted, suggest
 from utils.compare import Group, explain, summary_cells
-from utils.errors import UserError
 from utils.heat_maps import HeatMap
 from utils.looks import COLORS, DASHES, TITLES, X_LABELS
-from utils.messages import counted, suggest
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, shared_scales
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances

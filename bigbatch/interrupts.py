@@ -1,0 +1,103 @@
+"""Signals that ask a process to end: SIGTERM, SIGINT (Ctrl-C) and SIGUSR2, which schedulers send before they kill.
+
+Where nothing has to be saved the first one ends the process; training finishes its step and saves. Either way a second
+Ctrl-C ends it at once. What was started with a signal ignored, as by nohup, goes on ignoring it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from bigbatch.distributed import is_first_rank
+from bigbatch.errors import Interrupted
+
+SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
+
+
+class StopRequest:
+    """Whether a signal has asked to end.
+
+    Attributes:
+        name: of the first signal, empty until one comes.
+    """
+
+    def __init__(self):
+        self.name = ''
+
+    def __call__(self) -> bool:
+        return bool(self.name)
+
+
+@contextlib.contextmanager
+def ending_by_signal() -> Iterator[None]:
+    """Raise Interrupted in the block at the first signal, and KeyboardInterrupt at a Ctrl-C after it."""
+
+    def end(name: str) -> None:
+        raise Interrupted(f'by {name}')
+
+    with _asked_to_stop(end):
+        yield
+
+
+@contextlib.contextmanager
+def stop_requests(promise: str) -> Iterator[StopRequest]:
+    """Give an object that says whether a signal has come, which is left to the block; as above at a second Ctrl-C.
+
+    Args:
+        promise: what the first signal leads to, which is printed.
+    """
+
+    def promise_it(name: str) -> None:
+        if is_first_rank():  # one of the processes of a run says it for all
+            text = f'\n{name}: {promise}; Ctrl-C from here on ends it at once\n'
+            os.write(2, text.encode())  # print may be in the midst of a line
+
+    with _asked_to_stop(promise_it) as request:
+        yield request
+
+
+@contextlib.contextmanager
+def _asked_to_stop(at_first: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Give an object that says whether a signal has come; at_first is called with the name of the first."""
+    request = StopRequest()
+
+    def handle(name: str) -> None:
+        if not request():
+            request.name = name
+            at_first(name)
+        elif name == 'SIGINT':
+            raise KeyboardInterrupt
+
+    with _handled_by(handle):
+        yield request
+
+
+@contextlib.contextmanager
+def _handled_by(handle: Callable[[str], None]) -> Iterator[None]:
+    """Let a function of the signal's name deal with the signals within the block."""
+    if threading.current_thread() is not threading.main_thread():  # signals are for that one
+        yield
+        return
+    owner = os.getpid()
+
+    def on_signal(number: int, _) -> None:
+        if os.getpid() == owner:
+            handle(signal.Signals(number).name)
+        elif number == signal.SIGTERM:  # a forked worker, which inherits this: its parent ends it so
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

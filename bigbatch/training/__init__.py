@@ -1,0 +1,1 @@
+"""One step of training and a run of them, from plain values."""

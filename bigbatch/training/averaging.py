@@ -1,0 +1,63 @@
+"""The mean of the weights of several networks, with batch-norm statistics of its own.
+
+Over the last epochs of one run it is stochastic weight averaging (Izmailov et al. 2018, arXiv 1803.05407), over workers
+that went their own ways from one start it is the third phase of SWAP (Gupta et al. 2020, arXiv 2001.02312). The running
+statistics of none of the networks belong to the mean: they are computed anew, as the cumulative mean over the batches
+of an epoch, augmented as in training. Images as they are would be nearer to those that are scored, but not to what the
+weights expect: with them the error of F1 on digits, trained on crops, was 5.0 % instead of 2.1 %. Where we differ from
+torch's update_bn: dropout is off.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from bigbatch.training.batch_norm import recompute_statistics
+from bigbatch.training.report import Scores
+from bigbatch.training.scoring import evaluate
+
+
+class WeightAverage:
+    """Mean of the weights of networks of one kind, each of the same weight.
+
+    Args:
+        model: one of them; the mean is kept in its precision and on its device.
+    """
+
+    def __init__(self, model: nn.Module):
+        self._averaged = AveragedModel(model)
+
+    @property
+    def model(self) -> nn.Module:
+        """The network with the mean weights."""
+        return self._averaged.module
+
+    @property
+    def count(self) -> int:
+        """Number of networks that were added."""
+        return int(self._averaged.n_averaged)
+
+    def add(self, model: nn.Module) -> None:
+        """Add the weights of a network as they are now."""
+        self._averaged.update_parameters(model)
+
+    def state_dict(self) -> dict:
+        """Return mean, buffers and count."""
+        return self._averaged.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over what state_dict returned."""
+        self._averaged.load_state_dict(state)
+
+
+def settle(model: nn.Module, criterion: nn.Module, train_loader, val_loader) -> Scores:
+    """Give averaged weights the statistics of batch norm that belong to them, and score them.
+
+    Args:
+        model: changed in place: its running statistics.
+        train_loader: one pass over its epoch 0, where there is batch norm.
+        val_loader: what is scored.
+    """
+    recompute_statistics(model, train_loader)
+    return evaluate(model, criterion, val_loader)

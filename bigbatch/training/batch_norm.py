@@ -1,0 +1,111 @@
+"""Statistics of batch norm other than the running ones: of the batch at hand, or computed anew from data.
+
+Keskar et al. 2016 (arXiv 1609.04836) measured networks whose batch norm used the statistics of the batch, with dropout
+off. The weights of two runs mixed have no running statistics of their own, so those are computed anew, as torch's
+update_bn does. Where we differ from it: dropout stays off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from bigbatch.distributed import has_ranks, sum_over_ranks
+
+
+def batch_norms(model: nn.Module) -> list[nn.Module]:
+    """Return the batch norms of a network, ghost batch norms included."""
+    return [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+
+def has_batch_norm(model: nn.Module) -> bool:
+    """Tell whether a network has batch norm."""
+    return bool(batch_norms(model))
+
+
+def check_batches(model: nn.Module, loader) -> None:
+    """Refuse batches that have no statistics of their own: of one example.
+
+    Raises:
+        ValueError: names the batch size.
+    """
+    sizes = {min(loader.batch_size, loader.num_examples), loader.num_examples % loader.batch_size}
+    if 1 in sizes and has_batch_norm(model):
+        raise ValueError(
+            f'--batch-size {loader.batch_size}: of {loader.num_examples} examples one is left in a batch of its own, '
+            f'which has no variance: try {loader.batch_size + 1}'
+        )
+
+
+@contextlib.contextmanager
+def batch_statistics(model: nn.Module) -> Iterator[None]:
+    """Normalise with the statistics of the batch at hand inside the block, all else in eval mode.
+
+    Running statistics are neither used nor changed. On leaving, every module is in the mode it was in.
+    """
+    norms = batch_norms(model)
+    tracked = [norm.track_running_stats for norm in norms]
+    with _eval_but(model, norms):
+        try:
+            for norm in norms:
+                norm.track_running_stats = False
+            yield
+        finally:
+            for norm, was_tracked in zip(norms, tracked, strict=True):
+                norm.track_running_stats = was_tracked
+
+
+@torch.no_grad()
+def recompute_statistics(model: nn.Module, loader) -> None:
+    """Replace the running statistics by their mean over the batches of a loader; weights stay, dropout is off.
+
+    Ranks take the mean over what all of them have seen.
+
+    Args:
+        loader: with epoch(0), as a Network has them; one pass over it.
+    """
+    norms = [norm for norm in batch_norms(model) if norm.track_running_stats]
+    momenta = [norm.momentum for norm in norms]
+    if not norms:
+        return
+    with _eval_but(model, norms):
+        try:
+            for norm in norms:
+                norm.reset_running_stats()
+                norm.momentum = None  # the cumulative mean
+            for batch in loader.epoch(0):
+                for inputs, _, _ in batch:
+                    model(inputs)
+            _average_over_ranks(norms)
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+
+
+def _average_over_ranks(norms: list[nn.Module]) -> None:
+    if not has_ranks():
+        return
+    for norm in norms:
+        sums = torch.cat([norm.running_mean, norm.running_var, torch.ones_like(norm.running_mean[:1])]).double()
+        sums = sum_over_ranks(sums * norm.num_batches_tracked)
+        mean, var = (sums[:-1] / sums[-1]).chunk(2)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(var)
+        norm.num_batches_tracked.copy_(sums[-1])
+
+
+@contextlib.contextmanager
+def _eval_but(model: nn.Module, norms: list[nn.Module]) -> Iterator[None]:
+    """Put a network in eval mode but for these modules; restore the mode of each on leaving."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        for norm in norms:
+            norm.training = True
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

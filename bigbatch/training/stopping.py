@@ -1,0 +1,38 @@
+"""End a run before its last epoch, once the network does well enough on what it is trained on.
+
+The accuracy is that of the epoch's batches as they were trained on, dropout and augmentation included, which costs
+nothing; SWAP (Gupta et al. 2020, arXiv 2001.02312) ends its first phase so.
+"""
+
+from __future__ import annotations
+
+ROUNDING = 1e-9  # percent
+
+
+class StopRule:
+    """Watch the accuracy while training.
+
+    Args:
+        accuracy: percent that ends the run; None: nothing does.
+        num_epochs: of a run that is not ended.
+
+    Attributes:
+        is_reached: whether the last epoch seen ends the run.
+        message: how it went, in a line; empty without an accuracy.
+    """
+
+    def __init__(self, accuracy: float | None, num_epochs: int):
+        self._accuracy, self._num_epochs = accuracy, num_epochs
+        self.is_reached, self.message = False, ''
+
+    def see(self, epoch: int, train_error1: float) -> bool:
+        """Take note of a finished epoch and tell whether the run ends with it."""
+        if self._accuracy is None:
+            return epoch >= self._num_epochs
+        self.is_reached = 100.0 - train_error1 >= self._accuracy - ROUNDING
+        came_to = f'{100.0 - train_error1:.2f} % accuracy while training after epoch {epoch} of {self._num_epochs}'
+        if self.is_reached:
+            self.message = f'stopped at {came_to}: --stop-accuracy {self._accuracy:g} is reached'
+        else:
+            self.message = f'{came_to}: --stop-accuracy {self._accuracy:g} was not reached'
+        return self.is_reached or epoch >= self._num_epochs
