@@ -3,38 +3,25 @@
 Source: data.py of the bigBatch code. Where we differ: the folder is a setting, not a constant; an unknown
 name is refused; in place of 'val', which is the official test set as published, a part of the training set
 can be held out with `split_validation`; any folder of class folders is a data set. To add one, write a file
-with `load(name, split, *, datasets_path, download)` in datasets/, name it in the table below, and describe its
-images in preprocess.py. Nothing here imports torch before a data set is asked for, so that --help can list
-names at once.
+with `load(name, split, *, datasets_path, download)` in data_sets/, name it in the table of data_sets/catalog.py, and
+describe its images in preprocess.py. Nothing here imports torch before a data set is asked for.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from bigbatch.messages import suggest
+from data_sets.catalog import DOWNLOADABLE, FOLDER, MODULES, find_module, loader_of
 
-_MODULES = {
-    'cifar10': 'datasets.cifar',
-    'cifar100': 'datasets.cifar',
-    'digits': 'datasets.digits',
-    'fake': 'datasets.fake',
-    'imagenet': 'datasets.imagenet',
-    'mnist': 'datasets.mnist',
-    'stl10': 'datasets.stl10',
-}
-_FOLDER = 'datasets.folder'
 _SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}  # of a set that does not have both
-_DOWNLOADABLE = frozenset(('cifar10', 'cifar100', 'mnist', 'stl10'))
 
 
 def list_datasets() -> list[str]:
     """Return the names that get_dataset knows; it takes fake:..., .npz files and folders of class folders besides."""
-    return sorted(_MODULES)
+    return sorted(MODULES)
 
 
 def default_datasets_path() -> Path:
@@ -71,10 +58,10 @@ def get_dataset(
     if split not in _SPLITS:
         raise ValueError(f'no split {split!r}; {suggest(split, _SPLITS)}')
     root = _datasets_path(datasets_path)
-    module = _find_module(name, root)
+    module = find_module(name, root)
     part = split if split == 'test' and has_test(name, root) else _SPLITS[split]
-    limit = {'memory_limit': memory_limit} if module == _FOLDER else {}
-    dataset = _loader_of(module)(name, part, datasets_path=root, download=download, **limit)
+    limit = {'memory_limit': memory_limit} if module == FOLDER else {}
+    dataset = loader_of(module)(name, part, datasets_path=root, download=download, **limit)
     dataset.transform = transform
     dataset.target_transform = target_transform
     return dataset
@@ -83,16 +70,16 @@ def get_dataset(
 def has_test(name: str, datasets_path: str | Path | None = None) -> bool:
     """Say whether a data set has a test split besides the one that is validated on; only folders can."""
     root = _datasets_path(datasets_path)
-    if _find_module(name, root) != _FOLDER:
+    if find_module(name, root) != FOLDER:
         return False
-    from datasets import folder
+    from data_sets import folder
 
     return folder.has_test(folder.find_folder(name, root))
 
 
 def is_downloadable(name: str) -> bool:
     """Say whether `download` can fetch a data set."""
-    return name in _DOWNLOADABLE
+    return name in DOWNLOADABLE
 
 
 def split_validation(dataset, fraction: float, seed: int):
@@ -123,12 +110,12 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
     Args:
         transform: a preprocess.Transform, any callable on PIL images, or None for float features.
         num_workers: processes that read and transform, for a StreamLoader; a DeviceLoader needs none.
-        settings: as for datasets.loader.DeviceLoader: batch_size, device, dtype, seed, ...
+        settings: as for data_sets.loader.DeviceLoader: batch_size, device, dtype, seed, ...
     Returns: a DeviceLoader where the set is in memory and transformed by whole batches, else a StreamLoader.
     """
-    from datasets.arrays import ArrayDataset
-    from datasets.loader import DeviceLoader
-    from datasets.stream import StreamLoader
+    from data_sets.arrays import ArrayDataset
+    from data_sets.loader import DeviceLoader
+    from data_sets.stream import StreamLoader
     from preprocess import Transform
 
     whole_batches = isinstance(transform, Transform) or (transform is None and dataset.transform is None)
@@ -139,43 +126,3 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
 def _datasets_path(path: str | Path | None) -> Path:
     return default_datasets_path() if path is None else Path(path).expanduser()
-
-
-def _loader_of(module: str) -> Callable:
-    """Return the function that loads a data set from a module of the table."""
-    file = f'{module.replace(".", "/")}.py'
-    try:
-        load = getattr(importlib.import_module(module), 'load', None)
-    except ModuleNotFoundError as error:
-        if not f'{module}.'.startswith(f'{error.name}.'):
-            raise  # it is there, and fails to import another
-        raise ValueError(f'the table of data.py has {module!r}, but there is no {file}: add it or mend that') from error
-    needed = 'load(name, split, *, datasets_path, download)'
-    if not callable(load):
-        raise ValueError(f'{file} has no function {needed}, which the table of data.py needs: add one')
-    try:
-        inspect.signature(load).bind('', '', datasets_path=None, download=False)
-    except TypeError as error:
-        raise ValueError(f'{file}: load cannot be called as {needed}: {error}; mend its arguments') from error
-    return load
-
-
-def _find_module(name: str, root: Path) -> str:
-    """Return the module that loads a data set; names come before folders."""
-    key = 'fake' if name.startswith('fake:') else name
-    if key in _MODULES:
-        return _MODULES[key]
-    if name.endswith('.npz'):
-        return 'datasets.npz'
-    from datasets.folder import LAYOUT, find_folder
-
-    if find_folder(name, root) is not None:
-        return _FOLDER
-    path = Path(name).expanduser()
-    if any(candidate.exists() for candidate in (path, root / path)):
-        raise ValueError(f'data set {name} is a file; expected a folder with {LAYOUT}, or a path ending in .npz')
-    if os.sep in name:
-        raise ValueError(f'no folder {name} in {Path.cwd()} or {root}; expected one with {LAYOUT}')
-    folders = [entry.parent.name for entry in root.glob('*/train/')]
-    known = f'{suggest(name, {*_MODULES, *folders})}, fake:NUM:CxHxW:CLASSES, a path ending in .npz'
-    raise ValueError(f'no data set {name!r}; {known}, or a folder (in {Path.cwd()} or {root}) with {LAYOUT}')

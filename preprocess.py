@@ -21,25 +21,8 @@ import torch
 
 from bigbatch.messages import suggest
 from bigbatch.seeding import isolated_rng
-from utils import pixels
-
-
-class Preset(NamedTuple):
-    """How images of one data set are treated unless told otherwise.
-
-    pad: pixels added on each side before the random crop; below 1: that part of the shorter side; None: 4 from 32
-    pixels on, else 2.
-    fill: grey level of the added pixels. flip: mirror at random. augment: whether training augments.
-    mean, std: per channel, or one for all, of pixels in 0..1.
-    """
-
-    pad: int | float | None
-    fill: int
-    flip: bool
-    augment: bool
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
+from data_sets import pixels
+from data_sets.catalog import Preset
 
 _IMAGENET = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
 _PHOTO_SIZE = 224  # pixels, of the crop

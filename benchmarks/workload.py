@@ -124,7 +124,7 @@ class FirstUpdates:
     """The first batches of each epoch of a loader.
 
     Args:
-        loader: of datasets.loader.
+        loader: of data_sets.loader.
         num_steps: how many of them; None: all.
     """
 

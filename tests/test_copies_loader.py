@@ -7,7 +7,7 @@ import torch
 
 import data
 from bigbatch.seeding import make_generator
-from datasets.stream import StreamLoader
+from data_sets.stream import StreamLoader
 from preprocess import get_transform
 from tests.data_helpers import FAKE, assert_refused, assert_same, collect
 from tests.test_loader import KINDS, compose, make_loader

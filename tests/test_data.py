@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import data
-from datasets.arrays import ArrayDataset
+from data_sets.arrays import ArrayDataset
 from preprocess import get_transform
 from tests.data_helpers import FAKE, assert_refused
 

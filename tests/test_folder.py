@@ -10,8 +10,8 @@ from torchvision.datasets import ImageFolder
 
 import data
 from bigbatch.errors import UserError
-from datasets import decode, folder
-from datasets.images import ImageFiles, read_image
+from data_sets import decode, folder
+from data_sets.images import ImageFiles, read_image
 from tests.data_helpers import assert_refused, write_folder, write_image
 from utils.logs import log
 

@@ -100,7 +100,7 @@ def test_a_networks_own_transform_is_used(train, request, capsys, kind, tmp_path
 
 
 def test_a_plan_decodes_nothing(small, capsys, train, monkeypatch):
-    from datasets import folder
+    from data_sets import folder
 
     monkeypatch.setattr(folder, 'decode_images', None)
     before = sorted(small.parent.rglob('*'))

@@ -14,7 +14,7 @@ from torch import nn
 from bigbatch.seeding import derive_seed, make_generator
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.gradient_noise import normal_numbers
-from datasets.loader import Batch, MicroBatch
+from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal
 from tests.test_flags import build
 from tests.test_noise_scale import Identity

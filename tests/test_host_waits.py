@@ -19,8 +19,8 @@ from bigbatch.training import trainer as trainers
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import summed_criterion
-from datasets.arrays import ArrayDataset
-from datasets.loader import DeviceLoader
+from data_sets.arrays import ArrayDataset
+from data_sets.loader import DeviceLoader
 from preprocess import get_transform
 
 READS = ('_local_scalar_dense', 'nonzero', 'item', 'masked_select', 'is_nonzero', 'equal', '_unique2')
@@ -130,7 +130,7 @@ def test_a_gpu_is_not_waited_for(estimator, looks):
 
 
 @GPU
-def test_batches_made_aside_are_those_of_a_cpu():
+def test_batches_made_on_a_side_stream_are_those_of_a_cpu():
     there, here = (make_trainer(device)[1] for device in ('cuda', 'cpu'))
     busy = torch.randn(2000, 2000, device='cuda')
     for epoch in range(2):

@@ -20,7 +20,7 @@ import evaluate
 import measure_sharpness
 import visualize2_sharpness
 import visualize_sharpness
-from datasets.cache import ImageCache
+from data_sets.cache import ImageCache
 from tests.conftest import TINY, main_gbn, main_normal, read_json
 from tests.official_files import SOURCES
 from utils import sweep

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import data
-from datasets import cache
+from data_sets import cache
 from tests.data_helpers import write_folder, write_image
 from utils.logs import log
 

@@ -7,9 +7,9 @@ from torchvision import transforms
 import data
 from bigbatch.seeding import make_generator
 from bigbatch.splits import split_evenly
-from datasets.arrays import ArrayDataset
-from datasets.loader import DeviceLoader
-from datasets.stream import StreamLoader
+from data_sets.arrays import ArrayDataset
+from data_sets.loader import DeviceLoader
+from data_sets.stream import StreamLoader
 from preprocess import get_transform
 from tests.data_helpers import FAKE, assert_refused, assert_same, by_example, collect
 

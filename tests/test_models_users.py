@@ -8,6 +8,7 @@ from torch import nn
 
 import data
 import models
+from data_sets import catalog
 from models import register_model
 from tests.conftest import TINY, main_normal, read_json, stable_rows
 from tests.networks import batch_norm
@@ -147,14 +148,14 @@ def test_a_wrong_option_says_where_to_look(refused):
     ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
 ])  # fmt: skip
 def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch, text, words):
-    monkeypatch.setattr(data, '_MODULES', {**data._MODULES, 'own': 'own_data'})
+    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
     if text:
         own_module('own_data', text)
     refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
 
 
 def test_a_fault_in_a_users_data_set_keeps_its_traceback(own_module, monkeypatch):
-    monkeypatch.setattr(data, '_MODULES', {**data._MODULES, 'own': 'own_data'})
+    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
     own_module('own_data', 'import no_such_library')
     with pytest.raises(ModuleNotFoundError, match='no_such_library'):
         data.get_dataset('own')

@@ -13,7 +13,7 @@ import models
 from analysis.noise_scale import noise_scale_section, smoothed_noise_scale
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.noise_scale import gradient_moments, noise_scale
-from datasets.loader import Batch, MicroBatch
+from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of
 from utils.compare import group_runs, load_runs

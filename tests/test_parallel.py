@@ -19,9 +19,9 @@ from bigbatch.training.gradients import create_estimator
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
 from bigbatch.training.trainer import Trainer
-from datasets.arrays import ArrayDataset
-from datasets.loader import DeviceLoader
-from datasets.stream import StreamLoader
+from data_sets.arrays import ArrayDataset
+from data_sets.loader import DeviceLoader
+from data_sets.stream import StreamLoader
 
 NUM, BATCH = 52, 24
 

@@ -12,7 +12,7 @@ from torch import nn
 from analysis.potential_run import describe_potential, measure_potential, measure_potentials
 from bigbatch.analysis import potential
 from bigbatch.analysis.potential import random_direction, summarise_potential
-from datasets.loader import Batch, MicroBatch
+from data_sets.loader import Batch, MicroBatch
 from tests.conftest import read_rows
 
 

@@ -15,7 +15,7 @@ from bigbatch.seeding import make_generator
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.smoothout import strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
-from datasets.loader import Batch, MicroBatch
+from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
 from utils.checkpoint import load_file
 

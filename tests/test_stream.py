@@ -12,9 +12,9 @@ from torchvision.transforms import v2
 import data
 from bigbatch.errors import UserError
 from bigbatch.training.scoring import evaluate
-from datasets import stream
-from datasets.loader import DeviceLoader
-from datasets.stream import PIECE, StreamLoader
+from data_sets import stream
+from data_sets.loader import DeviceLoader
+from data_sets.stream import PIECE, StreamLoader
 from preprocess import get_transform
 from tests.data_helpers import assert_refused, assert_same, by_example, collect, write_folder, write_image
 

@@ -90,7 +90,7 @@ def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(swap
             mean = torch.stack([worker[name].double() for worker in workers]).mean(0)
             torch.testing.assert_close(value.double(), mean, rtol=6e-8, atol=1e-10)
     # The first layer by hand: every image is once in ghosts of 8, whose moments are averaged.
-    from datasets.fake import load
+    from data_sets.fake import load
     from preprocess import get_transform
 
     dataset = load('fake:64:1x8x8:4', 'train', datasets_path=None, download=False)

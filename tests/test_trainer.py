@@ -15,8 +15,8 @@ from bigbatch.training.gradients import create_estimator
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import ScoreSums, evaluate
 from bigbatch.training.trainer import Trainer, clip_gradient
-from datasets.arrays import ArrayDataset
-from datasets.loader import DeviceLoader
+from data_sets.arrays import ArrayDataset
+from data_sets.loader import DeviceLoader
 from tests.conftest import PROJECT
 
 SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasets.arrays import ArrayDataset
+from data_sets.arrays import ArrayDataset
 
 NUM_TRAIN = 1280
 NUM_CLASSES = 10

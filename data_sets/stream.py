@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from bigbatch.errors import UserError
 from bigbatch.seeding import derive_seed, isolated_rng, make_generator
-from datasets.loader import Batch, Contents, Loader, MicroBatch, purpose_of
+from data_sets.loader import Batch, Contents, Loader, MicroBatch, purpose_of
 
 PIECE = 64  # examples that a worker makes at a time: 64 of 3x224x224 bytes are 9 MiB
 
@@ -89,10 +89,10 @@ class StreamLoader(Loader):
             return next(source)
 
         order = order.to(self.device)
-        self._aside.mark()
+        self._side_stream.mark()
         for first, last in bounds:
             received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
-            contents = self._aside.make(self._lay_out, order[first:last], choices, first)
+            contents = self._side_stream.make(self._lay_out, order[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, received, contents))
             received.pieces(0, len(contents.indices))  # what was not asked for
 

@@ -19,10 +19,10 @@ import numpy as np
 import torch
 
 from bigbatch.memory import memory_limit as default_memory_limit
-from datasets.arrays import ArrayDataset
-from datasets.cache import ImageCache
-from datasets.decode import decode_images
-from datasets.images import EXTENSIONS, FileTable, ImageFiles, image_size
+from data_sets.arrays import ArrayDataset
+from data_sets.cache import ImageCache
+from data_sets.decode import decode_images
+from data_sets.images import EXTENSIONS, FileTable, ImageFiles, image_size
 
 LAYOUT = 'train/ and val/ or test/, each with a folder of images for every class'
 LARGEST_SMALL_IMAGE = 128  # pixels

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasets.arrays import ArrayDataset
+from data_sets.arrays import ArrayDataset
 
 _ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 _EXPECTED = f'the arrays {", ".join(_ARRAYS)}'

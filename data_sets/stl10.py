@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from datasets.arrays import ArrayDataset
-from datasets.official import read_official
+from data_sets.arrays import ArrayDataset
+from data_sets.official import read_official
 
 NUM_CLASSES = 10
 

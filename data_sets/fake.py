@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasets.arrays import ArrayDataset
+from data_sets.arrays import ArrayDataset
 
 _DEFAULTS = (2000, 3, 32, 32, 10)
 SYNTAX = 'fake, fake:NUM, fake:NUM:CxHxW or fake:NUM:CxHxW:CLASSES, as in fake:2000:3x32x32:10, no 0'

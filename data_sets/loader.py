@@ -15,8 +15,8 @@ Of several ranks each has its part of every batch, in order; all parts together 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -24,13 +24,23 @@ from bigbatch.distributed import ALONE, Ranks
 from bigbatch.messages import counted, suggest
 from bigbatch.seeding import make_generator
 from bigbatch.splits import split_evenly
-from datasets.arrays import ArrayDataset
-from datasets.aside import Aside
-
-if TYPE_CHECKING:
-    from preprocess import Transform
+from data_sets.arrays import ArrayDataset
+from data_sets.side_stream import SideStream
 
 LAYOUTS = ('spread', 'together')  # of copies: copy after copy, or those of an example one after the other
+
+
+class BatchTransform(Protocol):
+    """What transforms whole batches, as a preprocess.Transform does."""
+
+    def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
+        """Return (height, width) of what images of a size become."""
+
+    def draw(self, num: int, generator: torch.Generator, *, image_size: Sequence[int]) -> torch.Tensor | None:
+        """Make the random choices for so many images."""
+
+    def apply(self, images: torch.Tensor, choices: torch.Tensor | None, *, dtype: torch.dtype) -> torch.Tensor:
+        """Transform images by choices."""
 
 
 class MicroBatch(NamedTuple):
@@ -185,7 +195,7 @@ class Loader:
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.ranks = ranks
-        self._aside = Aside(self.device)
+        self._side_stream = SideStream(self.device)
 
     @property
     def num_steps(self) -> int:
@@ -253,7 +263,7 @@ class Loader:
     def _batch_of(self, contents: Contents, gather: Callable[..., MicroBatch]) -> Batch:
         layout = {'duplicates': self.duplicates, 'copies': self.copies}
         place = {'start': contents.start, 'whole_size': contents.whole_size}
-        gather = functools.partial(self._aside.hand_out, gather)
+        gather = functools.partial(self._side_stream.hand_out, gather)
         return Batch(contents.indices, self.micro_batch_size, gather, **layout, **place)
 
 
@@ -271,7 +281,7 @@ class DeviceLoader(Loader):
         settings: see Loader.
     """
 
-    def __init__(self, dataset: ArrayDataset, transform: Transform | None, **settings):
+    def __init__(self, dataset: ArrayDataset, transform: BatchTransform | None, **settings):
         super().__init__(dataset, transform, **settings)
         if dataset.transform is not None:
             raise ValueError('the data set has a transform of its own; give it to the loader instead')
@@ -294,9 +304,9 @@ class DeviceLoader(Loader):
         # moved once an epoch: a transfer in each step would wait for the device
         order = self.order(epoch).to(self.device)
         choices = self._draw_choices(epoch, self.dataset.input_shape)
-        self._aside.mark()
+        self._side_stream.mark()
         for first, last in bounds:
-            contents = self._aside.make(self._lay_out, order[first:last], choices, first)
+            contents = self._side_stream.make(self._lay_out, order[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, contents))
 
     def _gather(self, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from datasets.arrays import ArrayDataset
-from datasets.official import read_official
+from data_sets.arrays import ArrayDataset
+from data_sets.official import read_official
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from datasets.folder import open_splits, scan
-from datasets.images import ImageFiles
+from data_sets.folder import open_splits, scan
+from data_sets.images import ImageFiles
 
 NUM_CLASSES = 1000
 

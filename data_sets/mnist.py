@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datasets.arrays import ArrayDataset
+from data_sets.arrays import ArrayDataset
 
 NUM_CLASSES = 10
 _FILES = {

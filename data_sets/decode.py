@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from datasets.images import ImageFiles
-from datasets.stream import StreamLoader
+from data_sets.images import ImageFiles
+from data_sets.stream import StreamLoader
 
 PIECE = 512  # images that are copied at once
 FEW = 4096  # images for which it does not pay to start processes

@@ -1,1 +1,0 @@
-"""Data sets, one file each, and the loaders; data.py names them and imports a file when it is asked for."""
