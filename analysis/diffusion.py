@@ -14,7 +14,7 @@ import pandas as pd
 
 from bigbatch.analysis.diffusion import DiffusionFit, fit_diffusion
 from utils.groups import Group
-from utils.run_files import Run
+from utils.runs.reader import Run
 from utils.tables import Section, spread_text
 
 FEWEST_POINTS = 10

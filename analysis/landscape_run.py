@@ -21,15 +21,15 @@ from bigbatch.training.batch_norm import check_batches
 from bigbatch.training.scoring import score
 from bigbatch.weights import restored, weight_distance
 from utils.bar import EvaluationProgress
-from utils.checkpoint import load_file
 from utils.command import user_errors
 from utils.files import write_atomically
 from utils.landscape_figure import write_landscape_figure
 from utils.landscape_files import ROWS, SETTINGS
-from utils.layout import INITIAL
 from utils.network import Network
 from utils.pages.landscape_page import write_landscape_page
 from utils.rows import RowFile
+from utils.runs.checkpoint import load_file
+from utils.runs.layout import INITIAL
 
 LONGEST_NAME = 80  # characters of a network's label in the name of a folder
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from utils.groups import Group
-from utils.layout import NOISE_COLUMNS
+from utils.runs.columns import NOISE_COLUMNS
 from utils.tables import Section, spread_text
 
 HALF_LIFE = 2.0  # epochs

@@ -20,8 +20,8 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from utils.flags import OPTIMIZERS
-from utils.layout import INITIAL
 from utils.parser import Parser, one_of, real, whole
+from utils.runs.layout import INITIAL
 
 NETWORKS = {  # name in the paper -> (network, data set)
     'F1': ('keskar_f1', 'mnist'),
@@ -168,7 +168,7 @@ def describe_distances(folder: Path) -> str:
 
 def _check_start(runs: Sequence[Path]) -> None:
     """Refuse runs that did not start from the same weights, as where another version of torch drew them."""
-    from utils.checkpoint import load_state  # torch, which --help does not wait for
+    from utils.runs.checkpoint import load_state  # torch, which --help does not wait for
 
     first, second = (load_state(run / INITIAL) for run in runs)
     if any(not first[name].equal(second[name]) for name in first):

@@ -18,7 +18,7 @@ from pathlib import Path
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
 from utils.groups import Group, group_runs, varying_settings
-from utils.run_files import Run, load_runs, seedless
+from utils.runs.reader import Run, load_runs, seedless
 from utils.sharpness_table import SHARPNESS
 
 REPRODUCED, ORDERING, NOT, NOT_RUN = 'reproduced', 'ordering only', 'not', 'not run'

@@ -20,9 +20,9 @@ import torch
 from benchmarks.machine import Limits, measure_limits
 from bigbatch.device import choose_device
 from bigbatch.errors import UserError
-from utils import manifest
 from utils.command import user_errors
 from utils.parser import Parser
+from utils.runs import manifest
 
 PROJECT = Path(__file__).resolve().parent.parent
 RESULTS = PROJECT / 'benchmarks' / 'results.csv'

@@ -1,9 +1,9 @@
 """Make the next batch on a GPU while it computes the last one, on a stream of its own.
 
 The host is ahead of a busy GPU: it asks for a batch while the passes of the last one are under way. What is made on
-it waits for what the GPU was given before it got the last micro-batch, and not for the passes of that one. Order, random
-numbers and results are the same. On a CPU there is none: gathering and augmenting a batch of 4096 takes 1 % of
-the processor time of a step of cifar10_shallow, less than a second thread would cost the first.
+that stream waits for what the GPU was given before it got the last micro-batch, and not for the passes of that one.
+Order, random numbers and results are the same. On a CPU there is none: gathering and augmenting a batch of 4096 takes
+1 % of the processor time of a step of cifar10_shallow, less than a second thread would cost the first.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import math
 import random
 
 from utils.compare import group_runs, load_runs
-from utils.layout import RESULT_COLUMNS
+from utils.runs.columns import RESULT_COLUMNS
 
 
 def write_run(folder, *, errors=(50.0, 10.0, 12.0), status='done', batch_size=512, seed=1, started='09:00:00', **more):

@@ -19,8 +19,8 @@ from benchmarks.published import CLIP, SETTINGS, PublishedRun
 from bigbatch.errors import UserError
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import PROJECT, read_rows
-from utils import manifest
 from utils.parser import Parser
+from utils.runs import manifest
 from utils.suite import find_suite
 
 CPU = torch.device('cpu')

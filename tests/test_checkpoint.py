@@ -10,8 +10,8 @@ from torch import nn
 
 from bigbatch import seeding
 from bigbatch.errors import UserError
-from utils import checkpoint as checkpoints
 from utils.files import write_atomically
+from utils.runs import checkpoint as checkpoints
 
 
 @pytest.fixture

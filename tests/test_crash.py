@@ -13,7 +13,7 @@ import torch
 from tests.conftest import PROJECT, TINY_GBN
 from tests.crash.cases import CASES
 from tests.crash.equality import check_after_kill, differences
-from utils.layout import BEST, LATEST
+from utils.runs.layout import BEST, LATEST
 
 
 @pytest.mark.slow

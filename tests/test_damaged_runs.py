@@ -8,8 +8,8 @@ import pytest
 
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
 from tests.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
-from utils import checkpoint as checkpoints
 from utils.files import write_atomically
+from utils.runs import checkpoint as checkpoints
 
 # ruff: noqa: F811 - fixtures are imported by name
 

@@ -9,9 +9,9 @@ import pytest
 from bigbatch.errors import UserError
 from tests.conftest import TINY_GBN, main_gbn, read_json
 from tests.test_partial_epochs import assert_same_run
-from utils import checkpoint as checkpoints
 from utils.files import naming_file
 from utils.logs import log, log_to_file, start_logging
+from utils.runs import checkpoint as checkpoints
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -92,11 +92,11 @@ def test_half_a_row_is_cut_when_the_run_goes_on(train, tmp_path, monkeypatch, ca
                 raise FULL
             append(path, rows)
 
-    from utils.run_folder import append_rows as append
+    from utils.runs.folder import append_rows as append
 
     capsys.readouterr()
     with monkeypatch.context() as patched:
-        patched.setattr('utils.results.append_rows', writes_half)
+        patched.setattr('utils.runs.writer.append_rows', writes_half)
         assert train(*TINY_GBN) == 2
     run = tmp_path / 'results' / 'run'
     assert f'{run}/results.csv cannot be written (No space left on device)' in only_line(capsys.readouterr())

@@ -16,11 +16,11 @@ import data
 from data import list_datasets
 from models import list_models
 from tests.conftest import TINY, main_gbn, main_normal, read_json
-from utils import checkpoint as checkpoints
 from utils.config import parse_config
 from utils.experiment import build_experiment
 from utils.flags import add_ghost_args, build_parser
 from utils.plan import describe_plan
+from utils.runs import checkpoint as checkpoints
 
 BASE = (*TINY, '--epochs', '3', '-mb', '4')
 # flag -> (what is observed, flags common to both sides, the flag with its value)

@@ -14,8 +14,8 @@ from bigbatch.interrupts import SIGNALS, stop_requests
 from bigbatch.training.trainer import Trainer
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, read_json, read_rows
 from tests.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
-from utils import checkpoint as checkpoints
 from utils.command import command
+from utils.runs import checkpoint as checkpoints
 
 FLAGS = (*TINY_GBN, '--val-fraction', '0.25', '--checkpoint-minutes', '0')
 
@@ -62,8 +62,8 @@ MOMENTS = {
     'an update': ('Trainer._train_step', 5, 5),
     'the last update of an epoch': ('Trainer._train_step', 6, 6),
     'the scoring of an epoch': ('bigbatch.training.trainer.evaluate', 2, 6),
-    'the writing of rows': ('utils.results.append_rows', 3, 6),
-    'the writing of a checkpoint': ('utils.results.save_checkpoint', 3, 3),
+    'the writing of rows': ('utils.runs.writer.append_rows', 3, 6),
+    'the writing of a checkpoint': ('utils.runs.writer.save_checkpoint', 3, 3),
     'the very last update': ('Trainer._train_step', 9, 9),
 }
 

@@ -15,7 +15,7 @@ from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.trainer import MOST_SKIPPED, Trainer
 from tests.conftest import TINY_GBN, main_gbn, stable_rows
 from tests.updates import F1, build
-from utils.checkpoint import load_checkpoint
+from utils.runs.checkpoint import load_checkpoint
 
 HUGE = 2.0**100
 

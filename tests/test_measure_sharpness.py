@@ -15,8 +15,8 @@ from bigbatch.analysis import sharpness_run
 from bigbatch.analysis.objective import NetworkObjective, open_objective
 from tests.conftest import TINY_GBN, read_rows
 from tests.test_network import open_with
-from utils.layout import CONDITIONS
 from utils.plots import write_run_page
+from utils.runs.layout import CONDITIONS
 from utils.sharpness_table import SHARPNESS, summarise_sharpness
 
 

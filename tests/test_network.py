@@ -13,12 +13,12 @@ from bigbatch.errors import UserError
 from data import list_datasets
 from models import create_model, list_models
 from tests.conftest import TINY_GBN
-from utils import checkpoint as checkpoints
 from utils.analysis_flags import build_analysis_parser, network_config
 from utils.command import user_errors
 from utils.experiment import open_network
 from utils.network import digest_state
 from utils.parser import UsageError
+from utils.runs import checkpoint as checkpoints
 
 MODEL = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}")
 PLACE = ('--dataset', 'fake:64:1x8x8:4', '--device', 'cpu')

@@ -17,7 +17,7 @@ from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of
 from utils.compare import group_runs, load_runs
-from utils.layout import NOISE_COLUMNS
+from utils.runs.columns import NOISE_COLUMNS
 
 DIM, GHOST, BATCH = 40, 8, 64
 

@@ -8,7 +8,7 @@ import torch
 from bigbatch.training.report import DistancePoint, PartialEpoch
 from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_rows, stable_rows
-from utils import checkpoint as checkpoints
+from utils.runs import checkpoint as checkpoints
 
 SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
 COPIES = ('--duplicates', '2', '--adapt-grad-norm', '2', '--gradient-noise', '0.1', '--cutout', '2')

@@ -14,10 +14,10 @@ import data
 import models
 from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
-from utils import checkpoint as checkpoints
 from utils.flags import add_ghost_args, build_parser
-from utils.layout import DISTANCE_COLUMNS, RESULT_COLUMNS
-from utils.results import Budget
+from utils.runs import checkpoint as checkpoints
+from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
+from utils.runs.writer import Budget
 
 FILES = {
     'config.json', 'results.csv', 'weight_distance.csv', 'results.html', 'log.txt', 'checkpoint.pth.tar',
@@ -308,7 +308,7 @@ def test_weights_that_explode_in_the_last_update_of_an_epoch_are_noticed(train, 
 
 @pytest.mark.usefixtures('no_page')
 def test_a_run_that_ends_early_saves_its_last_finished_epoch_and_its_best(train, tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.results.Budget.allows', lambda self: False)  # as if epochs were too short to save each
+    monkeypatch.setattr('utils.runs.writer.Budget.allows', lambda self: False)  # as if epochs were short
     flags = [*TINY_NORMAL, '--clip-grad', '0', '--epochs', '9', '--regime', "{0: {'lr': 0.05}, 7: {'lr': 1e30}}"]
     assert train(*flags, script=main_normal) == 3
     run = tmp_path / 'results' / 'run'
@@ -354,8 +354,8 @@ def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
 
 
 WRITES = (
-    'utils.files.os.replace', 'utils.run_folder.os.rename', 'utils.run_folder.shutil.copyfile',
-    'utils.results.append_rows',
+    'utils.files.os.replace', 'utils.runs.folder.os.rename', 'utils.runs.folder.shutil.copyfile',
+    'utils.runs.writer.append_rows',
 )
 
 

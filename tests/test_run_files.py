@@ -9,8 +9,8 @@ import pytest
 
 from bigbatch.errors import UserError
 from tests.fake_runs import write_run
-from utils.layout import RESULT_COLUMNS
-from utils.run_files import load_run, load_runs, seedless
+from utils.runs.columns import RESULT_COLUMNS
+from utils.runs.reader import load_run, load_runs, seedless
 
 
 def test_runs_are_found_in_a_run_folder_and_one_or_two_levels_below(tmp_path):

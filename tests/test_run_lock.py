@@ -14,7 +14,7 @@ from bigbatch.errors import UserError
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
 from tests.sweeps import NORMAL, other_process, results, run, started, write  # noqa: F401 - fixtures
 from tests.test_partial_epochs import assert_same_run
-from utils.run_lock import LOCK, RunLock, holder_of, locked
+from utils.runs.lock import LOCK, RunLock, holder_of, locked
 
 # ruff: noqa: F811 - fixtures are imported by name
 
@@ -28,7 +28,7 @@ def no_page(monkeypatch):
 @contextlib.contextmanager
 def held_by_another(folder):
     """Let another process hold a folder; yields that process."""
-    code = 'import sys; from pathlib import Path; from utils.run_lock import RunLock\n'
+    code = 'import sys; from pathlib import Path; from utils.runs.lock import RunLock\n'
     code += 'folder = Path(sys.argv[1]); lock = RunLock(folder); print("held", flush=True)\n'
     code += 'sys.stdin.read(); lock.release(folder)'
     process = subprocess.Popen(
@@ -69,7 +69,7 @@ def test_a_dead_process_holds_nothing(tmp_path):
 def test_a_disk_that_is_read_only_by_now_hides_no_other_error(tmp_path, monkeypatch):
     lock = RunLock(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr('utils.run_lock.Path.unlink', lambda *_, **__: (_ for _ in ()).throw(OSError('read-only')))
+        patched.setattr('utils.runs.lock.Path.unlink', lambda *_, **__: (_ for _ in ()).throw(OSError('read-only')))
         lock.release(tmp_path)
     with held_by_another(tmp_path):
         pass
@@ -127,7 +127,7 @@ def test_the_lock_is_held_from_the_first_file_to_the_last(train, tmp_path, monke
     held = []
 
     def look(folder):
-        code = 'import sys; from pathlib import Path; from utils.run_lock import holder_of\n'
+        code = 'import sys; from pathlib import Path; from utils.runs.lock import holder_of\n'
         code += 'print([holder_of(path) for path in map(Path, sys.argv[1:]) if path.is_dir()])'
         places = [tmp_path / 'results' / 'run', *(tmp_path / 'results').glob('.*.partial')]
         done = subprocess.run(
@@ -142,7 +142,7 @@ def test_the_lock_is_held_from_the_first_file_to_the_last(train, tmp_path, monke
         rename(source, target)
         look(target)
 
-    monkeypatch.setattr('utils.run_folder.os.rename', renames)
+    monkeypatch.setattr('utils.runs.folder.os.rename', renames)
     monkeypatch.setattr('utils.plots.write_run_page', look)
     folder = train(*TINY_GBN, '--epochs', '1')
     assert held == [str([f'process {os.getpid()} on {socket.gethostname()}'])] * len(held)

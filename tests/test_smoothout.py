@@ -17,7 +17,7 @@ from bigbatch.training.gradients.smoothout import strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
-from utils.checkpoint import load_file
+from utils.runs.checkpoint import load_file
 
 GHOST, COPIES = 4, 500
 SCALES = ('none', 'weight', 'filter')

@@ -13,7 +13,7 @@ from tests.conftest import TINY, main_gbn, main_normal, read_json, read_rows, st
 from tests.sweeps import saved, started
 from utils.commands import settings_of
 from utils.pages.swap_page import write_swap_page
-from utils.run_files import load_run
+from utils.runs.reader import load_run
 from utils.swap_config import plan_worker
 from utils.sweep import main as sweep_main
 

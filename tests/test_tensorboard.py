@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from tests.conftest import TINY_GBN, main_gbn, read_rows
-from utils.layout import DISTANCES, RESULTS, TENSORBOARD
+from utils.runs.layout import DISTANCES, RESULTS, TENSORBOARD
 
 NOT_CURVES = {'epoch', 'step', 'weight_distance'}
 

@@ -17,7 +17,8 @@ from bigbatch.errors import UserError
 from utils.config import MeasureConfig, device_and_dtype, warn_about_device
 from utils.flags import add_device_args, add_input_args
 from utils.parser import Parser, one_of, options_literal, whole
-from utils.stored import run_of, stored_settings
+from utils.runs.config_json import stored_settings
+from utils.runs.layout import run_of
 
 # Flags that the published scripts parse and that mean nothing to a network that is not trained, with their values.
 USELESS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from utils.files import write_atomically
-from utils.layout import CONFIG, DISTANCES, RESULTS
-from utils.run_files import Run, find_run_folders, is_run_folder, load_run
+from utils.runs.layout import CONFIG, DISTANCES, RESULTS
+from utils.runs.reader import Run, find_run_folders, is_run_folder, load_run
 from utils.sharpness_table import SHARPNESS
 
 KEPT = (RESULTS, DISTANCES, SHARPNESS.file)

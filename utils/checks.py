@@ -20,7 +20,8 @@ from bigbatch.messages import counted
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from utils.config import NetworkConfig, RunConfig
-from utils.stored import run_of, stored_settings
+from utils.runs.config_json import stored_settings
+from utils.runs.layout import run_of
 
 log = logging.getLogger('bigbatch')
 # Settings that decide which weights fit.

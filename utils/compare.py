@@ -16,9 +16,9 @@ import pandas as pd
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
 from utils.groups import Group, group_runs, rename_groups, varying_between, varying_settings
-from utils.layout import RESULT_COLUMNS
 from utils.looks import X_LABELS
-from utils.run_files import Run, load_runs, seedless
+from utils.runs.columns import RESULT_COLUMNS
+from utils.runs.reader import Run, load_runs, seedless
 from utils.tables import explain, format_section, format_summary, format_table, summary_cells
 
 __all__ = [

@@ -16,8 +16,8 @@ from bigbatch.errors import UserError
 from utils import compare, plots
 from utils.compare import Group, Run
 from utils.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
-from utils.looks import TITLES
-from utils.run_files import find_run_folders, has_results
+from utils.runs.columns import TITLES
+from utils.runs.reader import find_run_folders, has_results
 from utils.tables import Section
 from utils.watch import watch
 

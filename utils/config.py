@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from utils.flags import TENSOR_TYPES
-from utils.layout import CONFIG
 from utils.method_config import MethodConfig, check_methods, shaped_by_length
 from utils.parser import Parser
+from utils.runs.config_json import read_config_json, stored_settings
+from utils.runs.layout import CONFIG, run_of
+from utils.runs.tensorboard import check_tensorboard
 from utils.speed_config import AUTO, SpeedConfig, check_speed
-from utils.stored import read_config_json, run_of, stored_settings
-from utils.tensorboard import check_tensorboard
 
 log = logging.getLogger('bigbatch')
 

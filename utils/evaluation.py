@@ -22,9 +22,9 @@ from bigbatch.training.perturbation import perturbed
 from bigbatch.training.report import Scores
 from bigbatch.training.scoring import ScoreSums
 from utils.bar import EvaluationProgress
-from utils.layout import CONDITIONS
 from utils.network import Network
 from utils.rows import RowFile
+from utils.runs.layout import CONDITIONS
 
 FILE = 'evaluation.csv'
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')

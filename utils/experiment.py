@@ -27,7 +27,6 @@ from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.parallel import synchronize_batch_norm
 from bigbatch.training.scoring import summed_criterion
-from utils import checkpoint as checkpoints
 from utils.checks import (
     check_augmentation,
     check_batch_norm,
@@ -41,18 +40,19 @@ from utils.checks import (
 )
 from utils.command import user_errors
 from utils.config import MeasureConfig, NetworkConfig, RunConfig
-from utils.layout import DISTANCES, INITIAL, RESULTS
 from utils.methods import build_average, build_estimator, check_network, set_dropout
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.pass_size import fit_micro_batch
 from utils.plan import Data, Experiment, describe_plan
-from utils.run_folder import check_new_folder
-from utils.run_lock import locked
 from utils.runner import complete, score, train
+from utils.runs import checkpoint as checkpoints
+from utils.runs.config_json import read_config_json
+from utils.runs.folder import check_new_folder
+from utils.runs.layout import DISTANCES, INITIAL, RESULTS, checkpoint_of, run_of
+from utils.runs.lock import locked
 from utils.schedule import adapt_regime, build_optimizer
 from utils.speed import fit_compiler, fit_layout
 from utils.speed_config import AUTO
-from utils.stored import checkpoint_of, read_config_json, run_of
 from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')

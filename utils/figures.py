@@ -22,11 +22,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from utils.groups import Group
-from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.looks import COLORS, DASHES, X_LABELS
 from utils.names import wrap
 from utils.pages.curves import are_far_apart, average, average_distances
 from utils.point_plots import PointPlot, point_plots
-from utils.run_files import Run
+from utils.runs.columns import TITLES
+from utils.runs.reader import Run
 
 log = logging.getLogger('bigbatch')
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from utils.config import MeasureConfig
-from utils.layout import LATEST
-from utils.stored import checkpoint_of, run_of, stored_settings
+from utils.runs.config_json import stored_settings
+from utils.runs.layout import LATEST, checkpoint_of, run_of
 
 
 @dataclass(frozen=True, eq=False)

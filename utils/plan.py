@@ -17,12 +17,12 @@ from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.stopping import StopRule
-from utils import layout
 from utils.config import RunConfig
 from utils.method_config import gradient_noise_sigma
+from utils.runs import layout
+from utils.runs.layout import run_of
 from utils.speed import describe_speed
 from utils.speed_config import AUTO
-from utils.stored import run_of
 
 
 @dataclass(frozen=True)

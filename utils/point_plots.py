@@ -17,7 +17,7 @@ import pandas as pd
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from utils.groups import Group, varying_between
-from utils.run_files import Run
+from utils.runs.reader import Run
 from utils.sharpness_table import SHARPNESS
 from utils.tables import Section, spread_text
 

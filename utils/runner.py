@@ -25,15 +25,19 @@ from bigbatch.training.rank_states import begin_rank, collect_rank_states, resto
 from bigbatch.training.report import EpochReport, PartialEpoch
 from bigbatch.training.scoring import evaluate
 from bigbatch.training.trainer import Trainer
-from utils import checkpoint as checkpoints
-from utils import layout, manifest, results, run_folder
 from utils.files import naming_file
 from utils.logs import log_to_file
 from utils.plan import Experiment, num_parameters
 from utils.progress import Progress
-from utils.run_lock import RunLock
-from utils.stored import checkpoint_of, read_config_json, run_of
-from utils.tensorboard import TensorBoardExport
+from utils.runs import checkpoint as checkpoints
+from utils.runs import folder as run_folder
+from utils.runs import layout, manifest
+from utils.runs.columns import AVERAGE_COLUMNS
+from utils.runs.config_json import read_config_json
+from utils.runs.layout import checkpoint_of, run_of
+from utils.runs.lock import RunLock
+from utils.runs.tensorboard import TensorBoardExport
+from utils.runs.writer import RunWriter, SilentWriter, Writer
 
 log = logging.getLogger('bigbatch')
 
@@ -53,9 +57,13 @@ def complete(folder: Path) -> None:
     run_folder.remove_leftovers(folder)
     page, config = folder / layout.PAGE, folder / layout.CONFIG
     if not page.is_file() or page.stat().st_mtime_ns < config.stat().st_mtime_ns:
-        from utils.plots import write_run_page  # loads the plotting library
+        _draw_page(folder)
 
-        write_run_page(folder)
+
+def _draw_page(folder: Path) -> None:
+    from utils.plots import write_run_page  # loads the plotting library, which the first page pays for
+
+    write_run_page(folder)
 
 
 def train(experiment: Experiment, plan: str) -> None:
@@ -105,23 +113,23 @@ def _build_parallel(experiment: Experiment) -> Parallel:
 
 def _build_writer(
     experiment: Experiment, parallel: Parallel, content: dict, best: dict | None
-) -> results.Writer:
+) -> Writer:
     """Build what writes the run's files, which the first rank alone does."""
     config = experiment.config
     make_checkpoint = functools.partial(snapshot, experiment, parallel=parallel)
     if not parallel.ranks.is_first:
-        return results.SilentWriter(make_checkpoint)
+        return SilentWriter(make_checkpoint)
     with naming_file(config.folder / layout.LOG):
         log_to_file(config.folder / layout.LOG)
-    return results.RunWriter(
-        config.folder, content, make_checkpoint=make_checkpoint, best=best,
+    return RunWriter(
+        config.folder, content, make_checkpoint=make_checkpoint, draw_page=_draw_page, best=best,
         save_all=config.save_all, save_minutes=config.checkpoint_minutes,
         export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
     )
 
 
 @contextlib.contextmanager
-def _noting_the_end(writer: results.Writer, folder: Path, stop: StopRequest) -> Iterator[None]:
+def _noting_the_end(writer: Writer, folder: Path, stop: StopRequest) -> Iterator[None]:
     """Save what is finished and write how it ended into config.json, where that is not well."""
     try:
         yield
@@ -172,7 +180,7 @@ def snapshot(
 
 
 def _run_epochs(
-    experiment: Experiment, parallel: Parallel, writer: results.Writer, should_stop: Callable[[], bool]
+    experiment: Experiment, parallel: Parallel, writer: Writer, should_stop: Callable[[], bool]
 ) -> str:
     """Make the epochs that are left and return what is to say about the end, if anything."""
     config, start = experiment.config, experiment.start
@@ -200,7 +208,7 @@ def _run_epochs(
             measured = experiment.estimator.take_epoch() if config.noise_scale else {}
             if experiment.average:
                 report, scores = _add_to_average(experiment, report)
-                measured |= dict(zip(layout.AVERAGE_COLUMNS, scores, strict=True))
+                measured |= dict(zip(AVERAGE_COLUMNS, scores, strict=True))
             is_last = stop.see(report.epoch, report.train.error1)
             writer.add(report, measured, is_last=is_last)
             progress.on_epoch(report, is_last=is_last)
@@ -234,7 +242,7 @@ def _restore(experiment: Experiment, parallel: Parallel) -> PartialEpoch | None:
 def _add_to_average(experiment: Experiment, report: EpochReport) -> tuple[EpochReport, tuple]:
     """Add an epoch's weights to the average and score it; return the report with the time that took, and the scores."""
     if report.epoch < experiment.config.swa_start:
-        return report, (None,) * len(layout.AVERAGE_COLUMNS)
+        return report, (None,) * len(AVERAGE_COLUMNS)
     start, average, data = time.perf_counter(), experiment.average, experiment.data
     average.add(experiment.model)
     scores = settle(average.model, experiment.criterion, data.train, data.val)

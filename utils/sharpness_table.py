@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.files import write_atomically
-from utils.layout import CONDITIONS
 from utils.rows import RowFile
+from utils.runs.layout import CONDITIONS
 
 SETTING = ('digest', *CONDITIONS, 'mode', 'batch_norm', 'batch_size')  # batch_size: empty where it does not count
 SOLVER_WORDS = {'CONVERGENCE': 'converged', 'STOP': 'iteration limit'}

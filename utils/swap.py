@@ -27,16 +27,18 @@ from bigbatch.regime import lr_factor
 from bigbatch.training.averaging import WeightAverage, settle
 from bigbatch.training.scoring import evaluate
 from bigbatch.weights import weight_distance
-from utils import checkpoint as checkpoints
-from utils import layout, manifest, run_folder, run_lock
 from utils.command import EXIT_DIVERGED, user_errors
 from utils.experiment import build_experiment
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
 from utils.plots import write_run_page
-from utils.run_files import Run, load_run
 from utils.runner import new_manifest, snapshot
-from utils.stored import read_config_json
+from utils.runs import checkpoint as checkpoints
+from utils.runs import folder as run_folder
+from utils.runs import layout, manifest
+from utils.runs import lock as run_lock
+from utils.runs.config_json import read_config_json
+from utils.runs.reader import Run, load_run
 from utils.suite import PlannedRun
 from utils.swap_config import PHASE1, SwapConfig, plan_phase1, plan_worker
 from utils.swap_files import SCORES, Average, phase_seconds, write_tables

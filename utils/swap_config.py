@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from bigbatch.errors import UserError
 from utils.commands import PLACES, given_flags, select_words
 from utils.config import RunConfig
-from utils.layout import LATEST
+from utils.runs.config_json import read_config_json
+from utils.runs.layout import LATEST, run_of
 from utils.speed_config import AUTO
-from utils.stored import read_config_json, run_of
 from utils.suite import PlannedRun
 
 PHASE1 = 'phase1'

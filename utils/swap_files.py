@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.training.report import Scores
-from utils.layout import DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS, SWAP_TABLE
-from utils.run_files import Run
-from utils.run_folder import write_rows
+from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
+from utils.runs.folder import write_rows
+from utils.runs.layout import DISTANCES, RESULTS, SWAP_TABLE
+from utils.runs.reader import Run
 
 SCORES = ('train_loss', 'val_loss', 'train_error1', 'val_error1', 'train_error5', 'val_error5')
 SUMMED = ('epoch_seconds',)

@@ -23,8 +23,8 @@ from bigbatch.interrupts import stop_requests
 from bigbatch.memory import JOBS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
-from utils.layout import STARTED_VARIABLE
-from utils.run_lock import holder_of
+from utils.runs.layout import STARTED_VARIABLE
+from utils.runs.lock import holder_of
 from utils.suite import PROJECT, PlannedRun
 from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
 

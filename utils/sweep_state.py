@@ -12,8 +12,8 @@ from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from utils.commands import differences, settings_of
 from utils.files import write_atomically
-from utils.layout import RESULTS
-from utils.stored import checkpoint_of, read_config_json
+from utils.runs.config_json import read_config_json
+from utils.runs.layout import RESULTS, checkpoint_of
 from utils.suite import PlannedRun
 
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds

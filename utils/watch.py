@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from utils.layout import CONFIG, DISTANCES, RESULTS
-from utils.run_files import Run, find_run_folders, load_runs
+from utils.runs.layout import CONFIG, DISTANCES, RESULTS
+from utils.runs.reader import Run, find_run_folders, load_runs
 
 SECONDS_BETWEEN_LOOKS = 2.0
 SECONDS_BETWEEN_PAGES = 5.0

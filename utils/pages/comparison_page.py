@@ -19,7 +19,7 @@ from bigbatch.errors import UserError
 from bigbatch.messages import counted, suggest
 from utils.compare import Group, explain, summary_cells
 from utils.heat_maps import HeatMap
-from utils.looks import COLORS, DASHES, TITLES, X_LABELS
+from utils.looks import COLORS, DASHES, X_LABELS
 from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, shared_scales
 from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
 from utils.pages.curves import Averages, are_far_apart, average, average_distances
@@ -27,7 +27,8 @@ from utils.pages.heat_map import heat_map_html
 from utils.pages.html import breakable, table, text, write_page
 from utils.pages.point_charts import point_chart
 from utils.point_plots import point_plots
-from utils.run_files import Run
+from utils.runs.columns import TITLES
+from utils.runs.reader import Run
 from utils.tables import Section
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')

@@ -12,9 +12,9 @@ import pandas as pd
 
 from utils.compare import Group, varying_between
 from utils.groups import shorten_table
-from utils.layout import PAGE
 from utils.pages.html import fact_table, number, table, text
-from utils.run_files import Run
+from utils.runs.layout import PAGE
+from utils.runs.reader import Run
 from utils.tables import WORDS, Section
 
 MOST_ROWS = 20  # of settings that differ, one a group; with more groups the values of each setting are counted

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from utils.looks import LOG_X_FACTOR
-from utils.run_files import Run
+from utils.runs.reader import Run
 
 X_COLUMNS = ('epoch', 'step', 'seconds')
 PLACED = [*X_COLUMNS, 'weight_distance']

@@ -30,7 +30,7 @@ from utils.pages.html import (
     text,
     write_page,
 )
-from utils.run_files import Run, load_run
+from utils.runs.reader import Run, load_run
 from utils.sharpness_table import TABLES, WORDS
 
 KEY_SETTINGS = (

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
-from utils.looks import COLORS, DASHES, TITLES
+from utils.looks import COLORS, DASHES
 from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, shared_scales, use_ticks
 from utils.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
-from utils.run_files import Run, load_run
+from utils.runs.columns import TITLES
+from utils.runs.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
+from utils.runs.reader import Run, load_run
 
 COLORED, BLACK = COLORS[:-1], COLORS[-1]  # a colour for each worker; what they share is black
 PHASE1 = Look('phase 1', BLACK)

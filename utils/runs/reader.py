@@ -22,7 +22,9 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.layout import CONFIG, DISTANCE_COLUMNS, DISTANCES, RESULT_COLUMNS, RESULTS, wrong_field
+from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
+from utils.runs.config_json import wrong_field
+from utils.runs.layout import CONFIG, DISTANCES, RESULTS
 
 MOST_NAMES = 20  # in an error line
 log = logging.getLogger('bigbatch')

@@ -1,28 +1,13 @@
-"""The files of a run folder, the columns of its tables, the variables of its suite; the names are a contract."""
+"""config.json: what a run was asked for and how it ended, read and checked."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
-STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started it, so that tables keep its order
-CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
-LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
-PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
-AVERAGED = 'averaged.pth.tar'  # with --swa-start
-SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
-RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
-RESULT_COLUMNS = (
-    'epoch', 'step', 'lr', 'train_loss', 'val_loss', 'train_error1', 'val_error1', 'train_error5', 'val_error5',
-    'grad_norm', 'weight_distance', 'epoch_seconds', 'images_per_second',
-)
-NOISE_COLUMNS = ('noise_scale', 'gradient_norm2', 'gradient_variance')  # more of results.csv, with --noise-scale
-AVERAGE_COLUMNS = ('averaged_val_loss', 'averaged_val_error1', 'averaged_val_error5')  # with --swa-start
-DISTANCE_COLUMNS = ('step', 'weight_distance', 'train_loss')
-# What besides the weights decides what is measured on them: the keys of utils.network.Network.conditions.
-CONDITIONS = (
-    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
-    'seed',
-)  # fmt: skip
+from bigbatch.errors import UserError
+from utils.runs.layout import CONFIG, LATEST
 
 MOST_THREADS = 4096  # that a run was made with: more are none that a machine has
 KINDS = {str: 'a text', int: 'a whole number', float: 'a number', dict: 'an object', list: 'a list'}
@@ -64,7 +49,31 @@ def _is_kind(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
-def result_columns(settings: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the columns of results.csv of a run with these settings."""
-    noise = NOISE_COLUMNS if settings.get('noise_scale') else ()
-    return RESULT_COLUMNS + noise + (AVERAGE_COLUMNS if settings.get('swa_start') else ())
+def read_config_json(run: Path) -> dict:
+    """Read config.json of a run folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = run / CONFIG
+    remedy = f'bring it back, or begin anew from the weights, --init-from {run / LATEST}'
+    try:
+        stored = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError as error:
+        raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f'{path}: damaged or unreadable ({error}): {remedy}') from error
+    needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
+    if not isinstance(stored, dict):
+        raise UserError(f'{path}: damaged, it holds no object: {remedy}')
+    missing = [name for name in sorted(needed) if stored.get(name) is None]
+    if missing:
+        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}: {remedy}')
+    if wrong := wrong_field(stored):
+        raise UserError(f'{path}: damaged, {wrong}: {remedy}')
+    return stored
+
+
+def stored_settings(run: Path) -> dict:
+    """Return the settings of a run; empty for a folder that is none."""
+    return read_config_json(run)['settings'] if (run / CONFIG).is_file() else {}

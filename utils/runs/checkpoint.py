@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.files import write_atomically
-from utils.layout import BEST, LATEST, PREVIOUS
+from utils.runs.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
 

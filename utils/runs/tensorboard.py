@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bigbatch.errors import UserError
-from utils.layout import DISTANCES, RESULTS, TENSORBOARD
+from utils.runs.layout import DISTANCES, RESULTS, TENSORBOARD
 
 SPLITS = ('train', 'val')
 # Not curves: counters, which the x axis holds, and the distance at the ends of epochs, of which DISTANCES has more.

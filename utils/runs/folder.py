@@ -17,20 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bigbatch.errors import UserError
-from utils.checkpoint import first_step_of_epoch, load_file, save_checkpoint
 from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
-from utils.layout import (
-    BEST,
-    CONFIG,
-    DISTANCE_COLUMNS,
-    DISTANCES,
-    INITIAL,
-    LATEST,
-    RESULT_COLUMNS,
-    RESULTS,
-    result_columns,
-)
-from utils.run_lock import RunLock, holder_of
+from utils.runs.checkpoint import first_step_of_epoch, load_file, save_checkpoint
+from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS, result_columns
+from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, RESULTS
+from utils.runs.lock import RunLock, holder_of
 
 log = logging.getLogger('bigbatch')
 

@@ -14,21 +14,12 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.training.report import EpochReport, PartialEpoch
-from utils.checkpoint import copy_to_cpu, save_checkpoint
 from utils.files import flush_to_disk, naming_file
-from utils.layout import (
-    BEST,
-    DISTANCE_COLUMNS,
-    DISTANCES,
-    LATEST,
-    PAGE,
-    PREVIOUS,
-    RESULTS,
-    TENSORBOARD,
-    result_columns,
-)
-from utils.run_folder import append_rows, write_manifest
-from utils.tensorboard import TensorBoardExport
+from utils.runs.checkpoint import copy_to_cpu, save_checkpoint
+from utils.runs.columns import DISTANCE_COLUMNS, report_row, result_columns
+from utils.runs.folder import append_rows, write_manifest
+from utils.runs.layout import BEST, DISTANCES, LATEST, PAGE, PREVIOUS, RESULTS, TENSORBOARD
+from utils.runs.tensorboard import TensorBoardExport
 
 CHECKPOINT_SHARE, PAGE_SHARE = 0.02, 0.02  # of a run's time
 FIRST_PAGE_SECONDS = 1.5  # a guess at the first page, which also loads the plotting library
@@ -67,6 +58,7 @@ class RunWriter:
         folder: an existing run folder.
         manifest: the content of config.json.
         make_checkpoint: returns the present state as a checkpoint, given (epoch, step, best, PartialEpoch or None).
+        draw_page: draws the page of a run folder from its files.
         best: {'epoch', 'val_error1'} so far, or None.
         save_all: keep the checkpoint of every epoch.
         save_minutes: after so many since the last checkpoint the next one is due; 0: none is due by time.
@@ -74,12 +66,13 @@ class RunWriter:
     """
 
     def __init__(
-        self, folder: Path, manifest: dict, *, make_checkpoint: Callable[..., dict], best: dict | None = None,
-        save_all: bool = False, save_minutes: float = 0.0, export: TensorBoardExport | None = None,
+        self, folder: Path, manifest: dict, *, make_checkpoint: Callable[..., dict],
+        draw_page: Callable[[Path], object], best: dict | None = None, save_all: bool = False,
+        save_minutes: float = 0.0, export: TensorBoardExport | None = None,
     ):
         self._folder, self._manifest = folder, manifest
         self._make_checkpoint, self._best, self._save_all = make_checkpoint, best, save_all
-        self._export, self._save_minutes = export, save_minutes
+        self._export, self._save_minutes, self._draw_page = export, save_minutes, draw_page
         self._unsaved: dict | None = None  # the state after the last epoch, where it is not on disk
         self._unsaved_best: dict | None = None
         self._has_page = False  # drawn by this process
@@ -167,10 +160,8 @@ class RunWriter:
         self._last_save = time.perf_counter()
 
     def _write_page(self) -> None:
-        from utils.plots import write_run_page  # loads the plotting library, which the first page pays for
-
         try:
-            write_run_page(self._folder)
+            self._draw_page(self._folder)
             self._has_page = True
         except Exception:  # a page that cannot be drawn must not end the training it shows
             log.warning('the page %s could not be written', self._folder / PAGE, exc_info=True)
@@ -207,12 +198,3 @@ Writer = RunWriter | SilentWriter
 
 def _named(columns: tuple[str, ...], rows: list[tuple]) -> list[dict]:
     return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-def report_row(report: EpochReport) -> tuple:
-    """Return a report in the order of RESULT_COLUMNS."""
-    train, val = report.train, report.val
-    return (
-        report.epoch, report.step, report.lr, train.loss, val.loss, train.error1, val.error1, train.error5, val.error5,
-        report.grad_norm, report.weight_distance, report.epoch_seconds, report.images_per_second,
-    )

@@ -13,7 +13,7 @@ import torch
 
 from bigbatch.messages import counted
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def describe_code() -> dict:

@@ -1,0 +1,46 @@
+"""The files of a run folder, whose names are a contract, and which folder and checkpoint a path stands for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bigbatch.errors import UserError
+
+STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started it, so that tables keep its order
+CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
+LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
+PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
+AVERAGED = 'averaged.pth.tar'  # with --swa-start
+SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
+RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
+# What besides the weights decides what is measured on them: the keys of utils.network.Network.conditions.
+CONDITIONS = (
+    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
+    'seed',
+)  # fmt: skip
+
+
+def run_of(path: str) -> Path:
+    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to."""
+    found = Path(path)
+    if not found.exists():
+        raise UserError(f'{path}: no such run or checkpoint (looked in {found.absolute().parent})')
+    _check_is_no_parent(found)
+    return found.absolute() if found.is_dir() else found.absolute().parent
+
+
+def checkpoint_of(path: str) -> Path:
+    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder."""
+    found = Path(path)
+    _check_is_no_parent(found)
+    return found / LATEST if found.is_dir() else found
+
+
+def _check_is_no_parent(path: Path) -> None:
+    """Refuse a folder that holds runs, such as that of a suite, where one of them is meant."""
+    if not path.is_dir() or (path / CONFIG).is_file() or (path / LATEST).is_file():
+        return
+    inside = (file.parent for depth in ('*', '*/*') for file in sorted(path.glob(f'{depth}/{CONFIG}')))
+    run = next((run for run in inside if not run.name.startswith('.')), None)  # those are half made
+    if run:
+        raise UserError(f'{path}: a folder of runs, not a run: name one of them, such as {run}')
