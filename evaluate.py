@@ -13,8 +13,8 @@ from pathlib import Path
 
 from data import list_datasets
 from models import list_models
-from utils.analysis_flags import build_analysis_parser, network_config
 from utils.command import command, user_errors
+from utils.config.measure import build_analysis_parser, network_config
 from utils.parser import Parser, real, whole
 
 

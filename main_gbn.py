@@ -9,8 +9,8 @@ import sys
 from data import list_datasets
 from models import list_models
 from utils.command import command
-from utils.config import parse_config
-from utils.flags import add_ghost_args, build_parser
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser, parse_config
 
 
 @command

@@ -9,8 +9,7 @@ import sys
 from data import list_datasets
 from models import list_models
 from utils.command import command
-from utils.config import parse_config
-from utils.flags import build_parser
+from utils.config.parse import build_parser, parse_config
 
 
 @command

@@ -9,10 +9,9 @@ import sys
 from data import list_datasets
 from models import list_models
 from utils.command import command
-from utils.config import parse_config
-from utils.flags import add_ghost_args, build_parser
-from utils.swap_config import SwapConfig, check_swap
-from utils.swap_flags import add_swap_args
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser, parse_config
+from utils.config.swap import SwapConfig, add_swap_args, check_swap
 
 
 def build_phase_parser(prog, *, doc=None):

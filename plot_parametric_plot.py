@@ -12,10 +12,9 @@ from analysis.landscape_flags import build_line_parser
 from analysis.parametric import build_pair_parser, plot_pair
 from data import get_dataset, list_datasets
 from models import list_models
-from utils.analysis_flags import network_config
 from utils.command import command, user_errors
-from utils.config import parse_config
-from utils.flags import build_parser
+from utils.config.measure import network_config
+from utils.config.parse import build_parser, parse_config
 from utils.logs import start_logging
 
 

@@ -11,8 +11,8 @@ import sys
 from analysis.landscape_flags import build_directions_parser
 from data import list_datasets
 from models import list_models
-from utils.analysis_flags import network_config
 from utils.command import command
+from utils.config.measure import network_config
 
 
 @command

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction
 
 from analysis.grid import alpha_grid
-from utils.analysis_flags import build_analysis_parser
+from utils.config.measure import build_analysis_parser
 from utils.parser import Parser, whole
 
 MODES = ('linear', 'sin', 'arc')

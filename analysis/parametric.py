@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
-from utils.flags import OPTIMIZERS
+from utils.config.schedule import OPTIMIZERS
 from utils.parser import Parser, one_of, real, whole
 from utils.runs.layout import INITIAL
 

@@ -13,9 +13,9 @@ from bigbatch.training.trainer import clip_gradient
 from data import list_datasets
 from models import list_models
 from utils.command import user_errors
-from utils.config import parse_config
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser, parse_config
 from utils.experiment import build_experiment
-from utils.flags import add_ghost_args, build_parser
 from utils.parser import Parser, whole
 from utils.plan import Experiment
 

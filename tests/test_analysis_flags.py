@@ -14,7 +14,7 @@ import torch
 
 import evaluate
 from tests.conftest import TINY_GBN, main_gbn, read_rows
-from utils.analysis_flags import USELESS
+from utils.config.measure import USELESS
 
 TRAIN = ('--mode', 'train')
 NOISE = ('--ss', '0.3')

@@ -27,15 +27,6 @@ MAY_IMPORT = {
     'preprocess.py': {'bigbatch', 'data_sets', 'utils'},
     'data.py': {'bigbatch', 'data_sets', 'preprocess', 'utils'},
 }
-# class of settings -> the files that may know it; all others take plain named values
-KNOWS_SETTINGS = {
-    'RunConfig': {'config', 'experiment', 'plan', 'runner', 'checks', 'methods', 'method_config', 'swap_config',
-                  'schedule', 'speed', 'speed_config'},
-    'SpeedConfig': {'config', 'speed_config'},
-    'MethodConfig': {'config', 'method_config', 'experiment'},
-    'NetworkConfig': {'config', 'experiment', 'checks'},
-    'MeasureConfig': {'config', 'experiment', 'network', 'analysis_flags'},
-}
 # What a script may import of the project.
 MAY_SCRIPTS_IMPORT = {
     'analysis', 'bigbatch', 'utils', 'data', 'models', 'data.get_dataset', 'data.list_datasets', 'models.list_models',
@@ -183,17 +174,6 @@ def test_modules_do_not_import_each_other_in_a_circle():
     assert {'utils.command', 'utils.logs'} <= graph['utils.command'] | graph['utils.sweep']
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError and names the circle
     assert set(order) >= modules()
-
-
-@pytest.mark.parametrize('settings', KNOWS_SETTINGS)
-def test_settings_stop_at_the_composer(settings):
-    named = {
-        path for path in sources(benchmarks=True) for node in ast.walk(tree_of(path))
-        if settings in (getattr(node, 'id', ''), getattr(node, 'attr', ''), getattr(node, 'name', ''))
-        or (isinstance(node, ast.Constant) and node.value == settings)
-    }
-    assert named
-    assert named <= {f'utils/{name}.py' for name in KNOWS_SETTINGS[settings]}
 
 
 @pytest.mark.parametrize('path', scripts())

@@ -16,9 +16,9 @@ import data
 from data import list_datasets
 from models import list_models
 from tests.conftest import TINY, main_gbn, main_normal, read_json
-from utils.config import parse_config
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser, parse_config
 from utils.experiment import build_experiment
-from utils.flags import add_ghost_args, build_parser
 from utils.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
 

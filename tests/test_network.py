@@ -13,8 +13,8 @@ from bigbatch.errors import UserError
 from data import list_datasets
 from models import create_model, list_models
 from tests.conftest import TINY_GBN
-from utils.analysis_flags import build_analysis_parser, network_config
 from utils.command import user_errors
+from utils.config.measure import build_analysis_parser, network_config
 from utils.experiment import open_network
 from utils.network import digest_state
 from utils.parser import UsageError

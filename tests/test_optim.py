@@ -6,7 +6,7 @@ from torch import nn
 
 from bigbatch.regime import Regime
 from bigbatch.training.optim import RegimeOptimizer, check_regime, optimizer_options, override_regime
-from utils.flags import OPTIMIZERS
+from utils.config.schedule import OPTIMIZERS
 
 SGD = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 0.01}, 2: {'lr': 0.01}}
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from bigbatch.training.optim import make_update, spare_compiler
 from tests.conftest import PROJECT, TINY
-from utils.flags import OPTIMIZERS
+from utils.config.schedule import OPTIMIZERS
 
 
 @pytest.mark.parametrize('name', OPTIMIZERS)

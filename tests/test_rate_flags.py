@@ -10,9 +10,8 @@ from bigbatch.training.optim import RegimeOptimizer
 from data import list_datasets
 from models import list_models
 from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
-from utils.config import parse_config
+from utils.config.parse import build_parser, parse_config
 from utils.experiment import build_experiment
-from utils.flags import build_parser
 from utils.plan import describe_plan
 
 # 64 examples in batches of 16: 4 updates an epoch; 0.05 for two epochs, then 0.005

@@ -18,9 +18,10 @@ from data import list_datasets
 from models import list_models, model_options
 from tests.conftest import PROJECT
 from tests.fake_runs import write_run
-from utils.flags import add_ghost_args, build_parser
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser
+from utils.config.swap import add_swap_args
 from utils.parser import Parser
-from utils.swap_flags import add_swap_args
 
 README = PROJECT / 'README.md'
 FLAG_MARKS = ('<!-- flags -->\n', '<!-- /flags -->')

@@ -12,7 +12,7 @@ from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.relu_noise import NoisyRelus, calls_relu
 from tests.conftest import TINY
 from tests.test_smoothout import SUM, batch_of
-from utils.methods import set_dropout
+from utils.methods.dropout import Dropout, fit
 
 KINDS = {
     'module': nn.ReLU(),
@@ -70,7 +70,7 @@ def test_dropout_of_every_layer_is_set():
     model = models.create_model('vgg', num_classes=4, input_shape=(3, 32, 32))
     layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len({layer.p for layer in layers}) > 1
-    set_dropout(model, 0.125)
+    fit(Dropout(dropout=0.125), model)
     assert {layer.p for layer in layers} == {0.125}
 
 

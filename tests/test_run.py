@@ -14,7 +14,8 @@ import data
 import models
 from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
-from utils.flags import add_ghost_args, build_parser
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser
 from utils.runs import checkpoint as checkpoints
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.writer import Budget

@@ -19,7 +19,8 @@ from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
-from utils.config import NetworkConfig, RunConfig
+from utils.config.network import NetworkConfig
+from utils.config.run import RunConfig
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
 

@@ -12,10 +12,11 @@ import re
 from collections.abc import Collection, Sequence
 
 from bigbatch.errors import UserError
-from utils.config import FREE_ON_RESUME
-from utils.flags import DATASET, add_ghost_args, build_parser
+from utils.config.batch import add_ghost_args
+from utils.config.network import DATASET
+from utils.config.parse import FREE_ON_RESUME, build_parser
+from utils.config.swap import add_swap_args
 from utils.parser import Parser, split_flags
-from utils.swap_flags import add_swap_args
 
 SCRIPTS = ('main_normal.py', 'main_gbn.py', 'main_swap.py')
 MEASURING = ('measure_sharpness.py', 'evaluate.py')  # scripts that read what --evaluate names

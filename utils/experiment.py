@@ -27,6 +27,7 @@ from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.parallel import synchronize_batch_norm
 from bigbatch.training.scoring import summed_criterion
+from utils.build_methods import build_estimator, check_network
 from utils.checks import (
     check_augmentation,
     check_batch_norm,
@@ -39,8 +40,11 @@ from utils.checks import (
     warn_of_useless_workers,
 )
 from utils.command import user_errors
-from utils.config import MeasureConfig, NetworkConfig, RunConfig
-from utils.methods import build_average, build_estimator, check_network, set_dropout
+from utils.config.batch import AUTO
+from utils.config.measure import MeasureConfig
+from utils.config.network import NetworkConfig
+from utils.config.run import RunConfig
+from utils.methods import dropout, weight_average
 from utils.network import Network, conditions_of, describe_checkpoint, digest_state
 from utils.pass_size import fit_micro_batch
 from utils.plan import Data, Experiment, describe_plan
@@ -52,7 +56,6 @@ from utils.runs.layout import DISTANCES, INITIAL, RESULTS, checkpoint_of, run_of
 from utils.runs.lock import locked
 from utils.schedule import adapt_regime, build_optimizer
 from utils.speed import fit_compiler, fit_layout
-from utils.speed_config import AUTO
 from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')
@@ -109,8 +112,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
         train_set, val_set, test_set = _load_datasets(config, device, dry_run=config.dry_run, ranks=ranks)
     model = _build_model(config, train_set)
     _convert_batch_norm(config, model)
-    if config.dropout is not None:
-        set_dropout(model, config.dropout)
+    dropout.fit(config, model)
     model.to(device, getattr(torch, config.dtype))
     config = fit_layout(config, model, device, stored)
     criterion = summed_criterion(getattr(model, 'criterion', None))
@@ -144,7 +146,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     return Experiment(
         config=config, device=device, data=loaders, model=model, criterion=criterion,
         regime=regime, num_epochs=num_epochs, optimizer=optimizer, estimator=estimator,
-        average=build_average(config, model, num_epochs), start=start, stored=stored, ranks=ranks,
+        average=weight_average.build(config, model, num_epochs), start=start, stored=stored, ranks=ranks,
     )
 
 
@@ -171,7 +173,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     """Open a trained network and its data for measuring; writes nothing.
 
     Args:
-        config: from utils.analysis_flags.network_config.
+        config: from utils.config.measure.network_config.
         checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
             state dict.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from utils.config import MeasureConfig
+from utils.config.measure import MeasureConfig
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import LATEST, checkpoint_of, run_of
 

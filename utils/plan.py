@@ -17,12 +17,12 @@ from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.stopping import StopRule
-from utils.config import RunConfig
-from utils.method_config import gradient_noise_sigma
+from utils.config.batch import AUTO
+from utils.config.run import RunConfig
+from utils.methods import describe_methods
 from utils.runs import layout
 from utils.runs.layout import run_of
 from utils.speed import describe_speed
-from utils.speed_config import AUTO
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def describe_plan(experiment: Experiment) -> str:
         *([('memory', experiment.memory)] if experiment.memory else []),
         ('updates', _describe_updates(experiment)),
         ('learning rate', _describe_rate(config)),
-        *_describe_methods(config),
+        *describe_methods(config),
         ('device', f'{experiment.device}, {config.dtype}, seed {config.seed}'),
         ('speed', describe_speed(config, experiment.model, experiment.device)),
         ('files', _describe_files(config)),
@@ -189,68 +189,6 @@ def _describe_warmup(config: RunConfig) -> str:
         return ''
     start = 'the unscaled rate' if config.warmup_start is None else f'{config.warmup_start:g} of the rate'
     return f', warm-up from {start} over {counted(config.warmup_epochs, "epoch")}'
-
-
-def _describe_methods(config: RunConfig) -> list[tuple[str, str]]:
-    """Return (label, text) for each method that is on; the label has at most 13 letters."""
-    rows = [
-        ('SmoothOut', _describe_smoothing(config)),
-        ('noise', _describe_noise(config)),
-        ('copies', _describe_copies(config)),
-        ('average', _describe_average(config)),
-        ('stop', _describe_stop(config)),
-    ]
-    return [(label, text) for label, text in rows if text]
-
-
-def _describe_smoothing(config: RunConfig) -> str:
-    strength, ghost = config.sharpness_smoothing, config.ghost_batch_size
-    if not strength:
-        return ''
-    scale = {'none': '', 'weight': ' times each weight', 'filter': ' times the norm of each filter'}[config.adapt_type]
-    per = 'ghost' if config.noise_per == 'ghost' and ghost else 'step'
-    quiet = 'none' if config.exclude_bn else 'some'
-    shapes = {
-        'constant': '', 'anneal': f', times (1 + t)**(-{config.anneal_index:g} / 2) after t updates',
-        'tanh': f', times (1 + tanh({config.tanh_scale:g} * (t / T - 0.5))) / 2 after t of T updates',
-    }
-    left_in = '' if config.denoise else '; it stays in and adds up'
-    return (
-        f'{config.noise_type} noise of {strength:g}{scale}, fresh per {per}, {quiet} on batch norm'
-        f'{shapes[config.smoothing_type]}{left_in}'
-    )
-
-
-def _describe_noise(config: RunConfig) -> str:
-    sigma, width, dropout = gradient_noise_sigma(config), config.relu_noise, config.dropout
-    origin = ' (auto)' if config.gradient_noise == 'auto' else ''
-    texts = [
-        f'losses times N(1, {sigma:.4g}**2){origin}' if sigma else '',
-        f'outputs of ReLUs times U({1 - width:g}, {1 + width:g})' if width else '',
-        f'dropout {dropout:g}' if dropout is not None else '',
-    ]
-    return ', '.join(text for text in texts if text)
-
-
-def _describe_copies(config: RunConfig) -> str:
-    if config.duplicates == 1:
-        return ''
-    layouts = {'spread': 'no two of them in one ghost', 'together': 'all of them in one ghost'}
-    ghosts = f', {layouts[config.copies]}' if config.ghost_batch_size else ''
-    every = config.adapt_grad_norm
-    when = f'measured every {every} updates' if every != 1 else 'measured at every update'
-    scaled = f'; gradient scaled by |g of a copy| / |g|, {when}' if every else ''
-    return f'{config.duplicates} of each image{ghosts}{scaled}'
-
-
-def _describe_average(config: RunConfig) -> str:
-    start = config.swa_start
-    return '' if start is None else f'of the weights after epoch {start} and each later one, scored after each of them'
-
-
-def _describe_stop(config: RunConfig) -> str:
-    stop = config.stop_accuracy
-    return '' if stop is None else f'after the first epoch with an accuracy of {stop:g} % or more while training'
 
 
 def _describe_files(config: RunConfig) -> str:

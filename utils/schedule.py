@@ -10,7 +10,7 @@ from bigbatch.messages import counted
 from bigbatch.regime import Regime, epoch_factor, lr_factor
 from bigbatch.training.fast_paths import loss_scaler
 from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
-from utils.config import RunConfig
+from utils.config.run import RunConfig
 
 log = logging.getLogger('bigbatch')
 

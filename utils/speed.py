@@ -18,7 +18,7 @@ from bigbatch.training.fast_paths import (
     use_channels_last,
     use_half_precision,
 )
-from utils.config import RunConfig
+from utils.config.run import RunConfig
 
 COST_WITHOUT_UNITS = {'bf16': '2 times as long as float32', 'fp16': '15 to 25 times as long as float32'}
 

@@ -28,6 +28,7 @@ from bigbatch.training.averaging import WeightAverage, settle
 from bigbatch.training.scoring import evaluate
 from bigbatch.weights import weight_distance
 from utils.command import EXIT_DIVERGED, user_errors
+from utils.config.swap import SwapConfig
 from utils.experiment import build_experiment
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
@@ -40,7 +41,7 @@ from utils.runs import lock as run_lock
 from utils.runs.config_json import read_config_json
 from utils.runs.reader import Run, load_run
 from utils.suite import PlannedRun
-from utils.swap_config import PHASE1, SwapConfig, plan_phase1, plan_worker
+from utils.swap_config import PHASE1, plan_phase1, plan_worker
 from utils.swap_files import SCORES, Average, phase_seconds, write_tables
 from utils.swap_ranks import FOLDER, LOOKED, WORKERS, alone, follow_phases, own_workers
 from utils.sweep_runs import Sweep

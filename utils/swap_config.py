@@ -1,4 +1,4 @@
-"""The settings of SWAP, and its phases as ordinary training commands.
+"""The phases of SWAP as ordinary training commands.
 
 Source: Gupta, Serrano, DeCoste 2020 (arXiv 2001.02312), who give the batch, the peak rate, the epochs and the stopping
 accuracy of each phase. Workers start with a fresh optimizer at a rate of their own that falls linearly to 0; what
@@ -8,14 +8,11 @@ adapts a run to a large batch (scaled rates, stretched regimes, warm-up, noise o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from bigbatch.errors import UserError
 from utils.commands import PLACES, given_flags, select_words
-from utils.config import RunConfig
-from utils.runs.config_json import read_config_json
-from utils.runs.layout import LATEST, run_of
-from utils.speed_config import AUTO
+from utils.config.batch import AUTO
+from utils.config.swap import SwapConfig
+from utils.runs.layout import LATEST
 from utils.suite import PlannedRun
 
 PHASE1 = 'phase1'
@@ -31,49 +28,6 @@ SET_FOR_WORKERS = frozenset((
     'epochs', 'start_epoch', 'init_from', 'seed', 'val_seed', 'gradient_noise', 'mini_batch_size', 'bn_per_rank',
 ))  # fmt: skip
 SEEDS_APART = 1000  # between the first workers of neighbouring seeds
-
-
-@dataclass(frozen=True, kw_only=True)
-class SwapConfig(RunConfig):
-    """Every setting of SWAP; those of RunConfig are the first phase's."""
-
-    swap_workers: int
-    swap_batch_size: int | None  # None: the base batch size
-    swap_epochs: int
-    swap_lr: float | None  # None: the first rate of the regime, unscaled
-    jobs: int
-    skip_lost_workers: bool
-
-    @property
-    def phase_script(self) -> str:
-        """The script that makes the runs of the phases."""
-        return 'main_normal.py' if self.ghost_batch_size is None else 'main_gbn.py'
-
-    @property
-    def worker_batch_size(self) -> int:
-        """Examples per update of a worker."""
-        return self.swap_batch_size or self.base_batch_size
-
-
-def check_swap(config: SwapConfig) -> None:
-    """Refuse flags that have no meaning for SWAP.
-
-    Raises:
-        UserError: in one line.
-    """
-    if config.evaluate:
-        raise UserError(f'--evaluate {config.evaluate}: evaluate.py scores the average, and any of its workers')
-    if config.swa_start is not None:
-        raise UserError(f'--swa-start {config.swa_start} averages over the epochs of one run, SWAP over workers')
-    if config.resume and run_of(config.resume) != config.folder.absolute():
-        raise UserError(f'--resume {config.resume}: SWAP goes on in its own folder: leave out --save')
-    if config.resume and (epochs := read_config_json(config.folder)['settings']['epochs']) != config.epochs:
-        raise UserError(
-            f'--resume {config.resume}: --epochs was {epochs} there, and the workers go on from where they end: it '
-            f'cannot become {config.epochs}; start a new run with --init-from'
-        )
-    if not config.resume and '/' in config.save:
-        raise UserError(f'--save {config.save!r} is no name of a folder: see --results_dir')
 
 
 def plan_phase1(config: SwapConfig) -> PlannedRun:

@@ -1,8 +1,8 @@
-"""The flags that the scripts share that measure trained networks; the published ones of SmoothOut keep their spellings.
+"""The settings and flags of the scripts that measure trained networks.
 
-Where we differ: model, data and options are those of the run that a checkpoint lies in, unless given; training images
-are not augmented unless asked for; what the published scripts accept and never use, which is most flags of training, is
-warned about. This file answers `--help`, so it imports nothing heavy.
+The published flags of SmoothOut keep their spellings. Where we differ: model, data and options are those of the run
+that a checkpoint lies in, unless given; training images are not augmented unless asked for; what the published scripts
+accept and never use, which is most flags of training, is warned about.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import logging
 import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from bigbatch.errors import UserError
-from utils.config import MeasureConfig, device_and_dtype, warn_about_device
-from utils.flags import add_device_args, add_input_args
+from utils.config.network import NetworkConfig, add_device_args, add_input_args, device_and_dtype, warn_about_device
 from utils.parser import Parser, one_of, options_literal, whole
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
@@ -36,6 +36,15 @@ USELESS = {
 FROM_RUN = ('model', 'model_config', 'dataset', 'datasets_dir', 'input_size', 'pixels')
 
 log = logging.getLogger('bigbatch')
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureConfig(NetworkConfig):
+    """What an analysis needs besides to feed a trained network; `seed` is that of its run, which split the data."""
+
+    measure_seed: int
+    num_examples: int | None  # at most so many of each set, the first of an order seeded by measure_seed; None: all
+    duplicates: int  # copies of each example in a batch; above 1 all sets are augmented, not the training set alone
 
 
 class _Useless(argparse.Action):

@@ -1,0 +1,35 @@
+"""Compose the gradient estimator of a run from its methods, and check the network against them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.base import Estimator
+from utils.config.run import RunConfig
+from utils.methods import copies, gradient_noise, noise_scale, relu_noise, smoothout
+
+
+def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:
+    """Build the estimator of a run: one that computes the gradient, inside those that set its conditions."""
+    num_steps = steps_per_epoch * (num_epochs - config.start_epoch)
+    estimator = (
+        noise_scale.build(config, config, steps_per_epoch)
+        or gradient_noise.build(config, config)
+        or create_estimator('plain')
+    )
+    estimator = relu_noise.wrap(config, estimator)
+    estimator = smoothout.wrap(config, config, estimator, model, num_steps)
+    return copies.wrap(config, estimator)  # the outermost: it measures whole batches, whatever computes their gradients
+
+
+def check_network(
+    config: RunConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
+) -> None:
+    """Refuse methods that a network gives nothing to work on.
+
+    Args:
+        examples: (inputs, targets), a few.
+    """
+    relu_noise.check_network(config, config, model, examples[0])
+    gradient_noise.check_network(config, config, model, criterion, examples)

@@ -1,0 +1,102 @@
+"""Which settings of a run go together; all of it is known before torch is loaded."""
+
+from __future__ import annotations
+
+import math
+
+from bigbatch.errors import UserError
+from utils.config.run import RunConfig
+from utils.methods import check_methods
+from utils.runs.tensorboard import check_tensorboard
+
+
+def check_run(config: RunConfig) -> None:
+    """Refuse settings that have no meaning together.
+
+    Raises:
+        UserError: in one line, what is wrong and what would be right.
+    """
+    _check_sizes(config)
+    check_methods(config)
+    _check_rate(config)
+    _check_speed(config)
+
+
+def shaped_by_length(config: RunConfig) -> str:
+    """Return the flag of a method that depends on how long the run is, so that it cannot be extended; '' for none."""
+    if config.linear_decay:
+        return '--linear-decay'
+    return '--smoothing-type tanh' if config.smoothing_type == 'tanh' else ''
+
+
+def check_flags(flags) -> None:
+    """Refuse flags that exclude each other, before they are resolved to settings."""
+    if flags.evaluate and flags.init_from:
+        raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
+    if flags.bn_per_rank and flags.mini_batch_size is not None:
+        raise UserError('--bn-per-rank: ghosts lie within one rank as it is: leave it out')
+    if flags.tensorboard:
+        check_tensorboard()
+    if flags.lr_fix_policy and flags.lr_bb_fix is False:
+        raise UserError(f'--lr_fix_policy {flags.lr_fix_policy} is a way of --lr_bb_fix, but --no-lr_bb_fix is given')
+    if flags.val_seed is not None and not flags.val_fraction:
+        raise UserError(f'--val-seed {flags.val_seed} chooses the examples of --val-fraction, which is not given')
+    if flags.flip and flags.augment is False:
+        raise UserError('--flip mirrors training images, but --no-augment leaves them as they are: leave out one')
+    asked = [('--lr', flags.lr), ('--lr_bb_fix', flags.lr_bb_fix or None), ('--lr_fix_policy', flags.lr_fix_policy)]
+    others = [flag for flag, value in asked if value is not None]
+    if flags.base_lr_per_example is not None and others:
+        raise UserError(
+            f'--base-lr-per-example {flags.base_lr_per_example:g} times the batch is the rate: leave out {others[0]}'
+        )
+
+
+def _check_sizes(config: RunConfig) -> None:
+    batch, ghost, micro = config.num_images, config.ghost_batch_size, config.fixed_micro_batch_size
+    if ghost is not None and ghost > batch:
+        raise UserError(f'--mini-batch-size {ghost} is larger than the batch of {batch}: at most {batch} is possible')
+    if ghost is not None and batch % ghost:
+        unit = ghost // math.gcd(ghost, config.duplicates)  # batches that are a multiple of it hold whole ghosts
+        below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
+        copies = f' with {config.duplicates} copies of each example' if config.duplicates > 1 else ''
+        raise UserError(
+            f'--batch-size {config.batch_size}{copies} is not a multiple of --mini-batch-size {ghost}: '
+            f'{" and ".join(str(size) for size in (below, above) if size)} {"are" if below else "is"}, '
+            f'and ghosts of {_nearest_divisor(batch, ghost)} divide {batch}'
+        )
+    if micro is not None and micro > batch:
+        raise UserError(f'--micro-batch-size {micro} is larger than the batch of {batch}: at most {batch} is possible')
+    if micro is not None and ghost is not None and micro % ghost and micro != batch:
+        below, above = max(1, micro // ghost) * ghost, -(-micro // ghost) * ghost
+        raise UserError(
+            f'--micro-batch-size {micro} does not hold whole ghosts of {ghost}: '
+            f'{" or ".join(map(str, sorted({below, above})))} does'
+        )
+
+
+def _nearest_divisor(number: int, near: int) -> int:
+    around = (size for distance in range(min(near, 10**6)) for size in (near - distance, near + distance))
+    return next((size for size in around if number % size == 0), 1)
+
+
+def _check_rate(config: RunConfig) -> None:
+    if config.warmup_start is not None and not config.warmup_epochs:
+        raise UserError(f'--warmup-start {config.warmup_start:g} is where a warm-up begins: give --warmup-epochs too')
+
+
+def _check_speed(config: RunConfig) -> None:
+    # Some ways of computing do not go with the precision or the methods of a run.
+    if config.amp != 'off' and config.dtype != 'float32':
+        raise UserError(
+            f'--amp {config.amp} computes parts of a float32 network in half precision, but --type makes it '
+            f'{config.dtype}: leave out one'
+        )
+    measuring = [('--noise-scale', config.noise_scale), ('--adapt-grad-norm', config.adapt_grad_norm)]
+    for flag, is_on in measuring:
+        if config.amp == 'fp16' and is_on:
+            raise UserError(f'{flag} measures gradients, which --amp fp16 scales and may lose: take bf16 or off')
+    if config.compile != 'off' and config.relu_noise:
+        raise UserError(
+            f'--compile {config.compile} computes ReLUs together with what is around them, so that --relu_noise '
+            f'{config.relu_noise:g} finds none: leave out one'
+        )
