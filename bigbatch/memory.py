@@ -1,16 +1,23 @@
-"""How much memory a decoded data set may take up."""
+"""How much memory there is for a process, beside others that share the machine."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 JOBS_VARIABLE = 'BIGBATCH_JOBS'  # of a run of a suite: how many share the machine, itself included
-
 SHARE_FOR_IMAGES = 0.5  # of what is free: the rest is for the network, its activations and other programs
+
+
+def num_sharing(environment: Mapping[str, str]) -> int:
+    """Return how many runs of a suite share the machine with a process that has this environment, itself included."""
+    jobs = environment.get(JOBS_VARIABLE, '')
+    return max(1, int(jobs)) if jobs.isdecimal() else 1
 
 
 def memory_limit(device: torch.device | str = 'cpu') -> int:
@@ -23,6 +30,8 @@ def free_memory(device: torch.device | str) -> int:
 
     Of runs of a suite under --jobs N each may have an N-th of what is free now.
     """
+    import torch  # which a suite, that only counts those who share, does without
+
     device, num = torch.device(device), num_sharing(os.environ)
     if device.type == 'cpu':
         return _free_memory() // num
@@ -51,9 +60,3 @@ def _read_line(path: str | Path, label: str = '') -> int | None:
         return None
     words = next((line[len(label) :].split() for line in lines if line.startswith(label)), [''])
     return int(words[0]) if words and words[0].isdigit() else None
-
-
-def num_sharing(environment: Mapping[str, str]) -> int:
-    """Return how many runs of a suite share the machine with a process that has this environment, itself included."""
-    jobs = environment.get(JOBS_VARIABLE, '')
-    return max(1, int(jobs)) if jobs.isdecimal() else 1

@@ -34,7 +34,7 @@ MAY_SCRIPTS_IMPORT = {
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'Look', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
+    'Look', 'Preset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
 CONSTANT_METHODS = {'items', 'keys', 'values', 'join'}
 VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}
