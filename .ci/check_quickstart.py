@@ -7,7 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.compare import group_runs, load_runs, summarise
+from utils.reports.groups import group_runs
+from utils.reports.summary import summarise
+from utils.runs.reader import load_runs
 
 ROWS = ('small_batch', 'large_batch', 'large_batch_lr', 'large_batch_lr_gbn', 'large_batch_lr_gbn_ra')
 NUM_SEEDS = 3

@@ -23,10 +23,10 @@ from bigbatch.weights import restored, weight_distance
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.files import write_atomically
-from utils.landscape_figure import write_landscape_figure
-from utils.landscape_files import ROWS, SETTINGS
 from utils.network import Network
-from utils.pages.landscape_page import write_landscape_page
+from utils.reports.figures.landscape import write_landscape_figure
+from utils.reports.landscape import ROWS, SETTINGS
+from utils.reports.pages.landscape_page import write_landscape_page
 from utils.rows import RowFile
 from utils.runs.checkpoint import load_file
 from utils.runs.layout import INITIAL

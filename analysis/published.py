@@ -17,9 +17,9 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.groups import Group, group_runs, varying_settings
+from utils.reports.groups import Group, group_runs, varying_settings
+from utils.reports.measured import SHARPNESS
 from utils.runs.reader import Run, load_runs, seedless
-from utils.sharpness_table import SHARPNESS
 
 REPRODUCED, ORDERING, NOT, NOT_RUN = 'reproduced', 'ordering only', 'not', 'not run'
 POINTS, FACTOR = 1.0, 2.0  # that still count as the same: of an accuracy in percent, of a sharpness

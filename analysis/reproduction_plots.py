@@ -1,7 +1,7 @@
 """Plots of docs/reproduction.md: the settings of an ablation beside the published figures, and how far runs travel.
 
 Made from kept runs alone (utils.archive). Weight distances are figure 2 of Hoffer et al. 2017 (arXiv 1705.08741), with
-the fit of analysis.diffusion on top.
+the fit of utils.reports.diffusion on top.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.diffusion import fit_run
 from analysis.published import Cell, read_quantity, read_table
 from bigbatch.analysis.diffusion import DiffusionFit
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.figures import STYLE
-from utils.groups import Group
-from utils.looks import COLORS
-from utils.tables import spread_text
+from utils.reports.diffusion import fit_run
+from utils.reports.figures.comparison import STYLE
+from utils.reports.groups import Group
+from utils.reports.style import COLORS
+from utils.reports.tables import spread_text
 
 COLUMNS = ('file', 'kind', 'title', 'suite', 'table', 'net', 'rows')
 ABLATION, DISTANCE = 'ablation', 'distance'

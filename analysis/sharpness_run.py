@@ -23,7 +23,7 @@ from bigbatch.seeding import derive_seed
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.network import Network
-from utils.sharpness_table import HESSIAN, SHARPNESS, align, write_csv
+from utils.reports.measured import HESSIAN, SHARPNESS, align, write_csv
 
 FOLDER = 'sharpness'  # of results, if --save does not name another
 
@@ -186,7 +186,7 @@ def _check_writable(path: Path) -> None:
 
 
 def _write_page(run: Path) -> None:
-    from utils.plots import write_run_page  # loads the plotting library
+    from utils.reports.pages.run_page import write_run_page  # loads the plotting library
 
     try:
         write_run_page(run)

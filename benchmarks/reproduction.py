@@ -152,7 +152,7 @@ def _published_text(cell) -> str:
 
 def _ours_text(cell, ours) -> str:
     from analysis.reproduction_plots import accuracy_text
-    from utils.tables import spread_text
+    from utils.reports.tables import spread_text
 
     if ours is None:
         return '-'

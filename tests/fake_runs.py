@@ -5,8 +5,9 @@ import json
 import math
 import random
 
-from utils.compare import group_runs, load_runs
+from utils.reports.groups import group_runs
 from utils.runs.columns import RESULT_COLUMNS
+from utils.runs.reader import load_runs
 
 
 def write_run(folder, *, errors=(50.0, 10.0, 12.0), status='done', batch_size=512, seed=1, started='09:00:00', **more):

@@ -21,8 +21,8 @@ from torch.distributed import TCPStore
 
 from bigbatch.errors import UserError
 from tests.conftest import stable_rows
-from utils import plots
 from utils.progress import Progress
+from utils.reports.pages import run_page
 
 SECONDS = 170
 
@@ -62,7 +62,7 @@ def _run(rank: int, size: int, port: int, commands: Sequence[tuple[str, ...]], f
         'MASTER_PORT': str(port), 'TORCHELASTIC_USE_AGENT_STORE': 'True',
     })  # fmt: skip
     torch.set_num_threads(1)
-    plots.write_run_page = lambda run: None  # takes longer than these runs
+    run_page.write_run_page = lambda run: None  # takes longer than these runs
     statuses = []
     with open(folder / f'rank{rank}.txt', 'w', buffering=1) as file, contextlib.redirect_stdout(file):
         sys.stderr = file

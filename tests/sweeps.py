@@ -102,7 +102,7 @@ def started(monkeypatch):
     monkeypatch.setattr(sweep, 'subprocess', types.SimpleNamespace(run=plan_here))
     monkeypatch.setattr(sweep, 'ThreadPoolExecutor', WhenAsked)
     monkeypatch.setattr(sweep_runs, 'SECONDS_BETWEEN_LOOKS', 0.0)
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     monkeypatch.setattr(InThisProcess, 'started', [])
     return InThisProcess.started
 

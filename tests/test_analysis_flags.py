@@ -52,7 +52,7 @@ SCORES = ('loss', 'error1', 'error5', 'examples', 'checkpoint')
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp('runs')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.plots.write_run_page', lambda folder: None)
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
         assert main_gbn.main([*TINY_GBN, '--results_dir', str(folder), '--save', 'run']) == 0
     return folder / 'run'
 

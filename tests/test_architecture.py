@@ -34,7 +34,7 @@ MAY_SCRIPTS_IMPORT = {
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'Look', 'Preset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
+    'LineStyle', 'Preset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
 CONSTANT_METHODS = {'items', 'keys', 'values', 'join'}
 VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}
@@ -131,7 +131,7 @@ def test_the_packages_are_found():
 @pytest.mark.parametrize(('path', 'line', 'names'), [
     ('utils/a.py', 'from utils import suite, nothing', ['utils.suite', 'utils']),
     ('utils/pages/a.py', 'from ..suite import x', ['utils.suite']),
-    ('utils/pages/__init__.py', 'from .html import x', ['utils.pages.html']),
+    ('utils/reports/pages/__init__.py', 'from .html import x', ['utils.reports.pages.html']),
     ('utils/a.py', 'import torch, models.resnet', ['models.resnet']),
     ('utils/a.py', 'from dataclasses import field', []),
 ])  # fmt: skip

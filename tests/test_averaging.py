@@ -20,7 +20,7 @@ SWA = ('--swa-start', '2', '--save_all')
 
 @pytest.fixture(autouse=True)
 def no_pages(monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def state_of(path):

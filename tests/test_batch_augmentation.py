@@ -111,7 +111,7 @@ def test_updates_rate_and_scores_count_examples_and_images():
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
 def test_a_resumed_run_is_the_same(train, monkeypatch, layout):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     flags = (*TINY, '-mb', '4', '--duplicates', '2', '--copies', layout, '--cutout', '3', '--adapt-grad-norm', '3')
     whole = train(*flags, '--epochs', '3', save='whole')
     part = train(*flags, '--epochs', '1', save='part')  # stops 1 update after a measurement
@@ -221,7 +221,7 @@ def test_copies_that_are_all_the_same_are_warned_of(caplog, flags, warns):
 
 
 def test_the_mean_output_over_copies_is_scored(train, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     run = train(*TINY_GBN)
     flags = ('--evaluate', str(run), '--results_dir', str(tmp_path), '-b', '7')
     for more in ((), ('--augment', '--duplicates', '3', '--avg-out'), ('--augment', '--duplicates', '2', '--avg-out')):

@@ -10,9 +10,12 @@ import pytest
 
 from tests import browser as browsers
 from tests.fake_runs import write_run
-from utils.compare import group_runs, load_runs, summarise
-from utils.looks import COLORS
-from utils.plots import write_comparison_page, write_run_page
+from utils.reports.groups import group_runs
+from utils.reports.pages.comparison_page import write_comparison_page
+from utils.reports.pages.run_page import write_run_page
+from utils.reports.style import COLORS
+from utils.reports.summary import summarise
+from utils.runs.reader import load_runs
 
 pytestmark = pytest.mark.browser
 SIZES, POLICIES, EPOCHS = (64, 256, 1024, 4096), ('none', 'sqrt'), 40

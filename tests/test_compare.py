@@ -7,16 +7,10 @@ import pytest
 
 from bigbatch.errors import UserError
 from tests.fake_runs import groups_of, write_run
-from utils.compare import (
-    check_columns,
-    format_table,
-    group_runs,
-    load_runs,
-    rename_groups,
-    summarise,
-    varying_between,
-    varying_settings,
-)
+from utils.reports.groups import group_runs, rename_groups, varying_between, varying_settings
+from utils.reports.summary import check_columns, summarise
+from utils.reports.tables import format_table
+from utils.runs.reader import load_runs
 
 
 def row_of(groups, label):

@@ -7,7 +7,7 @@ import pytest
 
 import compare_experiments
 from tests.fake_runs import write_many_runs, write_run
-from utils import watch as watching
+from utils.reports import watch as watching
 
 
 def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):

@@ -42,7 +42,7 @@ def graphs(monkeypatch):
 
     monkeypatch.setattr(nn.Module, 'compile', trace)
     monkeypatch.setattr('utils.speed.check_compiler', lambda device: None)
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return traced
 
 

@@ -19,7 +19,7 @@ LATEST, PREVIOUS = 'checkpoint.pth.tar', 'checkpoint_previous.pth.tar'
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def damage(path, how: str) -> None:

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 import compare_experiments
-from analysis.diffusion import diffusion_section, last_step_before_drop
 from bigbatch.analysis.diffusion import fit_diffusion, r_squared
 from bigbatch.weights import is_log_spaced
 from tests.fake_runs import write_run
-from utils.compare import group_runs, load_runs
+from utils.reports.diffusion import diffusion_section, last_step_before_drop
+from utils.reports.groups import group_runs
+from utils.runs.reader import load_runs
 
 STEPS = np.array([step for step in range(1, 3000) if is_log_spaced(step)], dtype=float)
 

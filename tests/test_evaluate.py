@@ -20,7 +20,7 @@ from utils.evaluation import Noise, score
 
 @pytest.fixture
 def run(train, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return train(*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit')
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.fake_runs import groups_of
-from utils import figures
-from utils.compare import rename_groups, summarise
-from utils.figures import write_figures
+from utils.reports.figures import comparison as figures
+from utils.reports.figures.comparison import write_figures
+from utils.reports.groups import rename_groups
+from utils.reports.summary import summarise
 
 
 @pytest.fixture

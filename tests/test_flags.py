@@ -168,7 +168,7 @@ SIMPLE = [flag for flag, (what, _, _) in EFFECTS.items() if what in OBSERVED]
 
 @pytest.mark.parametrize('flag', SIMPLE)
 def test_effect(flag, tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     monkeypatch.setenv('DATASETS_DIR', str(tmp_path))
     what, common, given = EFFECTS[flag]
     without = observe(what, (*BASE, *common), tmp_path, 'without')
@@ -212,7 +212,7 @@ def test_deterministic_asks_for_deterministic_kernels():
 
 
 def test_init_from_resume_and_evaluate(train, capsys, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     run = train(*BASE)
     checkpoint = str(run / 'checkpoint.pth.tar')
     saved = checkpoints.load_state(checkpoint)
@@ -270,7 +270,7 @@ def test_help_names_defaults_and_lists(capsys):
 
 
 def test_resolved_settings_are_recorded(train, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     settings = read_json(train(*BASE, '--no-flip') / 'config.json')['settings']
     assert (settings['augment'], settings['flip'], settings['device']) == (True, False, 'cpu')
     assert settings['num_epochs'] == 3

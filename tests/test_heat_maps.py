@@ -14,9 +14,9 @@ import compare_experiments
 from bigbatch.errors import UserError
 from tests.browser import Browser, require_browser
 from tests.fake_runs import groups_of, write_run
-from utils.heat_map_figure import write_heat_map_figures
-from utils.heat_maps import find_heat_maps, short_text, usable_ranges, write_value
-from utils.pages.heat_map import color_of, heat_map_html
+from utils.reports.figures.heat_map import write_heat_map_figures
+from utils.reports.heat_maps import find_heat_maps, short_text, usable_ranges, write_value
+from utils.reports.pages.heat_map import color_of, heat_map_html
 
 # final errors by batch (columns: 2, 8, 32) and rate (2^-3, 2^-5, 2^-7); None: not run, 'D': diverged
 ERRORS = {
@@ -272,10 +272,11 @@ def test_powers_of_two_below_one_are_written_as_such(value, text):
 @pytest.mark.slow
 def test_a_browser_shows_it_on_a_desk_and_on_a_phone(grid, tmp_path):
     require_browser()
-    from utils import compare, plots
+    from utils.reports.pages.comparison_page import write_comparison_page
+    from utils.reports.summary import summarise
 
-    page = plots.write_comparison_page(
-        grid, tmp_path / 'page.html', compare.summarise(grid), heat_maps=find_heat_maps(grid)
+    page = write_comparison_page(
+        grid, tmp_path / 'page.html', summarise(grid), heat_maps=find_heat_maps(grid)
     )
     browser = Browser(tmp_path)
     try:

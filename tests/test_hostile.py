@@ -272,7 +272,7 @@ def test_a_config_that_is_none(capsys, run, text):
 
 
 def test_markup_in_the_files_of_a_run_is_text_on_its_page(run):
-    from utils.plots import write_run_page
+    from utils.reports.pages.run_page import write_run_page
 
     evil = '</script><script>alert(1)</script><img src=x onerror=alert(1)>'
     config = read_json(run / 'config.json')

@@ -23,7 +23,7 @@ FLAGS = (*TINY_GBN, '--val-fraction', '0.25', '--checkpoint-minutes', '0')
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 @pytest.fixture(autouse=True)

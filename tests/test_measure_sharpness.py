@@ -15,21 +15,21 @@ from bigbatch.analysis import sharpness_run
 from bigbatch.analysis.objective import NetworkObjective, open_objective
 from tests.conftest import TINY_GBN, read_rows
 from tests.test_network import open_with
-from utils.plots import write_run_page
+from utils.reports.measured import SHARPNESS, summarise_sharpness
+from utils.reports.pages.run_page import write_run_page
 from utils.runs.layout import CONDITIONS
-from utils.sharpness_table import SHARPNESS, summarise_sharpness
 
 
 @pytest.fixture
 def run(train, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return train(*TINY_GBN, '--model_config', "{'width': 2, 'depth': 1}")
 
 
 @pytest.fixture
 def write_pages(monkeypatch):
     """Let pages be written, which takes a while."""
-    monkeypatch.setattr('utils.plots.write_run_page', write_run_page)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', write_run_page)
 
 
 @pytest.fixture

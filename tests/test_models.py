@@ -199,7 +199,7 @@ def test_adam_has_the_defaults_of_keras():
     ),
 ])  # fmt: skip
 def test_it_trains(train, monkeypatch, script, name, shape, flags):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     shared = ('--dataset', f'fake:32:{shape}:4', '--model', name, '--b', '16', '--epochs', '1', '--device', 'cpu')
     run = train(*shared, *flags, script=script)
     assert read_json(run / 'config.json')['status'] == 'done'

@@ -69,7 +69,7 @@ def function_regime(epoch):
 @pytest.mark.usefixtures('registry')
 @pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
 def test_a_users_network_trains_alike_with_any_number_of_workers(tmp_path, monkeypatch, regime):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     before, network = copy.deepcopy(regime), example(regime)
 
     @register_model
@@ -88,7 +88,7 @@ def test_a_users_network_trains_alike_with_any_number_of_workers(tmp_path, monke
 
 @pytest.mark.usefixtures('registry')
 def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
     @register_model
     def model(**kwargs):

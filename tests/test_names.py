@@ -3,9 +3,10 @@
 import pytest
 
 from tests.fake_runs import groups_of
-from utils.compare import format_table, summarise
-from utils.groups import LONGEST_TEXT, shorten
-from utils.names import cut, words, wrap
+from utils.reports.groups import LONGEST_TEXT, shorten
+from utils.reports.summary import summarise
+from utils.reports.tables import format_table
+from utils.wording import cut, words, wrap
 
 
 def test_words_end_at_signs_and_numbers_stay_whole():

@@ -26,7 +26,7 @@ PLACE = ('--dataset', 'fake:64:1x8x8:4', '--device', 'cpu')
 
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def make_parser(**settings):

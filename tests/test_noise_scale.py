@@ -10,14 +10,15 @@ import torch
 from torch import nn
 
 import models
-from analysis.noise_scale import noise_scale_section, smoothed_noise_scale
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.noise_scale import gradient_moments, noise_scale
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of
-from utils.compare import group_runs, load_runs
+from utils.reports.groups import group_runs
+from utils.reports.noise_scale import noise_scale_section, smoothed_noise_scale
 from utils.runs.columns import NOISE_COLUMNS
+from utils.runs.reader import load_runs
 
 DIM, GHOST, BATCH = 40, 8, 64
 
@@ -122,7 +123,7 @@ def test_at_most_sixteen_updates_of_an_epoch_are_measured(num_steps, num, monkey
 @pytest.fixture
 def train(train, monkeypatch):
     """Train without pages, which take most of the time."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return train
 
 

@@ -6,9 +6,12 @@ import pytest
 
 from tests import browser as browsers
 from tests.fake_runs import write_run
-from utils.compare import group_runs, load_runs, summarise
-from utils.pages.html import breakable
-from utils.plots import write_comparison_page, write_run_page
+from utils.reports.groups import group_runs
+from utils.reports.pages.comparison_page import write_comparison_page
+from utils.reports.pages.html import breakable
+from utils.reports.pages.run_page import write_run_page
+from utils.reports.summary import summarise
+from utils.runs.reader import load_runs
 
 NAME = 'resnet44_cifar10_with_a_rather_long_name_of_its_own'
 

@@ -13,12 +13,14 @@ import pytest
 
 from bigbatch.errors import UserError
 from tests.fake_runs import write_run
-from utils.compare import group_runs, load_runs, summarise
-from utils.pages.charts import scales_for
-from utils.pages.curves import thin
-from utils.pages.html import duration, number
-from utils.pages.run_page import readable_name
-from utils.plots import write_comparison_page, write_run_page
+from utils.reports.groups import group_runs
+from utils.reports.pages.charts import scales_for
+from utils.reports.pages.comparison_page import write_comparison_page
+from utils.reports.pages.curves import thin
+from utils.reports.pages.html import duration, number
+from utils.reports.pages.run_page import readable_name, write_run_page
+from utils.reports.summary import summarise
+from utils.runs.reader import load_runs
 
 EVIL = '</script><script>alert("x")</script><img src=x onerror=alert(1)>\'"&'
 

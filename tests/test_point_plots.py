@@ -10,12 +10,14 @@ import pytest
 
 import compare_experiments
 from tests.fake_runs import write_run
-from utils.compare import group_runs, load_runs, summarise
-from utils.figures import write_figures
-from utils.pages import point_charts
-from utils.plots import write_comparison_page
-from utils.point_plots import point_plots, sharpness_rows, sharpness_section
-from utils.sharpness_table import SHARPNESS
+from utils.reports.figures.comparison import write_figures
+from utils.reports.groups import group_runs
+from utils.reports.measured import SHARPNESS
+from utils.reports.pages import point_charts
+from utils.reports.pages.comparison_page import write_comparison_page
+from utils.reports.point_plots import point_plots, sharpness_rows, sharpness_section
+from utils.reports.summary import summarise
+from utils.runs.reader import load_runs
 
 
 def add_row(folder, sharpness, *, epoch=None, digest='d', loss=0.1, **more):
@@ -176,7 +178,8 @@ def test_the_table_the_page_and_the_figures_show_it(ladder, capsys):
 
 def test_a_figure_has_a_marker_for_each_point(tmp_path, monkeypatch):
     drawn = {}
-    monkeypatch.setattr('utils.figures._save', lambda figure, path: drawn.setdefault(path.stem, figure))
+    save = 'utils.reports.figures.comparison._save'
+    monkeypatch.setattr(save, lambda figure, path: drawn.setdefault(path.stem, figure))
     for seed in (0, 1):
         run = write_run(tmp_path / f'a_seed{seed}', seed=seed)
         for epoch, loss in enumerate((2.0, 0.2, 0.002), start=1):

@@ -32,7 +32,7 @@ def alone(tmp_path_factory):
     """The runs of one process."""
     folder = tmp_path_factory.mktemp('alone')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.plots.write_run_page', lambda run: None)
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda run: None)
         for name in SETTINGS:
             assert main_gbn.main(command(name, folder)) == 0
     return folder

@@ -22,7 +22,7 @@ def runs(tmp_path_factory):
     place = ('--results_dir', str(folder))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.plots.write_run_page', lambda run: None)
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda run: None)
         assert main_gbn.main([*FLAGS, *place, '--save', 'alone']) == 0
         assert main_gbn.main([*PLAIN, *place, '--save', 'halves', '-mb', '8']) == 0
         assert main_gbn.main([*FLAGS, *place, '--save', 'one_then_two', '--epochs', '2']) == 0

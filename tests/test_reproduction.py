@@ -17,7 +17,7 @@ from tests.conftest import PROJECT
 from tests.fake_runs import write_run
 from tests.test_suites import config_of
 from utils.archive import clean_config, keep_suite
-from utils.groups import Group
+from utils.reports.groups import Group
 from utils.runs.reader import load_runs
 from utils.suite import find_suite
 

@@ -29,7 +29,7 @@ FILES = {
 @pytest.fixture
 def no_page(monkeypatch):
     """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def same_state(first, second) -> bool:
@@ -335,7 +335,7 @@ def test_a_page_that_cannot_be_drawn_does_not_end_the_run(train, monkeypatch, ca
     def fails(folder):
         raise RuntimeError('no plot')
 
-    monkeypatch.setattr('utils.plots.write_run_page', fails)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', fails)
     run = train(*TINY_GBN)
     assert read_json(run / 'config.json')['status'] == 'done'
     assert 'could not be written' in capsys.readouterr().err

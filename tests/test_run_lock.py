@@ -22,7 +22,7 @@ from utils.runs.lock import LOCK, RunLock, holder_of, locked
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 @contextlib.contextmanager
@@ -143,7 +143,7 @@ def test_the_lock_is_held_from_the_first_file_to_the_last(train, tmp_path, monke
         look(target)
 
     monkeypatch.setattr('utils.runs.folder.os.rename', renames)
-    monkeypatch.setattr('utils.plots.write_run_page', look)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', look)
     folder = train(*TINY_GBN, '--epochs', '1')
     assert held == [str([f'process {os.getpid()} on {socket.gethostname()}'])] * len(held)
     assert len(held) >= 3

@@ -217,7 +217,7 @@ def test_some_parameters_are_spared():
     ('--relu_noise', '0.3', '--noise-per', 'step'),
 ])  # fmt: skip
 def test_a_resumed_run_is_the_same_bit_for_bit(train, monkeypatch, flags):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     flags = (*TINY_GBN, '--ss', '0.02', *flags)
     whole = train(*flags, save='whole')
     train(*flags, '--epochs', '1', save='part')
@@ -229,7 +229,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(train, monkeypatch, flags):
 
 
 def test_a_strength_that_goes_by_the_length_of_the_run_keeps_it(train, refused, monkeypatch):
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     run = train(*TINY_GBN, '--ss', '0.02', '--smoothing-type', 'tanh')
     assert '--smoothing-type tanh' in refused('--resume', str(run), '--epochs', '5', words=('--epochs was 3', '5'))
 

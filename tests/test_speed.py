@@ -22,7 +22,7 @@ NETWORKS = {'f1': F1, 'convolutions': CONVOLUTIONS}
 @pytest.fixture(autouse=True)
 def no_page(monkeypatch):
     """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def line_of(plan: str, label: str) -> str:

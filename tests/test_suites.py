@@ -244,7 +244,7 @@ def test_the_rate_of_figure_2_is_never_dropped(name):
 @pytest.fixture
 def trained(tmp_path, monkeypatch):
     """Train rows of a suite in this process; returns their run folders."""
-    monkeypatch.setattr('utils.plots.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
     def train(suite: str, *rows: str, more: tuple[str, ...] = ()):
         commands = {flags[flags.index('--save') + 1]: (script, flags) for script, *flags in find_suite(suite).commands}

@@ -12,7 +12,7 @@ from tests import sweeps
 from tests.conftest import TINY, main_gbn, main_normal, read_json, read_rows, stable_rows
 from tests.sweeps import saved, started
 from utils.commands import settings_of
-from utils.pages.swap_page import write_swap_page
+from utils.reports.pages.swap_page import write_swap_page
 from utils.runs.reader import load_run
 from utils.swap_config import plan_worker
 from utils.sweep import main as sweep_main
@@ -29,7 +29,7 @@ __all__ = ['started']  # a fixture
 def in_this_process(started, monkeypatch):
     """Run the phases here, draw no pages but swap.html."""
     monkeypatch.setattr('utils.swap.write_run_page', lambda folder: None)
-    monkeypatch.setattr('utils.pages.swap_page.write_swap_page', lambda folder: folder)
+    monkeypatch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
     return started
 
 

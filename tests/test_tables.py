@@ -9,15 +9,9 @@ import numpy as np
 import pytest
 
 from tests.fake_runs import groups_of
-from utils.compare import (
-    format_summary,
-    format_table,
-    rename_groups,
-    summarise,
-    summary_cells,
-    varying_between,
-)
-from utils.tables import LATEX
+from utils.reports.groups import rename_groups, varying_between
+from utils.reports.summary import summarise
+from utils.reports.tables import LATEX, format_summary, format_table, summary_cells
 
 NASTY = (r'a_b & c\d {e} 50% $x^2$ ~ #1 | <i>`"*', '[b] | "quoted", with comma', '-', 'plain')
 

@@ -12,9 +12,9 @@ import torch
 import visualize2_sharpness
 import visualize_sharpness
 from tests.conftest import TINY_GBN, main_gbn, read_rows
-from utils.landscape_figure import write_landscape_figure
-from utils.landscape_files import load_landscape
-from utils.pages.landscape_page import write_landscape_page
+from utils.reports.figures.landscape import write_landscape_figure
+from utils.reports.landscape import load_landscape
+from utils.reports.pages.landscape_page import write_landscape_page
 
 SHORT = ('--alpha=-0.5:0.5:1.6', '-b', '16')
 
@@ -230,7 +230,7 @@ def test_long_names_stand_in_the_key_and_letters_at_the_marks(pair, draw, monkey
     assert 'as they are, not cropped or mirrored' in page
     assert not re.search(r'>augment<', page)
     saved = []
-    monkeypatch.setattr('utils.landscape_figure.Figure.savefig', lambda figure, *_, **__: saved.append(figure))
+    monkeypatch.setattr('utils.reports.figures.landscape.Figure.savefig', lambda figure, *_, **__: saved.append(figure))
     write_landscape_figure(folder)
     (figure,) = saved
     assert [text.get_text() for text in figure.axes[0].texts] == ['A', 'B']

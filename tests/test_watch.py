@@ -7,8 +7,8 @@ import pytest
 
 from bigbatch.errors import UserError
 from tests.fake_runs import write_run
-from utils import watch as watching
-from utils.watch import watch
+from utils.reports import watch as watching
+from utils.reports.watch import watch
 
 
 @pytest.fixture

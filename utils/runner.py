@@ -61,7 +61,7 @@ def complete(folder: Path) -> None:
 
 
 def _draw_page(folder: Path) -> None:
-    from utils.plots import write_run_page  # loads the plotting library, which the first page pays for
+    from utils.reports.pages.run_page import write_run_page  # loads the plotting library, which the first page pays for
 
     write_run_page(folder)
 

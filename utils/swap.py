@@ -32,7 +32,7 @@ from utils.config.swap import SwapConfig
 from utils.experiment import build_experiment
 from utils.logs import log_to_file
 from utils.plan import Experiment, describe_plan
-from utils.plots import write_run_page
+from utils.reports.pages.run_page import write_run_page
 from utils.runner import new_manifest, snapshot
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
@@ -335,7 +335,7 @@ def average_weights(model: torch.nn.Module, paths: Sequence[Path]) -> None:
 
 
 def _report(folder: Path, table, phases: dict[str, float], tested: dict | None) -> None:
-    from utils.pages.swap_page import write_swap_page
+    from utils.reports.pages.swap_page import write_swap_page
 
     errors = table.set_index('name')['val_error1']
     workers = errors[errors.index.str.startswith('worker')]

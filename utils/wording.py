@@ -1,8 +1,45 @@
-"""Numbers in sentences."""
+"""Words for people: the end of a run in a sentence, and names, which hold few spaces, broken or cut where words end."""
 
 from __future__ import annotations
+
+import re
+
+WORD_END = re.compile(r'(?<=[_/,=])(?=.)|(?<=-)(?=\D)|(?<=\s)(?=\S)')  # not in the midst of 1e-3
 
 
 def all_epochs_done(number: int) -> str:
     """Say that a run has nothing left to do."""
     return f'all {number:,} epochs are done' if number > 1 else 'its only epoch is done'
+
+
+def words(name: str) -> list[str]:
+    """Return the parts between which a name may be broken, each with the sign or the spaces that end it."""
+    return WORD_END.split(name)
+
+
+def wrap(name: str, width: int, *, indent: str = '') -> list[str]:
+    """Break a name into lines of at most so many characters, within a word only where that alone is longer.
+
+    Args:
+        indent: before each line but the first.
+    """
+    lines, line = [], ''
+    for word in words(name):
+        if line.strip() and len(f'{line}{word}'.rstrip()) > width:
+            lines, line = [*lines, line.rstrip()], indent
+        while len(f'{line}{word}'.rstrip()) > width:
+            room = width - len(line)
+            lines, line, word = [*lines, line + word[:room]], indent, word[room:]
+        line += word
+    return [*lines, line.rstrip()]
+
+
+def cut(name: str, length: int) -> str:
+    """Leave out the middle of a long name, whole words where that leaves at least half of either end."""
+    if len(name) <= length:
+        return name
+    half = length // 2 - 1
+    head, tail = name[:half], name[-half:]
+    ends = [match.end() for match in WORD_END.finditer(name) if half // 2 <= match.end() <= half]
+    starts = [match.end() for match in WORD_END.finditer(name) if half // 2 <= len(name) - match.end() <= half]
+    return f'{name[: ends[-1]] if ends else head}..{name[starts[0] :] if starts else tail}'

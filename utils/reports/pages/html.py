@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from utils.files import write_atomically
-from utils.names import words
+from utils.wording import words
 
 RELOAD_SECONDS = 15
 LONGEST_WHOLE = 16  # characters without a space that are never broken

@@ -10,12 +10,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from utils.compare import Group, varying_between
-from utils.groups import shorten_table
-from utils.pages.html import fact_table, number, table, text
+from utils.reports.groups import Group, shorten_table, varying_between
+from utils.reports.pages.html import fact_table, number, table, text
+from utils.reports.tables import WORDS, Section
 from utils.runs.layout import PAGE
 from utils.runs.reader import Run
-from utils.tables import WORDS, Section
 
 MOST_ROWS = 20  # of settings that differ, one a group; with more groups the values of each setting are counted
 MOST_VALUES = 12  # of a setting that are named

@@ -9,8 +9,8 @@ from __future__ import annotations
 from bokeh.palettes import Cividis256
 
 from bigbatch.messages import counted
-from utils.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, name_of, usable_ranges, write_value
-from utils.pages.html import table, text
+from utils.reports.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, name_of, usable_ranges, write_value
+from utils.reports.pages.html import table, text
 
 NUM_STOPS = 9  # of the scale
 

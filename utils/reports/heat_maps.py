@@ -16,9 +16,9 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.groups import Group
-from utils.point_plots import BATCH_SETTINGS, families
-from utils.tables import Section
+from utils.reports.groups import Group
+from utils.reports.point_plots import BATCH_SETTINGS, families
+from utils.reports.tables import Section
 
 LAST_EPOCHS = 5  # whose median is the error of a run
 MARGIN = 1.0  # points of error

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.looks import COLORS, X_LABELS
-from utils.pages.charts import Chart, Look, embed, grid, key, line_chart
-from utils.pages.curves import Averages, average, average_distances
-from utils.pages.html import (
+from utils.reports.measured import TABLES, WORDS
+from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart
+from utils.reports.pages.curves import Averages, average, average_distances
+from utils.reports.pages.html import (
     RELOAD_SECONDS,
     breakable,
     cards,
@@ -30,8 +30,8 @@ from utils.pages.html import (
     text,
     write_page,
 )
+from utils.reports.style import COLORS, X_LABELS
 from utils.runs.reader import Run, load_run
-from utils.sharpness_table import TABLES, WORDS
 
 KEY_SETTINGS = (
     'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size', 'base_batch_size',
@@ -50,11 +50,11 @@ class Panel:
 
 
 # By the first word of a column; others are alone in their chart.
-LOOKS = {
-    'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed'),
-    'averaged': Look('average of the weights', COLORS[2], 'dotdash'),
+LINE_STYLES = {
+    'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed'),
+    'averaged': LineStyle('average of the weights', COLORS[2], 'dotdash'),
 }  # fmt: skip
-ONLY = Look('', COLORS[0])
+ONLY = LineStyle('', COLORS[0])
 PANELS = (
     Panel('Loss', ('train_loss', 'val_loss', 'averaged_val_loss'), 'loss per example'),
     Panel('Error@1', ('train_error1', 'val_error1', 'averaged_val_error1'), 'error@1 (%)'),
@@ -180,8 +180,9 @@ def _averaged(last: pd.Series) -> list[tuple[str, str]]:
 
 
 def _curves(charts: Sequence[str], results: Averages) -> list[str]:
-    looks = [LOOKS['val'], LOOKS['train'], *([LOOKS['averaged']] if len(results.points('averaged_val_error1')) else [])]
-    entries = [(look, f'{look.name} ({look.dash.replace("dotdash", "dash-dotted")})') for look in looks]
+    averaged = ['averaged'] if len(results.points('averaged_val_error1')) else []
+    styles = [LINE_STYLES[name] for name in ('val', 'train', *averaged)]
+    entries = [(style, f'{style.name} ({style.dash.replace("dotdash", "dash-dotted")})') for style in styles]
     return ['<h2>Curves</h2>', key(entries, X_LABELS), grid(charts)]
 
 
@@ -244,7 +245,7 @@ def _draw(panel: Panel, results: Averages, distances: Averages) -> Chart | None:
     points = [averages.points(column).assign(curve=index) for index, column in enumerate(columns)]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
     return line_chart(
-        panel.title, [LOOKS.get(column.split('_')[0], ONLY) for column in columns], pd.concat(points),
+        panel.title, [LINE_STYLES.get(column.split('_')[0], ONLY) for column in columns], pd.concat(points),
         x_labels=X_LABELS, x='step' if panel.over_updates else 'epoch', y_label=panel.y_label, log_x=panel.over_updates,
         y_scales=('linear', 'log') if panel.over_updates else None, parts=('marks',),
     )  # fmt: skip

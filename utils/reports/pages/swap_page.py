@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.looks import COLORS, DASHES
-from utils.pages.charts import Chart, Look, embed, grid, key, legend, line_chart, shared_scales, use_ticks
-from utils.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
+from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, legend, line_chart, shared_scales, use_ticks
+from utils.reports.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
+from utils.reports.style import COLORS, DASHES
 from utils.runs.columns import TITLES
 from utils.runs.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
 from utils.runs.reader import Run, load_run
 
 COLORED, BLACK = COLORS[:-1], COLORS[-1]  # a colour for each worker; what they share is black
-PHASE1 = Look('phase 1', BLACK)
-AVERAGE = Look('average of the weights', BLACK, 'dashed')
-MEAN = Look('mean of the workers', BLACK, 'dotted')
+PHASE1 = LineStyle('phase 1', BLACK)
+AVERAGE = LineStyle('average of the weights', BLACK, 'dashed')
+MEAN = LineStyle('mean of the workers', BLACK, 'dotted')
 X_LABELS = {'epoch': 'epochs', 'step': 'updates of a worker'}
 PAIRS = (('val_error1', 'train_error1'), ('val_loss', 'train_loss'))  # a chart each, of one scale in a pair
 SHOWN = ('dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'swap_batch_size', 'base_batch_size',
@@ -31,7 +31,7 @@ def write_swap_page(folder: Path) -> Path:
     run, rows = load_run(folder), pd.read_csv(folder / SWAP_TABLE)
     names = [name for name in rows['name'] if name.startswith('worker')]
     phases = [load_run(folder / name) for name in ('phase1', *names)]
-    workers = [_look(name) for name in names]
+    workers = [_line_style(name) for name in names]
     curves = [chart for columns in PAIRS for chart in _pair(columns, phases, rows)]
     charts = [_ends(rows), _curves('lr', phases, rows), *curves]
     head, blocks = embed([chart for chart in charts if chart is not None])
@@ -39,7 +39,7 @@ def write_swap_page(folder: Path) -> Path:
     body = '\n'.join([
         f'<h1>{breakable(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
         f'<p>{text(_explain(run, names))}</p>', _headline(rows, run), '<h2>Curves</h2>',
-        key([(look, look.name) for look in (PHASE1, *workers, AVERAGE)], X_LABELS), grid(blocks),
+        key([(style, style.name) for style in (PHASE1, *workers, AVERAGE)], X_LABELS), grid(blocks),
         '<h2>Workers</h2>', _table(rows, folder), '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
     return write_page(folder / SWAP_PAGE, title=title, body=body, head=head)
@@ -69,11 +69,11 @@ def _headline(rows: pd.DataFrame, run: Run) -> str:
     ])  # fmt: skip
 
 
-def _look(name: str) -> Look:
+def _line_style(name: str) -> LineStyle:
     """Return how a worker is drawn: as its number says, also where others were lost."""
     number = int(name.removeprefix('worker'))
     turn, place = divmod(number, len(COLORED))
-    return Look(f'worker {number}', COLORED[place], DASHES[turn % len(DASHES)])
+    return LineStyle(f'worker {number}', COLORED[place], DASHES[turn % len(DASHES)])
 
 
 def _ends(rows: pd.DataFrame) -> Chart | None:
@@ -86,9 +86,9 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     points = [(place, 100 - ends[name], curve) for curve, (place, name) in enumerate(zip(places, names, strict=True))]
     points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
-    looks = [*map(_look, names), *(look for look, _ in lines)]
+    styles = [*map(_line_style, names), *(style for style, _ in lines)]
     chart = line_chart(
-        'Final accuracy', looks, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
+        'Final accuracy', styles, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
         y_scales=('linear',), legend=legend([MEAN, AVERAGE]),
     )  # fmt: skip
     if chart is not None and len(places) <= 20:
@@ -108,19 +108,19 @@ def _curves(
 ) -> Chart | None:
     """Return a chart of the phases; the average, which is known at the end alone, as a line over the second one."""
     start = phases[0].results[['epoch', 'step']].iloc[-1]
-    looks, parts = [PHASE1, *(_look(run.folder.name) for run in phases[1:])], []
+    styles, parts = [PHASE1, *(_line_style(run.folder.name) for run in phases[1:])], []
     for place, run in enumerate(phases):
         points = run.results[['epoch', 'step', column]].rename(columns={column: 'mean'})
         points[['epoch', 'step']] += start if place else 0
         parts.append(points.assign(curve=place))
     if column.startswith('val_'):
         end = rows.set_index('name').loc['average']
-        looks.append(AVERAGE)
+        styles.append(AVERAGE)
         ends = [{'epoch': at['epoch'], 'step': at['step'], 'mean': end[column]} for at in (start, end)]
         parts.append(pd.DataFrame(ends).assign(curve=len(phases)))
     title, y_label = TITLES[column]
     return line_chart(
-        title, looks, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS, x='epoch',
+        title, styles, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS, x='epoch',
         y_label=y_label, y_scales=y_scales, parts=('marks',) if len(phases) <= 5 else (),
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted, suggest
-from utils.names import cut
 from utils.runs.reader import Run, seedless
+from utils.wording import cut
 
 # Settings that say where or how fast something runs and what is kept of it, not what is computed.
 PLACE_SETTINGS = (

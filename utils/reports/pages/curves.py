@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from utils.looks import LOG_X_FACTOR
+from utils.reports.style import LOG_X_FACTOR
 from utils.runs.reader import Run
 
 X_COLUMNS = ('epoch', 'step', 'seconds')

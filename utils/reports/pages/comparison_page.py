@@ -17,19 +17,19 @@ from bokeh.core.enums import NamedColor
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted, suggest
-from utils.compare import Group, explain, summary_cells
-from utils.heat_maps import HeatMap
-from utils.looks import COLORS, DASHES, X_LABELS
-from utils.pages.charts import Chart, Look, embed, grid, key, line_chart, shared_scales
-from utils.pages.comparison_tables import run_table, section_table, settings_that_differ
-from utils.pages.curves import Averages, are_far_apart, average, average_distances
-from utils.pages.heat_map import heat_map_html
-from utils.pages.html import breakable, table, text, write_page
-from utils.pages.point_charts import point_chart
-from utils.point_plots import point_plots
+from utils.reports.groups import Group
+from utils.reports.heat_maps import HeatMap
+from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart, shared_scales
+from utils.reports.pages.comparison_tables import run_table, section_table, settings_that_differ
+from utils.reports.pages.curves import Averages, are_far_apart, average, average_distances
+from utils.reports.pages.heat_map import heat_map_html
+from utils.reports.pages.html import breakable, table, text, write_page
+from utils.reports.pages.point_charts import point_chart
+from utils.reports.point_plots import point_plots
+from utils.reports.style import COLORS, DASHES, X_LABELS
+from utils.reports.tables import Section, explain, summary_cells
 from utils.runs.columns import TITLES
 from utils.runs.reader import Run
-from utils.tables import Section
 
 COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 MANY_LINES = 30  # with more, bands only hide each other
@@ -46,7 +46,7 @@ NO_BANDS = f', without bands, because there are more than {MANY_LINES} lines'
 class Curve:
     """One curve of every chart: the mean over the counted runs of a group, or a diverged run of its own."""
 
-    look: Look
+    style: LineStyle
     runs: Sequence[Run]
 
 
@@ -82,10 +82,10 @@ def write_comparison_page(
     path = Path(path)
     if x_axis not in X_LABELS:
         raise UserError(f'unknown x axis {x_axis!r}: {suggest(x_axis, X_LABELS)}')
-    looks = _looks([group.label for group in groups], colors)
-    by_label = {look.name: look for look in looks}
+    styles = _line_styles([group.label for group in groups], colors)
+    by_label = {style.name: style for style in styles}
     plots = [chart for plot in point_plots(groups, summary) if (chart := point_chart(plot, by_label))]
-    curves = _curves(groups, looks)
+    curves = _curves(groups, styles)
     head, blocks = embed([*plots, *_charts(curves, columns, x_axis)])
     cells = summary_cells(summary)
     left = [name for name in cells if name in ('run', 'note')]
@@ -98,7 +98,7 @@ def write_comparison_page(
         f'<p class="soft">{breakable(explain(summary))}</p>',
         *(['<h2>Rows against each other</h2>', grid(blocks[: len(plots)])] if plots else []),
         '<h2>Curves</h2>', f'<p>{text(_reading(curves))}</p>',
-        key(_labels(groups, looks), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
+        key(_labels(groups, styles), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
         '<h2>Runs</h2>', run_table(groups, path.parent),
     ]  # fmt: skip
     return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)
@@ -122,28 +122,28 @@ def check_colors(colors: Sequence[str]) -> Sequence[str]:
     return colors
 
 
-def _looks(labels: Sequence[str], colors: Sequence[str]) -> list[Look]:
+def _line_styles(labels: Sequence[str], colors: Sequence[str]) -> list[LineStyle]:
     """Give each group a colour, and another dash each time the colours are used up."""
     colors = check_colors(colors) or COLORS
     dash = [DASHES[index // len(colors) % len(DASHES)] for index in range(len(labels))]
-    return [Look(label, colors[index % len(colors)], dash[index]) for index, label in enumerate(labels)]
+    return [LineStyle(label, colors[index % len(colors)], dash[index]) for index, label in enumerate(labels)]
 
 
-def _labels(groups: Sequence[Group], looks: Sequence[Look]) -> list[tuple[Look, str]]:
-    """Return each look with what its button in the key says."""
+def _labels(groups: Sequence[Group], styles: Sequence[LineStyle]) -> list[tuple[LineStyle, str]]:
+    """Return each style with what its button in the key says."""
     labels = []
-    for group, look in zip(groups, looks, strict=True):
+    for group, style in zip(groups, styles, strict=True):
         diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
-        labels.append((look, look.name + diverged))
+        labels.append((style, style.name + diverged))
     return labels
 
 
-def _curves(groups: Sequence[Group], looks: Sequence[Look]) -> list[Curve]:
+def _curves(groups: Sequence[Group], styles: Sequence[LineStyle]) -> list[Curve]:
     """Return for each group the mean over the counted seeds, then each diverged run."""
     curves = []
-    for group, look in zip(groups, looks, strict=True):
-        curves.append(Curve(look, group.counted))
-        curves += [Curve(replace(look, diverged=True), [run]) for run in group.diverged]
+    for group, style in zip(groups, styles, strict=True):
+        curves.append(Curve(style, group.counted))
+        curves += [Curve(replace(style, diverged=True), [run]) for run in group.diverged]
     return curves
 
 
@@ -176,21 +176,21 @@ def _chart(
     """Return the chart of one column, or None where no run has values in it."""
     title, y_label = TITLES.get(column, (column.replace('_', ' '), column))
     points = averages.points(column)
-    looks = [curve.look for curve in curves]
+    styles = [curve.style for curve in curves]
     averaged = averages.points(f'averaged_{column}')
     if len(averaged):
-        points = pd.concat([points, averaged.assign(curve=averaged['curve'] + len(looks))], ignore_index=True)
-        looks += [replace(look, dash=AVERAGED) for look in looks]
+        points = pd.concat([points, averaged.assign(curve=averaged['curve'] + len(styles))], ignore_index=True)
+        styles += [replace(style, dash=AVERAGED) for style in styles]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
     is_distance = column == 'weight_distance'
     return line_chart(
-        title, looks, points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
-        log_x=is_distance or _lengths_are_far_apart(points, looks, x_axis),
+        title, styles, points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
+        log_x=is_distance or _lengths_are_far_apart(points, styles, x_axis),
         y_scales=('linear', 'log') if is_distance else y_scales,
         parts=('bands',) if len(curves) <= MANY_LINES else (),
     )  # fmt: skip
 
 
-def _lengths_are_far_apart(points: pd.DataFrame, looks: Sequence[Look], x_axis: str) -> bool:
+def _lengths_are_far_apart(points: pd.DataFrame, styles: Sequence[LineStyle], x_axis: str) -> bool:
     last = points.groupby('curve')[x_axis].max()
-    return are_far_apart(last[[not looks[int(index)].diverged for index in last.index]])
+    return are_far_apart(last[[not styles[int(index)].diverged for index in last.index]])

@@ -1,22 +1,22 @@
-"""Charts of a page for the plots of utils.point_plots, such as the final error against batch size."""
+"""Charts of a page for the plots of utils.reports.point_plots, such as the final error against batch size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from utils.looks import COLORS, DASHES
-from utils.pages.charts import Chart, Look, legend, line_chart, use_ticks
-from utils.point_plots import PointPlot
+from utils.reports.pages.charts import Chart, LineStyle, legend, line_chart, use_ticks
+from utils.reports.point_plots import PointPlot
+from utils.reports.style import COLORS, DASHES
 
 
-def point_chart(plot: PointPlot, looks: Mapping[str, Look]) -> Chart | None:
+def point_chart(plot: PointPlot, styles: Mapping[str, LineStyle]) -> Chart | None:
     """Return the chart of a plot, or None where no point has a value.
 
     Args:
-        looks: of the groups, by their labels.
+        styles: of the groups, by their labels.
     """
-    shown = [looks[name] for name in plot.names] if plot.by_group else [
-        Look(name, COLORS[index % len(COLORS)], DASHES[index // len(COLORS) % len(DASHES)])
+    shown = [styles[name] for name in plot.names] if plot.by_group else [
+        LineStyle(name, COLORS[index % len(COLORS)], DASHES[index // len(COLORS) % len(DASHES)])
         for index, name in enumerate(plot.names)
     ]  # fmt: skip
     different = list(dict.fromkeys(shown))

@@ -1,4 +1,4 @@
-"""The figure of a heat map for a paper: one PDF, a column wide, in the colours of utils/pages/heat_map.py."""
+"""The figure of a heat map for a paper: one PDF, a column wide, in the colours of utils/reports/pages/heat_map.py."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from utils.figures import STYLE, WIDTH
-from utils.heat_maps import HeatMap, name_of, short_text, write_value
+from utils.reports.figures.comparison import STYLE, WIDTH
+from utils.reports.heat_maps import HeatMap, name_of, short_text, write_value
 
 COLORS, FRAME = 'cividis_r', '#D55E00'
 ROW_HEIGHT = 0.22  # inches
@@ -62,11 +62,11 @@ def _draw_cell(axes: Axes, heat_map: HeatMap, cell: dict | None, place: tuple[in
     if cell is None or not (cell['n'] or cell['num_diverged']):
         return
     shade = heat_map.shade(cell['error']) if cell['n'] else None
-    look = {'facecolor': 'white', 'hatch': '/////', 'edgecolor': '#c8c8c8'} if shade is None else {
+    style = {'facecolor': 'white', 'hatch': '/////', 'edgecolor': '#c8c8c8'} if shade is None else {
         'facecolor': matplotlib.colormaps[COLORS](shade), 'edgecolor': 'white',
     }  # fmt: skip
     corner = (place[0] - 0.5, place[1] - 0.5)
-    axes.add_patch(Rectangle(corner, 1, 1, linewidth=0.5, **look))
+    axes.add_patch(Rectangle(corner, 1, 1, linewidth=0.5, **style))
     if cell['is_usable']:
         inner = (corner[0] + 0.05, corner[1] + 0.05)
         axes.add_patch(Rectangle(inner, 0.9, 0.9, fill=False, edgecolor=FRAME, linewidth=1.0))

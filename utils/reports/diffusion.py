@@ -13,9 +13,9 @@ from dataclasses import asdict, fields
 import pandas as pd
 
 from bigbatch.analysis.diffusion import DiffusionFit, fit_diffusion
-from utils.groups import Group
+from utils.reports.groups import Group
+from utils.reports.tables import Section, spread_text
 from utils.runs.reader import Run
-from utils.tables import Section, spread_text
 
 FEWEST_POINTS = 10
 TITLE = 'Diffusion: distance from the initial weights against updates, before the first drop of the rate'

@@ -13,13 +13,14 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
-from utils import compare, plots
-from utils.compare import Group, Run
-from utils.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
+from utils.reports.groups import Group, group_runs, rename_groups, varying_between
+from utils.reports.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
+from utils.reports.pages.comparison_page import COLUMNS, check_colors, write_comparison_page
+from utils.reports.summary import check_columns, find_reference, summarise
+from utils.reports.tables import Section, format_summary
+from utils.reports.watch import watch
 from utils.runs.columns import TITLES
-from utils.runs.reader import find_run_folders, has_results
-from utils.tables import Section
-from utils.watch import watch
+from utils.runs.reader import Run, find_run_folders, has_results, load_runs
 
 log = logging.getLogger('bigbatch')
 
@@ -30,7 +31,7 @@ class Comparison:
 
     Args:
         experiments: run folders, or folders that hold some.
-        style: of the table, one of utils.tables.FORMATS.
+        style: of the table, one of utils.reports.tables.FORMATS.
         legend: labels of the rows; None: the names of their runs.
         group_by: settings that the runs of a row agree in; None: all but the seed.
         reference: label of the row that gaps are taken from, or the name of a run in it; None: the smallest batch.
@@ -65,15 +66,15 @@ class Comparison:
         Raises:
             UserError: bad input; nothing is written or printed then.
         """
-        groups = self._groups(compare.load_runs(self.experiments))
-        summary, heat_maps = compare.summarise(groups, self.reference), self._heat_maps(groups)
+        groups = self._groups(load_runs(self.experiments))
+        summary, heat_maps = summarise(groups, self.reference), self._heat_maps(groups)
         sections = [*heat_map_sections(groups, heat_maps), *self._sections(groups)]
         path, folder = self._page_path(), self._figures_folder()
         self._warn(groups, summary)
         with _writing('page', path, '--output'):
             self._write_page(groups, summary, path)
         made = self._write_figures(groups, summary, folder) if folder else ()
-        print(compare.format_summary(summary, compare.varying_between(groups), self.style, sections))
+        print(format_summary(summary, varying_between(groups), self.style, sections))
         self._say(f'\npage: {path}')
         if made:
             self._say(f'figures: {", ".join(map(str, made))}')
@@ -82,8 +83,8 @@ class Comparison:
         """Keep the page fresh until all runs have ended or Ctrl-C, then report."""
         find_run_folders(self.experiments)  # what is wrong now is better known now than when the runs have ended
         self._page_path(), self._figures_folder()
-        plots.check_colors(self.colors)
-        self._columns(self._groups(compare.load_runs(self.experiments, need_results=False)), live=True)
+        check_colors(self.colors)
+        self._columns(self._groups(load_runs(self.experiments, need_results=False)), live=True)
         self._say(f'watching {", ".join(map(str, self.experiments))}; Ctrl-C ends it')
         said = ''
 
@@ -97,7 +98,7 @@ class Comparison:
             said = says
 
         watch(self.experiments, draw)
-        runs = compare.load_runs(self.experiments, need_results=False)
+        runs = load_runs(self.experiments, need_results=False)
         if has_results(runs):
             self._report_at_least(runs)
         elif runs:
@@ -107,7 +108,7 @@ class Comparison:
     def _report_at_least(self, runs: list[Run]) -> None:
         """Report; without the row to compare with where it never came, and then say so."""
         try:
-            _ = self.reference and compare.find_reference(self._groups(runs), self.reference)
+            _ = self.reference and find_reference(self._groups(runs), self.reference)
         except UserError:
             replace(self, reference=None).report()
             raise
@@ -118,15 +119,15 @@ class Comparison:
         groups = self._groups(runs)
         reference = None
         with contextlib.suppress(UserError):
-            reference = self.reference and compare.find_reference(groups, self.reference)
+            reference = self.reference and find_reference(groups, self.reference)
         path = self._page_path()
         with _writing('page', path, '--output'):
-            self._write_page(groups, compare.summarise(groups, reference), path, reloads=reloads, live=True)
+            self._write_page(groups, summarise(groups, reference), path, reloads=reloads, live=True)
         return path
 
     def _groups(self, runs: list[Run]) -> list[Group]:
-        groups = compare.group_runs(runs, self.group_by)
-        return compare.rename_groups(groups, self.legend) if self.legend else groups
+        groups = group_runs(runs, self.group_by)
+        return rename_groups(groups, self.legend) if self.legend else groups
 
     def _sections(self, groups: Sequence[Group]) -> list[Section]:
         return [section for make in self.sections if (section := make(groups)) is not None]
@@ -148,7 +149,7 @@ class Comparison:
 
     def _columns(self, groups: Sequence[Group], *, live: bool = False) -> Sequence[str]:
         expected = TITLES if live else ()  # a run that has them may still start
-        return compare.check_columns(groups, self.columns, expected) if self.columns else plots.COLUMNS
+        return check_columns(groups, self.columns, expected) if self.columns else COLUMNS
 
     def _write_page(
         self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False, live: bool = False
@@ -156,14 +157,14 @@ class Comparison:
         columns, heat_maps = self._columns(groups, live=live), []
         with contextlib.suppress(UserError) if live else contextlib.nullcontext():  # more rows may come
             heat_maps = self._heat_maps(groups)
-        plots.write_comparison_page(
+        write_comparison_page(
             groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors,
             sections=self._sections(groups), heat_maps=heat_maps, reloads=reloads,
         )  # fmt: skip
 
     def _write_figures(self, groups: Sequence[Group], summary: pd.DataFrame, folder: Path) -> list[Path]:
-        from utils.figures import write_figures  # matplotlib takes a second to load
-        from utils.heat_map_figure import write_heat_map_figures
+        from utils.reports.figures.comparison import write_figures  # matplotlib takes a second to load
+        from utils.reports.figures.heat_map import write_heat_map_figures
 
         with _writing('figures', folder, '--figures'):
             made = write_figures(

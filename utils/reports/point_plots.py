@@ -16,10 +16,10 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
-from utils.groups import Group, varying_between
+from utils.reports.groups import Group, varying_between
+from utils.reports.measured import SHARPNESS
+from utils.reports.tables import Section, spread_text
 from utils.runs.reader import Run
-from utils.sharpness_table import SHARPNESS
-from utils.tables import Section, spread_text
 
 FEWEST = 3  # places on the x axis that make a plot
 MOST_SAID = 2  # settings of a family of which it is said that it lacks them; with more, only those that it has

@@ -21,13 +21,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from utils.groups import Group
-from utils.looks import COLORS, DASHES, X_LABELS
-from utils.names import wrap
-from utils.pages.curves import are_far_apart, average, average_distances
-from utils.point_plots import PointPlot, point_plots
+from utils.reports.groups import Group
+from utils.reports.pages.curves import are_far_apart, average, average_distances
+from utils.reports.point_plots import PointPlot, point_plots
+from utils.reports.style import COLORS, DASHES, X_LABELS
 from utils.runs.columns import TITLES
 from utils.runs.reader import Run
+from utils.wording import wrap
 
 log = logging.getLogger('bigbatch')
 
@@ -70,7 +70,7 @@ def write_figures(
         summary: from summarise, for the same groups.
         folder: made if it is missing.
         columns: of results.csv, a figure each; the distance from the initial weights and the plots of
-            utils.point_plots come on top.
+            utils.reports.point_plots come on top.
         x_axis: 'epoch', 'step' (updates) or 'seconds' (of training); distances are always over updates.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
     """
@@ -136,21 +136,21 @@ def _draw_curves(
     parts = [(curves[index], part) for index, part in points.rename(columns={x: 'x'}).groupby('curve')]
     means = [(curve, part) for curve, part in parts if not curve.diverged]
     shown = sorted({curve.row for curve, _ in parts})
-    looks = {row: _look(row, colors) for row in shown}
+    styles = {row: _line_style(row, colors) for row in shown}
     figure, axes = new_figure([labels[row] for row in shown])
     axes.set_yscale('linear' if column == 'weight_distance' else _scale_for(points['mean'].to_numpy()))
     for curve, part in means:
-        _draw_mean(axes, part, looks[curve.row])
+        _draw_mean(axes, part, styles[curve.row])
     limits = axes.get_ylim() if means else None
     for curve, part in parts:
         if curve.diverged:
-            _draw_diverged(axes, part, looks[curve.row], limits)
+            _draw_diverged(axes, part, styles[curve.row], limits)
     if column == 'weight_distance' or are_far_apart([part['x'].iloc[-1] for _, part in means]):
         axes.set_xscale('log')
     axes.set_xlabel(X_LABELS[x])
     axes.set_ylabel(_y_label(column))
     plain_log_ticks(axes)
-    add_legend(figure, [Line2D([], [], **looks[row]) for row in shown], [labels[row] for row in shown])
+    add_legend(figure, [Line2D([], [], **styles[row]) for row in shown], [labels[row] for row in shown])
     return figure
 
 
@@ -159,26 +159,27 @@ def _scale_for(values: np.ndarray) -> str:
     return 'log' if values.min() > 0 and values.max() > LOG_FROM * np.quantile(values, 0.02) else 'linear'
 
 
-def _look(row: int, colors: Sequence[str]) -> dict:
+def _line_style(row: int, colors: Sequence[str]) -> dict:
     dash = DASHES[row // len(colors) % len(DASHES)]
     return {'color': colors[row % len(colors)], 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
 
 
-def _draw_mean(axes: Axes, points: pd.DataFrame, look: dict) -> None:
+def _draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
     """Draw a mean and its band."""
     if points['std'].notna().any():
         low = points['mean'] - points['std']
         if axes.get_yscale() == 'log':  # where a band that reaches zero has no lower edge: end it a decade below
             low = np.maximum(low, points['mean'] / 10)
-        axes.fill_between(points['x'], low, points['mean'] + points['std'], color=look['color'], alpha=0.2, linewidth=0)
-    axes.plot(points['x'], points['mean'], marker='o' if len(points) == 1 else None, markersize=4, **look)
+        high = points['mean'] + points['std']
+        axes.fill_between(points['x'], low, high, color=style['color'], alpha=0.2, linewidth=0)
+    axes.plot(points['x'], points['mean'], marker='o' if len(points) == 1 else None, markersize=4, **style)
 
 
-def _draw_diverged(axes: Axes, points: pd.DataFrame, look: dict, limits: tuple[float, float] | None) -> None:
+def _draw_diverged(axes: Axes, points: pd.DataFrame, style: dict, limits: tuple[float, float] | None) -> None:
     """Draw a diverged run up to the limits of the means, which would be flat beside it."""
     values = points['mean'].clip(*limits) if limits else points['mean']
-    axes.plot(points['x'], values, linewidth=0.6, **look)
-    axes.plot(points['x'][-1:], values[-1:], marker='x', color=look['color'], markersize=5, clip_on=False)
+    axes.plot(points['x'], values, linewidth=0.6, **style)
+    axes.plot(points['x'][-1:], values[-1:], marker='x', color=style['color'], markersize=5, clip_on=False)
     if limits:
         axes.set_ylim(limits)
 
@@ -197,9 +198,10 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
         row = labels.index(name) if plot.by_group else names.index(name)
         turn, place = divmod(names.index(name), len(MARKERS))
         marker = MARKERS[(place + turn) % len(MARKERS)]  # another one each time the colours begin again
-        look = {**(_look(row, colors) if plot.by_group else {'color': colors[row % len(colors)]}), 'marker': marker}
+        style = _line_style(row, colors) if plot.by_group else {'color': colors[row % len(colors)]}
+        style = {**style, 'marker': marker}
         std = points['std'] if points['std'].notna().any() else None
-        bars = axes.errorbar(points[plot.x], points['mean'], std, elinewidth=0.8, capsize=2, markersize=4, **look)
+        bars = axes.errorbar(points[plot.x], points['mean'], std, elinewidth=0.8, capsize=2, markersize=4, **style)
         handles.setdefault(name, bars)
     axes.set_yscale(_scale_for(plot.points['mean'].to_numpy()))
     if plot.log_base:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 from bokeh.models import Label, Span
 
-from utils.landscape_files import PAGE, SPLIT_NAMES, Landscape, load_landscape
-from utils.looks import COLORS
-from utils.pages.charts import Chart, Look, embed, grid, legend, line_chart
-from utils.pages.html import breakable, fact_table, number, table, text, write_page
+from utils.reports.landscape import PAGE, SPLIT_NAMES, Landscape, load_landscape
+from utils.reports.pages.charts import Chart, LineStyle, embed, grid, legend, line_chart
+from utils.reports.pages.html import breakable, fact_table, number, table, text, write_page
+from utils.reports.style import COLORS
 
-LOOKS = {'val': Look('validation', COLORS[0]), 'train': Look('train', COLORS[1], 'dashed')}
+LINE_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
 MARK = '#808080'
 TOP = 218  # pixels above the x axis, just within the frame of a chart
 BN = {
@@ -83,12 +83,12 @@ def _clamped(landscape: Landscape) -> str:
 
 
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
-    marks = [Look(words, MARK, 'dotted') for words in landscape.marks.values()]  # lines without points, for the key
-    looks = [*(LOOKS[split] for split in landscape.splits), *marks]
+    marks = [LineStyle(words, MARK, 'dotted') for words in landscape.marks.values()]  # without points, for the key
+    styles = [*(LINE_STYLES[split] for split in landscape.splits), *marks]
     columns = [landscape.average(f'{split}_{name}').assign(curve=place) for place, split in enumerate(landscape.splits)]
     chart = line_chart(
-        title, looks, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
-        y_scales=y_scales, parts=('bands',), legend=legend(looks),
+        title, styles, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
+        y_scales=y_scales, parts=('bands',), legend=legend(styles),
     )  # fmt: skip
     for place, letter in enumerate(landscape.marks if chart is not None else ()):
         _mark(chart, place, letter, at_top=name == 'loss')

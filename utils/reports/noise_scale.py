@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from utils.groups import Group
+from utils.reports.groups import Group
+from utils.reports.tables import Section, spread_text
 from utils.runs.columns import NOISE_COLUMNS
-from utils.tables import Section, spread_text
 
 HALF_LIFE = 2.0  # epochs
 TITLE = 'Gradient noise scale'

@@ -11,8 +11,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from utils.groups import shorten_table
-from utils.names import wrap
+from utils.reports.groups import shorten_table
+from utils.wording import wrap
 
 FORMATS = ('text', 'csv', 'markdown', 'latex')
 TABLE_WIDTH, NARROWEST_LABEL = 120, 24  # characters

@@ -39,8 +39,8 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from utils.pages.curves import thin
-from utils.pages.html import breakable, text
+from utils.reports.pages.curves import thin
+from utils.reports.pages.html import breakable, text
 
 LONG_LEGEND = 8  # entries; a longer one stands below its chart and scrolls in a window of its own
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
@@ -77,7 +77,7 @@ FIVE_DIGITS = "return Number.isFinite(value) ? Number(value.toPrecision(5)).toLo
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How a curve is drawn; name is what the key hides it by, and '' for a curve that stays."""
 
     name: str
@@ -120,7 +120,7 @@ class Chart:
 
 
 def line_chart(
-    title: str, looks: Sequence[Look], points: pd.DataFrame, *, x_labels: Mapping[str, str], x: str, y_label: str,
+    title: str, styles: Sequence[LineStyle], points: pd.DataFrame, *, x_labels: Mapping[str, str], x: str, y_label: str,
     log_x: bool = False, y_scales: Sequence[str] | None = None, parts: Sequence[str] = (),
     legend: Legend | None = None,
 ) -> Chart | None:  # fmt: skip
@@ -128,8 +128,8 @@ def line_chart(
 
     Args:
         title: above the chart.
-        looks: one a curve.
-        points: columns curve (position in looks, ascending), the names of x_labels, mean, std, n.
+        styles: one a curve.
+        points: columns curve (position in styles, ascending), the names of x_labels, mean, std, n.
         x_labels: the x axes that a reader may choose from.
         x: the one to begin with.
         y_label: quantity and unit.
@@ -142,13 +142,13 @@ def line_chart(
     if not np.isfinite(y).any():
         return None
     y_scales = tuple(y_scales or scales_for(y))
-    kept = thin(points['curve'].to_numpy(), int(np.clip(POINTS_PER_CHART // len(looks), *POINTS_PER_CURVE)))
+    kept = thin(points['curve'].to_numpy(), int(np.clip(POINTS_PER_CHART // len(styles), *POINTS_PER_CURVE)))
     notes = [f'Drawn: {len(kept):,} of {len(points):,} points.'] if len(kept) < len(points) else []
     if 'log' in y_scales and np.nanmin(y) <= 0:
         notes.append('Zeros have no place on the log scale and are left out there.')
     fig = _empty_figure(title, x_labels[x], y_label)
     fig.tags = list(parts)
-    _add_glyphs(fig, looks, points.iloc[kept], list(x_labels))
+    _add_glyphs(fig, styles, points.iloc[kept], list(x_labels))
     return Chart(title, fig, x_labels, x, log_x, y_scales, notes, legend)
 
 
@@ -174,15 +174,15 @@ def shared_scales(values: np.ndarray) -> tuple[str, ...] | None:
     return scales_for(values) or None if (values[np.isfinite(values)] > 0).all() else None
 
 
-def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str:
-    """Return the key that all charts share, a button for each look and its label, and buttons for all charts at once.
+def key(entries: Sequence[tuple[LineStyle, str]], x_labels: Mapping[str, str]) -> str:
+    """Return the key that all charts share, a button for each style and its label, and buttons for all charts at once.
 
     It wraps on a phone, which the legend of a figure does not.
     """
     buttons = ''.join(
-        f'<button type="button" aria-pressed="true" data-name="{text(look.name)}">{_swatch(look)}'
+        f'<button type="button" aria-pressed="true" data-name="{text(style.name)}">{_swatch(style)}'
         f'<span>{breakable(label)}</span></button>\n'
-        for look, label in entries
+        for style, label in entries
     )
     show = ''.join(
         f'<button type="button" data-show="{pressed}">{words}</button>'
@@ -195,14 +195,14 @@ def key(entries: Sequence[tuple[Look, str]], x_labels: Mapping[str, str]) -> str
     return f'<div class="key"><div>\n{buttons}</div>{every}</div>'
 
 
-def legend(looks: Sequence[Look], *, marked: bool = False) -> Legend:
+def legend(styles: Sequence[LineStyle], *, marked: bool = False) -> Legend:
     """Return a legend of one chart, which hides nothing.
 
     Args:
         marked: whether the swatches show the marks of the points too.
     """
-    entries = ''.join(f'<span>{_swatch(look, marked)}<span>{breakable(look.name)}</span></span>' for look in looks)
-    is_long = len(looks) > LONG_LEGEND
+    entries = ''.join(f'<span>{_swatch(style, marked)}<span>{breakable(style.name)}</span></span>' for style in styles)
+    is_long = len(styles) > LONG_LEGEND
     return Legend(f'<div class="legend{" many" if is_long else ""}">{entries}</div>', is_long)
 
 
@@ -274,20 +274,20 @@ def _style(axis: Axis, label: str) -> None:
     axis.major_label_policy = NoOverlap(min_distance=8)
 
 
-def _add_glyphs(fig: figure, looks: Sequence[Look], points: pd.DataFrame, x_names: list[str]) -> None:
+def _add_glyphs(fig: figure, styles: Sequence[LineStyle], points: pd.DataFrame, x_names: list[str]) -> None:
     """Add the glyphs: points, which hold the data and answer the pointer, and empty bands, lines and marks."""
     curve = points['curve'].to_numpy()
-    places = range(len(looks))
+    places = range(len(styles))
     curves = {
-        'name': [look.name for look in looks],
-        'color': [look.color for look in looks],
-        'dash': [look.dash for look in looks],
-        'width': [1 if look.diverged else 2 for look in looks],
-        'diverged': [look.diverged for look in looks],
+        'name': [style.name for style in styles],
+        'color': [style.color for style in styles],
+        'dash': [style.dash for style in styles],
+        'width': [1 if style.diverged else 2 for style in styles],
+        'diverged': [style.diverged for style in styles],
         'start': np.searchsorted(curve, places, 'left').tolist(),
         'end': np.searchsorted(curve, places, 'right').tolist(),
-        'xs': [[] for _ in looks],
-        'ys': [[] for _ in looks],
+        'xs': [[] for _ in styles],
+        'ys': [[] for _ in styles],
     }
     columns = {name: points[name].to_numpy(dtype=np.float32) for name in (*x_names, 'mean', 'std', 'n')}
     bands = Patches(xs='xs', ys='ys', fill_color='color', fill_alpha=0.18, line_color=None)
@@ -301,7 +301,7 @@ def _add_glyphs(fig: figure, looks: Sequence[Look], points: pd.DataFrame, x_name
     fig.add_glyph(_empty_source('x', 'y', 'color', 'marker', 'size'), marks, name='marks')
     source = ColumnDataSource({**columns, 'curve': curve.astype(np.int32)})
     renderer = fig.add_glyph(source, hover, name='points')
-    fig.add_tools(_hover_tool(renderer, [look.name for look in looks], x_names, has_seeds=columns['n'].max() > 1))
+    fig.add_tools(_hover_tool(renderer, [style.name for style in styles], x_names, has_seeds=columns['n'].max() > 1))
 
 
 def _empty_source(*columns: str) -> ColumnDataSource:
@@ -323,11 +323,11 @@ def _hover_tool(renderer: GlyphRenderer, names: list[str], x_names: list[str], *
     return HoverTool(renderers=[renderer], tooltips=rows, formatters=formatters, mode='mouse', limit=3, visible=False)
 
 
-def _swatch(look: Look, marked: bool = False) -> str:
-    mark = f'<path d="{SHAPES[look.dash]}" fill="{text(look.color)}"/>' if marked else ''
+def _swatch(style: LineStyle, marked: bool = False) -> str:
+    mark = f'<path d="{SHAPES[style.dash]}" fill="{text(style.color)}"/>' if marked else ''
     return (
         '<svg width="28" height="10" aria-hidden="true"><line x1="0" y1="5" x2="28" y2="5" stroke-width="3" '
-        f'stroke="{text(look.color)}" stroke-dasharray="{STROKES[look.dash]}"/>{mark}</svg>'
+        f'stroke="{text(style.color)}" stroke-dasharray="{STROKES[style.dash]}"/>{mark}</svg>'
     )
 
 

@@ -1,4 +1,4 @@
-"""The figure of a measured line for a paper: one PDF, a column wide, as utils/figures.py draws others.
+"""The figure of a measured line for a paper: one PDF, a column wide, in the style of the other figures.
 
 Loss on a log axis to the left, accuracy to the right, training solid and validation dashed, as in figure 3 of Keskar et
 al. 2016 (arXiv 1609.04836) and in the published SmoothOut scripts.
@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.figures import STYLE, add_legend, new_figure, plain_log_ticks
-from utils.landscape_files import FIGURE, SPLIT_NAMES, Landscape, load_landscape
-from utils.looks import COLORS
+from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks
+from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landscape
+from utils.reports.style import COLORS
 
 LOSS, ACCURACY = COLORS[0], COLORS[1]
 LINES = {'train': 'solid', 'val': 'dashed'}
@@ -55,16 +55,16 @@ def _draw(landscape: Landscape) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, landscape: Landscape, column: str, **look) -> None:
+def _draw_curve(axes: Axes, landscape: Landscape, column: str, **style) -> None:
     """Draw a mean over directions and, where there are several, a band of one sample deviation."""
     points = landscape.average(column).replace([np.inf, -np.inf], np.nan)
     if landscape.num_directions > 1:
         low = points['mean'] - points['std']
         low = np.maximum(low, points['mean'] / 10) if column.endswith('loss') else low  # a log axis has no zero
         axes.fill_between(
-            points['alpha'], low, points['mean'] + points['std'], color=look['color'], alpha=0.2, linewidth=0
+            points['alpha'], low, points['mean'] + points['std'], color=style['color'], alpha=0.2, linewidth=0
         )
-    axes.plot(points['alpha'], points['mean'], **look)
+    axes.plot(points['alpha'], points['mean'], **style)
 
 
 def _spans_decades(landscape: Landscape) -> bool:

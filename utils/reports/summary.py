@@ -15,16 +15,10 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.groups import Group, group_runs, rename_groups, varying_between, varying_settings
-from utils.looks import X_LABELS
+from utils.reports.groups import Group
+from utils.reports.style import X_LABELS
 from utils.runs.columns import RESULT_COLUMNS
-from utils.runs.reader import Run, load_runs, seedless
-from utils.tables import explain, format_section, format_summary, format_table, summary_cells
-
-__all__ = [
-    'Group', 'Run', 'load_runs', 'group_runs', 'rename_groups', 'varying_settings', 'varying_between', 'check_columns',
-    'find_reference', 'summarise', 'summary_cells', 'format_section', 'format_summary', 'format_table', 'explain',
-]  # fmt: skip
+from utils.runs.reader import seedless
 
 
 def check_columns(groups: Iterable[Group], columns: Iterable[str], expected: Iterable[str] = ()) -> tuple[str, ...]:
