@@ -50,8 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error('--avg-out scores the mean over --duplicates M, 2 or more, that --augment makes: give all or none')
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.
+    from utils.engine.network import open_network
     from utils.evaluation import Evaluation, Noise
-    from utils.experiment import open_network
 
     noise = Noise(flags.sharpness_smoothing, flags.noise_per, flags.seed)
     folder = Path(flags.results_dir) / (flags.save or 'evaluation')

@@ -18,7 +18,7 @@ def main(argv=None):
     parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_gbn.py')
     add_ghost_args(parser, default=128)
     config = parse_config(parser, argv)
-    from utils.experiment import run  # after parsing, so that --help does not wait for torch
+    from utils.engine.experiment import run  # after parsing, so that --help does not wait for torch
 
     return run(config)
 

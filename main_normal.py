@@ -16,7 +16,7 @@ from utils.config.parse import build_parser, parse_config
 def main(argv=None):
     parser = build_parser(__doc__, list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
     config = parse_config(parser, argv)
-    from utils.experiment import run  # after parsing, so that --help does not wait for torch
+    from utils.engine.experiment import run  # after parsing, so that --help does not wait for torch
 
     return run(config)
 

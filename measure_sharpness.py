@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     # torch takes a second to import: only now, so that --help answers at once.
     from analysis.potential_run import measure_potentials
     from analysis.sharpness_run import measure_sharpness
-    from utils.experiment import open_network
+    from utils.engine.network import open_network
 
     openers = [functools.partial(open_network, *pair) for pair in zip(configs, flags.evaluate, strict=True)]
     print((measure_potentials if flags.metric == 'potential' else measure_sharpness)(flags, openers))

@@ -33,19 +33,20 @@ def main(argv: list[str] | None = None) -> int:
         return parse_config(parser, run_argv)
 
     def check(run_argv: list[str]) -> None:
-        from utils.experiment import build_experiment  # torch takes seconds: only now, so that --help answers at once
+        # torch takes seconds to import: only now, so that --help answers at once
+        from utils.engine.experiment import build_experiment
 
         with user_errors():
             build_experiment(configure(run_argv))
 
     def train(run_argv: list[str]) -> None:
-        from utils.experiment import run
+        from utils.engine.experiment import run
 
         run(configure(run_argv))
 
     def draw(line_argv: list[str]):
         from analysis.landscape_run import line_between
-        from utils.experiment import open_network
+        from utils.engine.network import open_network
 
         start_logging()
         parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')

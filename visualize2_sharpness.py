@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     # torch takes seconds to import: only now, so that --help answers at once
     from analysis.landscape_run import directions_around
-    from utils.experiment import open_network
+    from utils.engine.network import open_network
 
     directions_around(flags, lambda end: open_network(network_config(parser, argv, end), end))
     return 0

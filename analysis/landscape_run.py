@@ -22,8 +22,8 @@ from bigbatch.training.scoring import score
 from bigbatch.weights import restored, weight_distance
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
+from utils.engine.network import Network
 from utils.files import write_atomically
-from utils.network import Network
 from utils.reports.figures.landscape import write_landscape_figure
 from utils.reports.landscape import ROWS, SETTINGS
 from utils.reports.pages.landscape_page import write_landscape_page

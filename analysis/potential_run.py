@@ -16,7 +16,7 @@ from bigbatch.analysis.objective import open_objective
 from bigbatch.analysis.potential import RELATIVE_DISTANCES, Potential, random_direction, summarise_potential
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
-from utils.network import Network
+from utils.engine.network import Network
 from utils.rows import RowFile
 
 FILE = 'potential.csv'

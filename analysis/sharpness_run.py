@@ -22,7 +22,7 @@ from bigbatch.errors import UserError
 from bigbatch.seeding import derive_seed
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
-from utils.network import Network
+from utils.engine.network import Network
 from utils.reports.measured import HESSIAN, SHARPNESS, align, write_csv
 
 FOLDER = 'sharpness'  # of results, if --save does not name another

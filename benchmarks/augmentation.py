@@ -27,8 +27,8 @@ from benchmarks.workload import (  # noqa: E402
     stepper,
 )
 from utils.command import command  # noqa: E402
+from utils.engine.plan import Experiment  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
-from utils.plan import Experiment  # noqa: E402
 
 
 @command

@@ -7,7 +7,7 @@ import copy
 import torch
 
 from benchmarks.machine import Limits, count_flop, least_bytes
-from utils.plan import Experiment
+from utils.engine.plan import Experiment
 
 
 def bound_of(experiment: Experiment, limits: Limits) -> tuple[float, str]:

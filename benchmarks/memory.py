@@ -38,8 +38,8 @@ from bigbatch.device import choose_device  # noqa: E402
 from bigbatch.errors import UserError  # noqa: E402
 from bigbatch.memory import free_memory  # noqa: E402
 from utils.command import command, user_errors  # noqa: E402
+from utils.engine.pass_size import fit_micro_batch  # noqa: E402
 from utils.parser import Parser, real, whole  # noqa: E402
-from utils.pass_size import fit_micro_batch  # noqa: E402
 
 GIB = 2**30
 AUTO = ('--micro-batch-size', 'auto')

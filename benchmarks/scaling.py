@@ -31,8 +31,8 @@ from bigbatch.distributed import from_environment, process_group  # noqa: E402
 from bigbatch.errors import UserError  # noqa: E402
 from bigbatch.training.parallel import Parallel  # noqa: E402
 from utils.command import command  # noqa: E402
+from utils.engine.plan import Experiment  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
-from utils.plan import Experiment  # noqa: E402
 
 WARM_UP = 3  # updates
 

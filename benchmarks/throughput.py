@@ -39,9 +39,9 @@ from benchmarks.workload import (  # noqa: E402
 )
 from bigbatch.training.trainer import Trainer  # noqa: E402
 from utils.command import command  # noqa: E402
+from utils.engine.plan import Experiment  # noqa: E402
+from utils.engine.speed import describe_speed  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
-from utils.plan import Experiment  # noqa: E402
-from utils.speed import describe_speed  # noqa: E402
 
 FLIP = ('--augment', '--flip', '--eval-batch-size', '128')  # which the published pipeline does with digits, too
 

@@ -15,9 +15,9 @@ from models import list_models
 from utils.command import user_errors
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
-from utils.experiment import build_experiment
+from utils.engine.experiment import build_experiment
+from utils.engine.plan import Experiment
 from utils.parser import Parser, whole
-from utils.plan import Experiment
 
 COMPILERS = ('off', 'default', 'reduce-overhead')
 

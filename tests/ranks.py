@@ -21,7 +21,7 @@ from torch.distributed import TCPStore
 
 from bigbatch.errors import UserError
 from tests.conftest import stable_rows
-from utils.progress import Progress
+from utils.engine.progress import Progress
 from utils.reports.pages import run_page
 
 SECONDS = 170

@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 PACKAGES = ('bigbatch', 'models', 'utils', 'analysis', 'data_sets')
 LIBRARIES = ('data.py', 'preprocess.py')  # the top-level files that are no scripts
 MAX_FILE, MAX_FUNCTION, MAX_ENTRY, MAX_SCRIPT = 400, 60, 40, 70
-COMPOSER = 'utils/experiment.py'  # the only place that knows networks, data and training
+COMPOSER = 'utils/engine/experiment.py'  # the only place that knows networks, data and training
 # package or file -> what of the project it may import
 MAY_IMPORT = {
     'bigbatch': {'bigbatch'},

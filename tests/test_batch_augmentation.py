@@ -14,7 +14,7 @@ from bigbatch.training.scoring import summed_criterion
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.test_flags import build, weights_after
 from tests.test_network import open_with
-from utils.plan import describe_plan
+from utils.engine.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')

@@ -41,7 +41,7 @@ def graphs(monkeypatch):
         original(model, backend=backend, dynamic=dynamic, fullgraph=True)
 
     monkeypatch.setattr(nn.Module, 'compile', trace)
-    monkeypatch.setattr('utils.speed.check_compiler', lambda device: None)
+    monkeypatch.setattr('utils.engine.speed.check_compiler', lambda device: None)
     monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return traced
 

@@ -14,7 +14,7 @@ from tests.conftest import TINY_GBN
 from tests.data_helpers import FAKE, assert_refused, assert_same, collect
 from tests.test_flags import build
 from tests.test_preprocess import random_images
-from utils.plan import describe_plan
+from utils.engine.plan import describe_plan
 
 CASES = [('cifar10', (3, 32, 32), 16), ('mnist', (1, 28, 28), 7), ('fake', (2, 9, 14), 13), ('digits', (1, 8, 8), 1)]
 

@@ -18,8 +18,8 @@ from models import list_models
 from tests.conftest import TINY, main_gbn, main_normal, read_json
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
-from utils.experiment import build_experiment
-from utils.plan import describe_plan
+from utils.engine.experiment import build_experiment
+from utils.engine.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
 
 BASE = (*TINY, '--epochs', '3', '-mb', '4')

@@ -10,7 +10,7 @@ import pytest
 import data
 from tests.conftest import TINY_GBN, main_gbn, read_json, read_rows, stable_rows
 from tests.data_helpers import write_folder, write_image
-from utils import experiment
+from utils.engine import loading
 
 LARGE = ('--model', 'cifar10_shallow', '--model_config', '{}', '--input_size', '32')
 OWN_TRANSFORM = """
@@ -44,7 +44,7 @@ def flags_of(root, *more):
 @pytest.mark.slow
 def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
     decoded = train(*flags_of(small, '--epochs', '2'), save='decoded')
-    monkeypatch.setattr(experiment, 'memory_limit', lambda device: 0)
+    monkeypatch.setattr(loading, 'memory_limit', lambda device: 0)
     streamed = train(*flags_of(small, '--epochs', '2', '--workers', '2'), save='streamed')
     assert stable_rows(decoded) == stable_rows(streamed)
     assert 'read by 2 workers' in (streamed / 'log.txt').read_text()
@@ -55,7 +55,7 @@ def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
 def test_a_run_goes_on_where_there_is_less_memory(train, small, monkeypatch):
     whole = train(*flags_of(small, '--epochs', '2'), save='whole')
     train(*flags_of(small, '--epochs', '1'), save='part')
-    monkeypatch.setattr(experiment, 'memory_limit', lambda device: 0)
+    monkeypatch.setattr(loading, 'memory_limit', lambda device: 0)
     run = train('--resume', str(whole.parent / 'part'), '--epochs', '2', save='part')
     assert stable_rows(run) == stable_rows(whole)
 

@@ -168,7 +168,7 @@ def test_a_criterion_that_gives_one_number_is_refused(refused, monkeypatch):
         def forward(self, logits, targets):
             return F.cross_entropy(logits, targets, reduction='sum')
 
-    monkeypatch.setattr('utils.experiment.summed_criterion', lambda criterion: Summed())
+    monkeypatch.setattr('utils.engine.network.summed_criterion', lambda criterion: Summed())
     refused(*TINY, '--gradient-noise', '1', words=("reduction='none'",), script=main_normal)
 
 

@@ -90,7 +90,9 @@ def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, cap
     assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
 
 
-@pytest.mark.parametrize(('place', 'call'), [('utils.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3)])
+@pytest.mark.parametrize(('place', 'call'), [
+    ('utils.engine.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3),
+])  # fmt: skip
 def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled, place, call):
     signalled(place, call, 'SIGTERM')
     run = train(*FLAGS)
@@ -98,7 +100,7 @@ def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled, place
 
 
 def test_a_signal_before_the_run_begins_leaves_nothing(train, tmp_path, capsys, signalled):
-    signalled('utils.experiment.build_experiment', 1, 'SIGTERM')
+    signalled('utils.engine.experiment.build_experiment', 1, 'SIGTERM')
     assert train(*FLAGS) == 75
     assert capsys.readouterr().err == 'stopped: by SIGTERM\n'
     assert not (tmp_path / 'results').exists()

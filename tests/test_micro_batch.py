@@ -16,7 +16,7 @@ from bigbatch.training.micro_batch import Workload, fewest_passes, find_fit, pea
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import summed_criterion
 from tests.conftest import TINY, main_normal, read_json, stable_rows
-from utils import experiment, pass_size
+from utils.engine import experiment, pass_size
 
 AUTO = ('--micro-batch-size', 'auto')
 WIDE = ('--model_config', "{'width': 64, 'depth': 2}", '--dataset', 'fake:512:1x8x8:4', '--b', '512', '-mb', '16')

@@ -15,8 +15,7 @@ from models import create_model, list_models
 from tests.conftest import TINY_GBN
 from utils.command import user_errors
 from utils.config.measure import build_analysis_parser, network_config
-from utils.experiment import open_network
-from utils.network import digest_state
+from utils.engine.network import digest_state, open_network
 from utils.parser import UsageError
 from utils.runs import checkpoint as checkpoints
 

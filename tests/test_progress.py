@@ -14,10 +14,10 @@ import pytest
 
 from bigbatch.training.report import EpochReport, Scores
 from tests.conftest import PROJECT, TINY_GBN
-from utils import progress as progress_module
 from utils.bar import EvaluationProgress
+from utils.engine import progress as progress_module
+from utils.engine.progress import Progress
 from utils.logs import log_to_file, start_logging
-from utils.progress import Progress
 
 
 class FakeSums:

@@ -11,8 +11,8 @@ from data import list_datasets
 from models import list_models
 from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
 from utils.config.parse import build_parser, parse_config
-from utils.experiment import build_experiment
-from utils.plan import describe_plan
+from utils.engine.experiment import build_experiment
+from utils.engine.plan import describe_plan
 
 # 64 examples in batches of 16: 4 updates an epoch; 0.05 for two epochs, then 0.005
 RATE = (*TINY, '--epochs', '3')

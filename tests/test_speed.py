@@ -13,7 +13,7 @@ from bigbatch.training.perturbation import add_noise
 from tests.conftest import TINY_GBN, main_gbn, read_json, stable_rows
 from tests.fake_runs import groups_of
 from tests.updates import CONVOLUTIONS, F1, build, losses_of
-from utils.plan import describe_plan
+from utils.engine.plan import describe_plan
 
 LAST = torch.channels_last
 NETWORKS = {'f1': F1, 'convolutions': CONVOLUTIONS}

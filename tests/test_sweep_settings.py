@@ -220,7 +220,7 @@ def test_runs_of_which_one_fetches_its_data_are_started_without_it(write, run, s
 def test_data_that_only_finished_runs_needed_is_not_looked_for(write, run, started, tmp_path, monkeypatch):
     path = write(NORMAL)
     run(path)
-    monkeypatch.setattr('utils.experiment.check_data', lambda *_: pytest.fail('looked for'))
+    monkeypatch.setattr('utils.engine.loading.check_data', lambda *_: pytest.fail('looked for'))
     assert run(path)[0] == 0
 
 

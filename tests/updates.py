@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bigbatch.training.trainer import clip_gradient
-from utils.experiment import build_experiment
-from utils.plan import Experiment
+from utils.engine.experiment import build_experiment
+from utils.engine.plan import Experiment
 
 F1 = (
     '--dataset', 'digits', '--model', 'mnist_f1', '--model_config', "{'width': 32, 'depth': 3}", '--lr', '0.02',

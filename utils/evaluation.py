@@ -22,7 +22,7 @@ from bigbatch.training.perturbation import perturbed
 from bigbatch.training.report import Scores
 from bigbatch.training.scoring import ScoreSums
 from utils.bar import EvaluationProgress
-from utils.network import Network
+from utils.engine.network import Network
 from utils.rows import RowFile
 from utils.runs.layout import CONDITIONS
 

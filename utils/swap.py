@@ -29,11 +29,11 @@ from bigbatch.training.scoring import evaluate
 from bigbatch.weights import weight_distance
 from utils.command import EXIT_DIVERGED, user_errors
 from utils.config.swap import SwapConfig
-from utils.experiment import build_experiment
+from utils.engine.experiment import build_experiment
+from utils.engine.plan import Experiment, describe_plan
+from utils.engine.runner import new_manifest, snapshot
 from utils.logs import log_to_file
-from utils.plan import Experiment, describe_plan
 from utils.reports.pages.run_page import write_run_page
-from utils.runner import new_manifest, snapshot
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest

@@ -95,7 +95,7 @@ def _check_data(runs: list[PlannedRun]) -> None:
     fetched = {(name, folder) for name, folder, download in data if download}  # by the first run that needs it
     needed = Counter((name, folder) for name, folder, _ in data if (name, folder) not in fetched)
     if needed:
-        from utils.experiment import check_data  # torch takes a second to import
+        from utils.engine.loading import check_data  # torch takes a second to import
 
         for (name, folder), number in needed.items():
             try:

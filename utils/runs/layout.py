@@ -13,7 +13,7 @@ PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case
 AVERAGED = 'averaged.pth.tar'  # with --swa-start
 SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
-# What besides the weights decides what is measured on them: the keys of utils.network.Network.conditions.
+# What besides the weights decides what is measured on them: the keys of utils.engine.network.Network.conditions.
 CONDITIONS = (
     'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
     'seed',

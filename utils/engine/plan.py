@@ -19,10 +19,10 @@ from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.stopping import StopRule
 from utils.config.batch import AUTO
 from utils.config.run import RunConfig
+from utils.engine.speed import describe_speed
 from utils.methods import describe_methods
 from utils.runs import layout
 from utils.runs.layout import run_of
-from utils.speed import describe_speed
 
 
 @dataclass(frozen=True)

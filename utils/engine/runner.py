@@ -25,10 +25,10 @@ from bigbatch.training.rank_states import begin_rank, collect_rank_states, resto
 from bigbatch.training.report import EpochReport, PartialEpoch
 from bigbatch.training.scoring import evaluate
 from bigbatch.training.trainer import Trainer
+from utils.engine.plan import Experiment, num_parameters
+from utils.engine.progress import Progress
 from utils.files import naming_file
 from utils.logs import log_to_file
-from utils.plan import Experiment, num_parameters
-from utils.progress import Progress
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest

@@ -21,12 +21,27 @@ from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
+from utils.engine.methods import check_network
+from utils.engine.plan import Data
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
 
 log = logging.getLogger('bigbatch')
 # Settings that decide which weights fit.
 SHAPING = ('model', 'model_config', 'dataset', 'input_size')
+
+
+def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks = ALONE) -> None:
+    """Refuse a network that cannot be trained on its data as it is asked for, before anything is written.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
+    """
+    check_batch_norm(config, model, ranks)
+    examples = data.val.peek(smallest_piece(config, data.train.num_examples, ranks))[:2]
+    num_classes = data.dataset.num_classes
+    check_forward(config, model, criterion, examples, num_classes=num_classes, training=not config.evaluate)
+    check_network(config, model, criterion, examples)
 
 
 def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:

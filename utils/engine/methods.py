@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
+from bigbatch.training.averaging import WeightAverage
 from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.base import Estimator
 from utils.config.run import RunConfig
-from utils.methods import copies, gradient_noise, noise_scale, relu_noise, smoothout
+from utils.methods import copies, gradient_noise, noise_scale, relu_noise, smoothout, weight_average
+
+
+class Methods(NamedTuple):
+    """What computes the gradient of a run, and what averages its weights, if anything does."""
+
+    estimator: Estimator
+    average: WeightAverage | None
+
+
+def build_methods(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Methods:
+    """Build what the methods of a run are made of.
+
+    Raises:
+        ValueError: a method that cannot be in a run of this length.
+    """
+    estimator = build_estimator(config, model, steps_per_epoch=steps_per_epoch, num_epochs=num_epochs)
+    return Methods(estimator, weight_average.build(config, model, num_epochs))
 
 
 def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:

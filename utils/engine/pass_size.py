@@ -10,8 +10,8 @@ from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.micro_batch import SHARE_FOR_PASSES, Fit, Workload, find_fit
 from bigbatch.training.optim import RegimeOptimizer
 from utils.config.batch import AUTO
-from utils.plan import Experiment
-from utils.speed import fit_compiler
+from utils.engine.plan import Experiment
+from utils.engine.speed import fit_compiler
 
 
 def fit_micro_batch(experiment: Experiment, free_bytes: int) -> Experiment:

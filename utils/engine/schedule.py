@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from torch import nn
 
@@ -11,11 +12,46 @@ from bigbatch.regime import Regime, epoch_factor, lr_factor
 from bigbatch.training.fast_paths import loss_scaler
 from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
 from utils.config.run import RunConfig
+from utils.engine.checks import check_length, check_unchanged
+from utils.engine.plan import Data
 
 log = logging.getLogger('bigbatch')
 
 # The published defaults of --optimizer, --lr, --momentum and --weight-decay, for a network without a regime.
 FALLBACK_REGIME = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-4}}
+
+
+class Schedule(NamedTuple):
+    """How long a run is and at which rates it learns."""
+
+    regime: Regime  # adapted
+    num_epochs: int  # adapted
+    optimizer: RegimeOptimizer
+
+
+def build_schedule(
+    config: RunConfig, model: nn.Module, data: Data, start: dict | None = None, stored: dict | None = None
+) -> Schedule:
+    """Build the regime and the optimizer of a run, and bring them to where it begins or goes on.
+
+    Args:
+        start: the checkpoint that it goes on from.
+        stored: config.json of the run that this lies in.
+
+    Raises:
+        ValueError: a schedule that cannot be, or that is not the one that the run began with.
+    """
+    regime, num_epochs = adapt_regime(config, model)
+    if stored:
+        check_unchanged(config, stored, data.fingerprint, regime)
+        check_length(config, start, num_epochs)
+    optimizer = build_optimizer(config, model, regime, steps_per_epoch=data.train.num_steps, num_epochs=num_epochs)
+    optimizer.start_epoch(config.start_epoch)
+    if start and start.get('partial'):
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'])
+    elif start and start['epoch'] > config.start_epoch:
+        optimizer.load_state_dict(start['optimizer'], epoch=start['epoch'] - 1)
+    return Schedule(regime, num_epochs, optimizer)
 
 
 def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:

@@ -1,16 +1,26 @@
-"""A trained network with its data, opened for measuring."""
+"""A network on its device: as settings name it, or trained and with its data, opened for measuring."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+import models
+from bigbatch import seeding
+from bigbatch.device import choose_device, keep_freed_memory
+from bigbatch.distributed import ALONE, Ranks
+from bigbatch.training.scoring import summed_criterion
 from utils.config.measure import MeasureConfig
+from utils.config.network import NetworkConfig
+from utils.engine.checks import check_forward, name_network
+from utils.engine.loading import build_measuring_loaders, load_sets, resolve_augmentation, shortened_splits
+from utils.runs import checkpoint as checkpoints
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import LATEST, checkpoint_of, run_of
 
@@ -82,3 +92,68 @@ def conditions_of(config: MeasureConfig) -> dict:
         'dtype': config.dtype,
         'seed': config.measure_seed,
     }
+
+
+def begin(config: NetworkConfig, ranks: Ranks = ALONE) -> torch.device:
+    """Choose the device and seed everything random."""
+    if config.deterministic:
+        seeding.set_deterministic()
+    device = choose_device(config.device, strict=config.strict_device, ranks=ranks)
+    if device.type == 'cpu':
+        keep_freed_memory()
+    seeding.seed_everything(config.seed)
+    return device
+
+
+def build_network(
+    config: NetworkConfig, dataset, device: torch.device, fit: Callable[[nn.Module], object] = lambda model: None
+) -> tuple[nn.Module, nn.Module]:
+    """Build a network for a training set, and a criterion that gives sums over examples.
+
+    Args:
+        fit: changes the layers of the network before it goes to the device.
+
+    Returns:
+        (model, criterion).
+    """
+    shape = dataset.input_shape
+    if config.input_size and len(shape) == 3:
+        shape = (shape[0], config.input_size, config.input_size)
+    context = {
+        'dataset': config.dataset, 'num_classes': dataset.num_classes,
+        'input_shape': shape, 'input_size': config.input_size,
+    }
+    options = models.model_options(config.model)
+    context = {key: value for key, value in context.items() if options is None or key in options}
+    model = models.create_model(config.model, **{**context, **config.model_config})
+    fit(model)
+    model.to(device, getattr(torch, config.dtype))
+    return model, summed_criterion(getattr(model, 'criterion', None))
+
+
+def open_network(config: MeasureConfig, checkpoint: str) -> Network:
+    """Open a trained network and its data for measuring; writes nothing.
+
+    Args:
+        config: from utils.config.measure.network_config.
+        checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
+            state dict.
+
+    Raises:
+        ValueError: a checkpoint or a setting that cannot hold, in one line.
+    """
+    path, label, run, settings = describe_checkpoint(checkpoint)
+    state = checkpoints.load_state(path)
+    device = begin(config)
+    sets = load_sets(config, device)
+    model, criterion = build_network(config, sets.train, device)
+    checkpoints.load_weights(model.eval(), state, path, remedy=functools.partial(name_network, config))
+    config = resolve_augmentation(config, sets.train, model)
+    train, val, test = build_measuring_loaders(config, model, sets, device)
+    num_classes = sets.train.num_classes
+    check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
+    return Network(
+        path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
+        conditions=conditions_of(config), shortened=shortened_splits(config, sets), model=model, criterion=criterion,
+        train=train, val=val, test=test or val, device=device, duplicates=config.duplicates,
+    )

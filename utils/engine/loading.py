@@ -1,0 +1,201 @@
+"""The sets of a run or of a measurement, and the loaders that feed a network with them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+import data
+import preprocess
+from bigbatch import seeding
+from bigbatch.distributed import ALONE, Ranks, after_first
+from bigbatch.memory import memory_limit
+from utils.config.measure import MeasureConfig
+from utils.config.network import NetworkConfig
+from utils.config.run import RunConfig
+from utils.engine.checks import check_augmentation, check_ranks, warn_of_useless_workers
+from utils.engine.plan import Data
+
+log = logging.getLogger('bigbatch')
+
+
+class Sets(NamedTuple):
+    """The sets to train on, to validate on and to test on once at the end, None where there is no such set."""
+
+    train: object
+    val: object
+    test: object | None
+
+
+def check_data(dataset: str, datasets_dir: str | None) -> None:
+    """Check that a run could load its data set; fetches and keeps nothing.
+
+    Raises:
+        ValueError: it is not there, or damaged, in one line.
+    """
+    for split in ('train', 'val'):
+        data.get_dataset(dataset, split, datasets_path=datasets_dir, memory_limit=0)
+
+
+def load_sets(config: NetworkConfig, device: torch.device, *, dry_run: bool = False, ranks: Ranks = ALONE) -> Sets:
+    """Load the sets of a run; the first rank fetches what is to be fetched.
+
+    Args:
+        dry_run: fetch nothing, and decode no folder.
+    """
+    fetches = config.download and not dry_run
+    with after_first(ranks, 'download') if fetches else contextlib.nullcontext():
+        return _load_sets(config, 0 if dry_run else memory_limit(device) // ranks.size, download=fetches)
+
+
+def _load_sets(config: NetworkConfig, limit: int, *, download: bool) -> Sets:
+    """Load them into no more than so many bytes where they are decoded."""
+    _warn_of_useless_places(config)
+    names = ['train', 'val', *(['test'] if data.has_test(config.dataset, config.datasets_dir) else [])]
+    if config.val_fraction and 'test' in names:
+        raise ValueError(
+            f'--val-fraction {config.val_fraction}: {config.dataset} has val/ to validate on and test/ besides: leave '
+            'the flag out, or take val/ away'
+        )
+    sets = []
+    for name in names:
+        sets.append(data.get_dataset(
+            config.dataset, name, download=download, datasets_path=config.datasets_dir, memory_limit=limit,
+        ))  # fmt: skip
+        limit = max(0, limit - sets[-1].num_bytes)
+        if sets[-1].input_shape != sets[0].input_shape:
+            shapes = ' and '.join('x'.join(map(str, one.input_shape)) for one in (sets[0], sets[-1]))
+            raise ValueError(f'{config.dataset}: the examples of train and {name} are {shapes}; expected one shape')
+    if not config.val_fraction:
+        return Sets(*(*sets, None)[:3])
+    seed = config.seed if config.val_seed is None else config.val_seed
+    return Sets(*data.split_validation(sets[0], config.val_fraction, seed), sets[1])
+
+
+def _warn_of_useless_places(config: NetworkConfig) -> None:
+    name = config.dataset
+    if (config.download or config.datasets_dir) and name.split(':')[0] in ('digits', 'fake'):
+        log.warning('--download and --datasets-dir have no effect: %s needs no files', name)
+    elif config.download and not data.is_downloadable(name):
+        log.warning('--download has no effect: there is no source for %s', name)
+    elif config.datasets_dir and os.path.isabs(os.path.expanduser(name)):
+        log.warning('--datasets-dir has no effect: %s is the whole path', name)
+
+
+def resolve_augmentation(config: NetworkConfig, dataset, model: nn.Module) -> NetworkConfig:
+    """Return the settings with --augment and --flip as they are for a data set and a network where they are left open.
+
+    Raises:
+        ValueError: what is asked for cannot be done to these examples.
+    """
+    given = (('--augment', config.augment), ('--flip', config.flip), ('--input_size', config.input_size))
+    asked = [flag for flag, value in given if value]
+    unit = config.pixels == 'unit'
+    if dataset.is_float:
+        if asked:
+            raise ValueError(f'{asked[0]}: {config.dataset} holds features, which are used as they are')
+        if unit:
+            log.warning('--pixels unit has no effect: %s holds features, which are used as they are', config.dataset)
+        return dataclasses.replace(config, augment=False, flip=False)
+    if getattr(model, 'input_transform', None) is not None:
+        asked = [flag for flag, value in given[1:] if value is not None] + ['--pixels'] * unit
+        if asked:
+            log.warning('%s has its own input_transform: %s has no effect', config.model, ', '.join(asked))
+        return dataclasses.replace(config, augment=config.augment is not False, flip=False)
+    preset = dataset.preset or config.dataset
+    augment = preprocess.default_augment(preset) if config.augment is None else config.augment
+    if config.flip and not augment:
+        raise ValueError(f'--flip mirrors training images, but {config.dataset} is not augmented: add --augment')
+    transform = preprocess.get_transform(preset, augment=augment, flip=config.flip)
+    return dataclasses.replace(config, augment=augment, flip=transform.flip)
+
+
+def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch.device, ranks: Ranks) -> Data:
+    """Build the loaders of a run, whose augmentation is resolved.
+
+    Raises:
+        ValueError: examples that cannot be changed as asked for, or batches that do not divide into ranks.
+    """
+    check_augmentation(config, model, sets.train)
+    check_ranks(config, model, ranks, device, num_examples=len(sets.train))
+    shared = {**_loader_settings(config, device), 'ranks': ranks}
+    train_transform, val_transform = _transforms(config, model, sets, cutout=config.cutout)
+    train = data.build_loader(
+        sets.train, train_transform, batch_size=config.batch_size, micro_batch_size=config.fixed_micro_batch_size,
+        shuffle=True, drop_last=config.drop_last and not config.evaluate, duplicates=config.duplicates,
+        copies=config.copies, **shared,
+    )
+    val, test = (
+        None if dataset is None else data.build_loader(
+            dataset, val_transform, batch_size=config.eval_batch_size, **shared
+        ) for dataset in (sets.val, sets.test)
+    )  # fmt: skip
+    warn_of_useless_workers(config, (train, val, test))
+    return Data(train, val, test, sets.train, sets.train.fingerprint())
+
+
+def build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: Sets, device: torch.device) -> list:
+    """Build loaders of every example once, in one seeded order; of --num-examples of each set, where given."""
+    sets = Sets(*(None if dataset is None else _first_examples(dataset, config) for dataset in sets))
+    augment_val = config.augment and config.duplicates > 1
+    train_transform, val_transform = _transforms(config, model, sets, augment_val=augment_val)
+    shared = _loader_settings(config, device)
+    # Folders are sorted by class, and statistics of a batch with a single class would be those of no training batch.
+    shared.update(batch_size=config.eval_batch_size, seed=config.measure_seed, shuffle=True)
+    shared.update(duplicates=config.duplicates, micro_batch_size=config.eval_batch_size)
+    loaders = [
+        None if dataset is None else data.build_loader(dataset, transform, **shared)
+        for dataset, transform in zip(sets, (train_transform, val_transform, val_transform), strict=True)
+    ]
+    warn_of_useless_workers(config, loaders)
+    return loaders
+
+
+def shortened_splits(config: MeasureConfig, sets: Sets) -> frozenset[str]:
+    """Return the splits that --num-examples leaves something out of."""
+    test = sets.val if sets.test is None else sets.test
+    sizes = {'train': len(sets.train), 'val': len(sets.val), 'test': len(test)}
+    return frozenset(name for name, size in sizes.items() if config.num_examples and config.num_examples < size)
+
+
+def _first_examples(dataset, config: MeasureConfig):
+    """Return the first examples of a seeded order, themselves in the order of the set."""
+    if config.num_examples is None or config.num_examples >= len(dataset):
+        return dataset
+    order = torch.randperm(len(dataset), generator=seeding.make_generator(config.measure_seed, 'examples'))
+    return dataset.subset(order[: config.num_examples].sort().values)
+
+
+def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
+    workers = 2 if config.workers is None else config.workers
+    return {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
+
+
+def _transforms(
+    config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, cutout: int | None = None
+) -> tuple:
+    """Return the transforms of training and of validation: a network's own, or those of the data set."""
+    own = getattr(model, 'input_transform', None)
+    if own is not None:
+        log.info('%s brings its own input_transform: images are transformed one by one', config.model)
+        return tuple(own['train' if augment else 'eval'] for augment in (config.augment, augment_val))
+    train = _transform(config, sets.train, augment=config.augment, cutout=cutout)
+    return train, _transform(config, sets.val, augment=augment_val)
+
+
+def _transform(config: NetworkConfig, dataset, *, augment: bool, cutout: int | None = None) -> Callable | None:
+    if dataset.is_float:
+        return None
+    flip = config.flip if augment else False
+    normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
+    return preprocess.get_transform(
+        dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment,
+        flip=flip, cutout=cutout,
+    )
