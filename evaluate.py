@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.
     from utils.engine.network import open_network
-    from utils.evaluation import Evaluation, Noise
+    from utils.measures.evaluation import Evaluation, Noise
 
     noise = Noise(flags.sharpness_smoothing, flags.noise_per, flags.seed)
     folder = Path(flags.results_dir) / (flags.save or 'evaluation')

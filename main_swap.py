@@ -28,7 +28,7 @@ def main(argv=None):
     add_swap_args(parser)
     config = parse_config(parser, argv, SwapConfig)
     check_swap(config)
-    from utils.swap import run_swap  # after parsing, so that --help does not wait for torch
+    from utils.sweeps.swap.run import run_swap  # after parsing, so that --help does not wait for torch
 
     return run_swap(config, lambda script, words: parse_config(build_phase_parser(script), words))
 

@@ -57,9 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f'--subspace {flags.subspace}: full space needs none: add --manifolds P, or leave it out')
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.
-    from analysis.potential_run import measure_potentials
-    from analysis.sharpness_run import measure_sharpness
     from utils.engine.network import open_network
+    from utils.measures.potential_run import measure_potentials
+    from utils.measures.sharpness_run import measure_sharpness
 
     openers = [functools.partial(open_network, *pair) for pair in zip(configs, flags.evaluate, strict=True)]
     print((measure_potentials if flags.metric == 'potential' else measure_sharpness)(flags, openers))

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 
-from analysis.landscape_flags import build_line_parser
-from analysis.parametric import build_pair_parser, plot_pair
 from data import get_dataset, list_datasets
 from models import list_models
 from utils.command import command, user_errors
 from utils.config.measure import network_config
 from utils.config.parse import build_parser, parse_config
 from utils.logs import start_logging
+from utils.measures.landscape_flags import build_line_parser
+from utils.measures.parametric import build_pair_parser, plot_pair
 
 
 @command
@@ -45,8 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         run(configure(run_argv))
 
     def draw(line_argv: list[str]):
-        from analysis.landscape_run import line_between
         from utils.engine.network import open_network
+        from utils.measures.landscape_run import line_between
 
         start_logging()
         parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 
-from analysis.landscape_flags import build_directions_parser
 from data import list_datasets
 from models import list_models
 from utils.command import command
 from utils.config.measure import network_config
+from utils.measures.landscape_flags import build_directions_parser
 
 
 @command
@@ -21,8 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = build_directions_parser(__doc__, list_models(), list_datasets(), prog='visualize2_sharpness.py')
     flags = parser.parse_args(argv)
     # torch takes seconds to import: only now, so that --help answers at once
-    from analysis.landscape_run import directions_around
     from utils.engine.network import open_network
+    from utils.measures.landscape_run import directions_around
 
     directions_around(flags, lambda end: open_network(network_config(parser, argv, end), end))
     return 0

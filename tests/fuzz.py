@@ -40,8 +40,8 @@ import plot_parametric_plot
 import visualize2_sharpness
 import visualize_sharpness
 from tests.conftest import TINY
-from utils import sweep
 from utils.parser import Parser
+from utils.sweeps import __main__ as sweep
 
 SECONDS = 15  # of a processor that a command line may take
 RUN = 'results/run'  # in the place that the commands run in, of main_gbn.py

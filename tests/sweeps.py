@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, TINY, main_gbn, main_normal, read_json
-from utils import sweep, sweep_runs
+from utils.sweeps import __main__ as sweep
+from utils.sweeps import execution as sweep_runs
 
 SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
 SETTINGS = shlex.join([*TINY[: TINY.index('--seed')], '--epochs', '2'])

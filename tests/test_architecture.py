@@ -129,8 +129,8 @@ def test_the_packages_are_found():
 
 
 @pytest.mark.parametrize(('path', 'line', 'names'), [
-    ('utils/a.py', 'from utils import suite, nothing', ['utils.suite', 'utils']),
-    ('utils/pages/a.py', 'from ..suite import x', ['utils.suite']),
+    ('utils/a.py', 'from utils import suite, nothing', ['utils.sweeps.suite', 'utils']),
+    ('utils/pages/a.py', 'from ..suite import x', ['utils.sweeps.suite']),
     ('utils/reports/pages/__init__.py', 'from .html import x', ['utils.reports.pages.html']),
     ('utils/a.py', 'import torch, models.resnet', ['models.resnet']),
     ('utils/a.py', 'from dataclasses import field', []),
@@ -171,7 +171,7 @@ def test_modules_do_not_import_each_other_in_a_circle():
             parents = {'.'.join(parts[:end]) for end in range(1, len(parts))}
             loaded |= {parent for parent in parents if not f'{own}.'.startswith(f'{parent}.')}
         graph[own] = loaded
-    assert {'utils.command', 'utils.logs'} <= graph['utils.command'] | graph['utils.sweep']
+    assert {'utils.command', 'utils.logs'} <= graph['utils.command'] | graph['utils.sweeps.__main__']
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError and names the circle
     assert set(order) >= modules()
 
@@ -358,7 +358,7 @@ for name in sys.argv[1:]:
 
 
 def test_help_loads_nothing_heavy():
-    names = [*(module_of(path) for path in scripts()), 'utils.sweep']
+    names = [*(module_of(path) for path in scripts()), 'utils.sweeps.__main__']
     code = ASK_FOR_HELP.format(heavy=HEAVY)
     done = subprocess.run(
         [sys.executable, '-c', code, *names], cwd=PROJECT, capture_output=True, text=True, check=False

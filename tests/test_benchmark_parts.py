@@ -21,7 +21,7 @@ from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import PROJECT, read_rows
 from utils.parser import Parser
 from utils.runs import manifest
-from utils.suite import find_suite
+from utils.sweeps.suite import find_suite
 
 CPU = torch.device('cpu')
 FIGURE = report.Figure('f1', 'ms', 2.0, 4.0, 2.0, 1.5, 2.5, limit=1.0, limit_of='memory', share=0.5)

@@ -78,4 +78,4 @@ def test_what_is_lost_is_seen(two_runs, change):
 
 def test_cases_have_names_and_folders_of_their_own():
     assert len({case.name for case in CASES}) == len(CASES) >= 8
-    assert {case.script for case in CASES} == {'main_normal', 'main_gbn', 'main_swap', 'utils.sweep'}
+    assert {case.script for case in CASES} == {'main_normal', 'main_gbn', 'main_swap', 'utils.sweeps.__main__'}

@@ -12,7 +12,7 @@ from tests.conftest import PROJECT
 
 COUNT = """
 import resource, sys, torch
-from utils.device import keep_freed_memory
+from bigbatch.device import keep_freed_memory
 if sys.argv[1] == 'keep':
     keep_freed_memory()
 def fill():

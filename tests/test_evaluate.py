@@ -14,8 +14,8 @@ from bigbatch.seeding import make_generator
 from bigbatch.training.perturbation import perturbed
 from tests.conftest import TINY_GBN, main_gbn, read_rows
 from tests.test_network import examples_of, open_with
-from utils import evaluation
-from utils.evaluation import Noise, score
+from utils.measures import evaluation
+from utils.measures.evaluation import Noise, score
 
 
 @pytest.fixture

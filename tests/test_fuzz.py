@@ -46,7 +46,7 @@ def test_random_command_lines(place):
     ('main_gbn', ('--epochs', '1000000000000', '--regime_bb_fix'), 0),
     ('main_gbn', ('--b', '1000000000000', '-mb', '7'), 2),
     ('main_swap', ('--swap-workers', '1000000000000'), 2),
-    ('utils.sweep', ('quickstart', '--seeds', '1000000000000'), 2),
+    ('utils.sweeps.__main__', ('quickstart', '--seeds', '1000000000000'), 2),
 ])
 def test_numbers_that_no_machine_counts_up_to(place, script, words, status):
     script = next(each for each in fuzz.SCRIPTS if each.name == script)

@@ -23,8 +23,8 @@ import visualize_sharpness
 from data_sets.cache import ImageCache
 from tests.conftest import TINY, main_gbn, main_normal, read_json
 from tests.official_files import SOURCES
-from utils import sweep
 from utils.files import write_atomically
+from utils.sweeps import __main__ as sweep
 
 FLAGS = (*TINY, '-mb', '4')
 CODE = "__import__('pathlib').Path({!r}).touch()"

@@ -11,10 +11,10 @@ import pytest
 
 from bigbatch.errors import UserError
 from tests.sweeps import NORMAL, SCRIPTS, InThisProcess, run, started, write  # noqa: F401
-from utils import sweep_runs
-from utils.commands import MEASURING, place_words
-from utils.suite import find_suite, read_suite
-from utils.sweep_state import look_at
+from utils.sweeps import execution as sweep_runs
+from utils.sweeps.commands import MEASURING, place_words
+from utils.sweeps.state import look_at
+from utils.sweeps.suite import find_suite, read_suite
 
 MEASURE = 'python measure_sharpness.py --save sharpness --evaluate TrainingResults/ok_small --epsilon 1e-3'
 WARM = NORMAL.replace('ok_small', 'warm') + ' --init-from TrainingResults/ok_small/checkpoint_epoch_1.pth.tar'
@@ -38,7 +38,7 @@ class Measures:
 @pytest.fixture
 def measures(monkeypatch):
     script = Measures()
-    monkeypatch.setattr('utils.sweep._compare', lambda runs, results_dir: None)  # pages take most of the time
+    monkeypatch.setattr('utils.sweeps.__main__._compare', lambda runs, results_dir: None)  # pages take most of the time
     monkeypatch.setitem(SCRIPTS, 'measure_sharpness.py', script)
     return script
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.grid import alpha_grid
 from bigbatch.analysis.landscape import Around, Between, coefficients, interpolate, random_direction, statistics
 from bigbatch.seeding import make_generator
 from bigbatch.training.scoring import score, summed_criterion
 from bigbatch.weights import restored
+from utils.measures.landscape_flags import alpha_grid
 
 
 class Loader:

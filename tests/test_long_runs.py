@@ -19,10 +19,10 @@ from tests.conftest import PROJECT
 WATCHED = """
 import os, sys
 import main_gbn
-from utils import results
-from utils.results import RunWriter
+from utils.runs import writer as writers
+from utils.runs.writer import RunWriter
 
-results.PAGE_SHARE, results.FIRST_PAGE_SECONDS = 0.2, 0.0  # draw often, and load the library for it at once
+writers.PAGE_SHARE, writers.FIRST_PAGE_SECONDS = 0.2, 0.0  # draw often, and load the library for it at once
 
 def measure():
     pages = int(open('/proc/self/statm').read().split()[1])

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import measure_sharpness
-from bigbatch.analysis import sharpness_run
 from bigbatch.analysis.objective import NetworkObjective, open_objective
 from tests.conftest import TINY_GBN, read_rows
 from tests.test_network import open_with
+from utils.measures import sharpness_run
 from utils.reports.measured import SHARPNESS, summarise_sharpness
 from utils.reports.pages.run_page import write_run_page
 from utils.runs.layout import CONDITIONS

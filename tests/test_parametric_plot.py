@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import plot_parametric_plot
-from analysis.parametric import NETWORKS, batch_sizes, build_pair_parser, resolve_dataset, training_flags
 from bigbatch.errors import UserError
 from tests.conftest import read_json, read_rows
+from utils.measures.parametric import NETWORKS, batch_sizes, build_pair_parser, resolve_dataset, training_flags
 
 FLAGS = ('-n', 'F1', '--dataset', 'fake:80:1x8x8:4', '--batch-sizes', '8', '40', '--epochs', '1', '--device', 'cpu')
 RUNS = [f'F1_fake_80_1x8x8_4_bs{size}_Adam_epochs1_seed123' for size in (8, 40)]

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.potential_run import describe_potential, measure_potential, measure_potentials
 from bigbatch.analysis import potential
 from bigbatch.analysis.potential import random_direction, summarise_potential
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import read_rows
+from utils.measures.potential_run import describe_potential, measure_potential, measure_potentials
 
 
 class Loader:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import main_gbn, main_normal, read_json, read_rows
 from tests.official_files import small_checksums, write_all
-from utils.suite import SUITES, find_suite
+from utils.sweeps.suite import SUITES, find_suite
 
 SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
 

@@ -85,5 +85,5 @@ def test_what_cannot_hold_is_refused(refused, flags, words):
 
 
 def test_a_network_without_relus_is_refused(refused, monkeypatch):
-    monkeypatch.setattr('utils.methods.calls_relu', lambda model, inputs: False)
+    monkeypatch.setattr('bigbatch.training.gradients.relu_noise.calls_relu', lambda model, inputs: False)
     refused(*TINY, '-mb', '4', '--relu_noise', '0.1', words=('--relu_noise 0.1', 'mnist_f1 has no ReLU'))

@@ -8,18 +8,18 @@ import shutil
 
 import pytest
 
-from analysis.published import Cell, Measured, judge, read_published, read_rows
-from analysis.reproduction_plots import read_plots, table_of
-from benchmarks import reproduction
-from bigbatch.analysis import published
+from benchmarks.reproduction import __main__ as reproduction
+from benchmarks.reproduction import published
+from benchmarks.reproduction.archive import clean_config, keep_suite
+from benchmarks.reproduction.plots import read_plots, table_of
+from benchmarks.reproduction.published import Cell, Measured, judge, read_published, read_rows
 from bigbatch.errors import UserError
 from tests.conftest import PROJECT
 from tests.fake_runs import write_run
 from tests.test_suites import config_of
-from utils.archive import clean_config, keep_suite
 from utils.reports.groups import Group
 from utils.runs.reader import load_runs
-from utils.suite import find_suite
+from utils.sweeps.suite import find_suite
 
 DOCS = PROJECT / 'docs'
 KEPT = DOCS / 'reproduction'

@@ -8,10 +8,10 @@ import pytest
 
 from data import list_datasets
 from models import list_models
-from utils.commands import given_flags
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
-from utils.suite import find_suite
+from utils.sweeps.commands import given_flags
+from utils.sweeps.suite import find_suite
 
 # suite -> data set, epochs, drops of the rate, batches, exponents of the rates, networks, batches over ghosts, prefix
 STUDIES = {

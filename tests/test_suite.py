@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bigbatch.errors import UserError
-from utils.suite import find_suite, list_suites, read_suite
+from utils.sweeps.suite import find_suite, list_suites, read_suite
 
 
 @pytest.fixture

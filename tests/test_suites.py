@@ -14,7 +14,7 @@ from tests.conftest import PROJECT, main_gbn, main_normal, read_rows
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
 from utils.config.run import RunConfig
-from utils.suite import SUITES, find_suite, list_suites
+from utils.sweeps.suite import SUITES, find_suite, list_suites
 
 SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
 SHIPPED = [

@@ -11,11 +11,11 @@ import main_swap
 from tests import sweeps
 from tests.conftest import TINY, main_gbn, main_normal, read_json, read_rows, stable_rows
 from tests.sweeps import saved, started
-from utils.commands import settings_of
 from utils.reports.pages.swap_page import write_swap_page
 from utils.runs.reader import load_run
-from utils.swap_config import plan_worker
-from utils.sweep import main as sweep_main
+from utils.sweeps.__main__ import main as sweep_main
+from utils.sweeps.commands import settings_of
+from utils.sweeps.swap.phases import plan_worker
 
 FLAGS = (
     *TINY, '--epochs', '2', '--b', '32', '-mb', '8', '--swap-workers', '2', '--swap-epochs', '2', '--swap-lr', '0.02',
@@ -28,7 +28,7 @@ __all__ = ['started']  # a fixture
 @pytest.fixture(autouse=True)
 def in_this_process(started, monkeypatch):
     """Run the phases here, draw no pages but swap.html."""
-    monkeypatch.setattr('utils.swap.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
     monkeypatch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
     return started
 

@@ -29,7 +29,7 @@ from tests.sweeps import (  # noqa: F401
     table_rows,
     write,
 )  # fmt: skip
-from utils import sweep_runs
+from utils.sweeps import execution as sweep_runs
 
 # Running, and running again
 

@@ -164,6 +164,6 @@ def test_the_run_experiments_script_lists_and_plans_from_any_folder(write, tmp_p
 
 def test_the_list_loads_nothing_heavy():
     show = "print([name for name in ('torch', 'pandas') if name in sys.modules])"
-    code = f'import sys; from utils.sweep import main; main([]); {show}'
+    code = f'import sys; from utils.sweeps.__main__ import main; main([]); {show}'
     done = subprocess.run([sys.executable, '-c', code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == '[]'

@@ -22,8 +22,8 @@ from tests.sweeps import (  # noqa: F401
     table_rows,
     write,
 )  # fmt: skip
-from utils import sweep
-from utils.commands import name_suffix, settings_of
+from utils.sweeps import __main__ as sweep
+from utils.sweeps.commands import name_suffix, settings_of
 
 # Flags behind --
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from utils.sweep_state import Estimate, State, Underway, duration
+from utils.sweeps.state import Estimate, State, Underway, duration
 
 
 @pytest.mark.parametrize(('seconds', 'text'), [

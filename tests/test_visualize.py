@@ -123,7 +123,7 @@ def test_a_second_call_measures_nothing_and_a_stopped_one_goes_on(pair, draw, ca
 
 
 def test_the_path_comes_first_and_each_row_at_once(pair, draw, capsys, monkeypatch):
-    from bigbatch.analysis import landscape_run
+    from utils.measures import landscape_run
 
     seen, folder = [], pair[0].parent / 'line_small_to_large'
 

@@ -52,7 +52,7 @@ CASES = (
     Case('adam, gradient noise', 'main_gbn',
          (*DIGITS, *ADAM, '--epochs', '8', '-mb', '32', '--gradient-noise', '0.5', '--tensorboard')),
     Case('2 ranks', 'main_gbn', (*DIGITS, '--epochs', '6', '-mb', '32', '--checkpoint-minutes', '0.002'), ranks=2),
-    Case('sweep', 'utils.sweep', ('suite.sh', '--results_dir', 'results', '--jobs', '2'), None, share=0.3,
+    Case('sweep', 'utils.sweeps.__main__', ('suite.sh', '--results_dir', 'results', '--jobs', '2'), None, share=0.3,
          runs=('results/suite/a_seed0', 'results/suite/b_seed0'), has_children=True),
     Case('swap', 'main_swap', (*DIGITS, '--epochs', '4', '-mb', '32', '--swap-workers', '2', '--swap-batch-size', '64',
                                '--swap-epochs', '3', '--jobs', '2'),

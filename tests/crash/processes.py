@@ -71,7 +71,7 @@ def preload(cases: Sequence[Case]) -> None:
     import torch.utils.tensorboard  # noqa: F401
 
     import main_gbn
-    import utils.swap  # noqa: F401
+    import utils.sweeps.swap.run  # noqa: F401
 
     for case in cases:
         importlib.import_module(case.script)

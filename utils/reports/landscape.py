@@ -1,4 +1,4 @@
-"""The files of a measured line: read by its page and its figure, written by analysis/landscape_run.py."""
+"""The files of a measured line: read by its page and its figure, written by utils/measures/landscape_run.py."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
 from utils.command import command
-from utils.commands import data_of, name_suffix, settings_of
 from utils.parser import Parser, whole
-from utils.suite import PROJECT, PlannedRun, find_suite, list_suites
-from utils.sweep_runs import Sweep
-from utils.sweep_state import State, look_at
+from utils.sweeps.commands import data_of, name_suffix, settings_of
+from utils.sweeps.execution import Sweep
+from utils.sweeps.state import State, look_at
+from utils.sweeps.suite import PROJECT, PlannedRun, find_suite, list_suites
 
 
 @command

@@ -1,7 +1,7 @@
 """Write docs/reproduction.md, which figures of the papers reproduce, from the runs that are kept in docs/reproduction.
 
-    python benchmarks/reproduction.py
-    python benchmarks/reproduction.py TrainingResults/reproduction_f1 TrainingResults/reproduction_ra_digits
+    python -m benchmarks.reproduction
+    python -m benchmarks.reproduction TrainingResults/reproduction_f1 TrainingResults/reproduction_ra_digits
 
 Without arguments the page and its plots are drawn anew from what is there: published.csv (the figures of the papers and
 the row that answers each), plots.csv, findings.md (written by hand) and runs/SUITE/RUN. With folders of suites the
@@ -17,14 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT))
+from bigbatch.errors import UserError
+from bigbatch.messages import counted
+from utils.command import command
+from utils.parser import Parser
 
-from bigbatch.errors import UserError  # noqa: E402
-from bigbatch.messages import counted  # noqa: E402
-from utils.command import command  # noqa: E402
-from utils.parser import Parser  # noqa: E402
-
+PROJECT = Path(__file__).resolve().parents[2]
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
     'imagenet': 'ImageNet', 'digits': 'digits',
@@ -33,7 +31,7 @@ SINGLE_QUOTED = re.compile(r'''[^"$`!\\]*'[^"$`!\\]*''')
 INTRODUCTION = """\
 # Which published figures reproduce
 
-Written by `python benchmarks/reproduction.py` from the files in [reproduction/](reproduction/), which are what is to be
+Written by `python -m benchmarks.reproduction` from the files in [reproduction/](reproduction/), which are what is to be
 edited.
 
 How to read it:
@@ -51,7 +49,7 @@ How to read it:
 
 `python compare_experiments.py docs/reproduction/runs/SUITE` shows the kept runs of a suite with all their curves. To
 add a row, run its suite by `./run_experiments.sh SUITE`, then
-`python benchmarks/reproduction.py TrainingResults/SUITE`; the line of a figure in
+`python -m benchmarks.reproduction TrainingResults/SUITE`; the line of a figure in
 [published.csv](reproduction/published.csv) names the row that answers it.
 """
 
@@ -59,7 +57,7 @@ add a row, run its suite by `./run_experiments.sh SUITE`, then
 @command
 def main(argv: list[str] | None = None) -> int:
     """Keep runs, draw the page and return the exit status."""
-    parser = Parser(prog='reproduction.py', description=__doc__)
+    parser = Parser(prog='python -m benchmarks.reproduction', description=__doc__)
     parser.add_argument('suites', nargs='*', type=Path, help='folders of suites whose runs are kept')
     flags = parser.parse_args(argv)
     docs = PROJECT / 'docs'
@@ -72,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def take_in(source: Path, docs: Path) -> int:
     """Keep the ended runs of a suite and return how many there are."""
-    from utils.archive import keep_suite  # pandas takes a second to load
+    from benchmarks.reproduction.archive import keep_suite  # pandas takes a second to load
 
     return len(keep_suite(source, docs / 'reproduction' / 'runs'))
 
@@ -83,8 +81,8 @@ def redraw(docs: Path) -> list[Path]:
     Raises:
         UserError: a file of docs/reproduction cannot be read.
     """
-    from analysis.published import read_published, read_rows
-    from analysis.reproduction_plots import draw, read_plots
+    from benchmarks.reproduction.plots import draw, read_plots
+    from benchmarks.reproduction.published import read_published, read_rows
 
     folder = docs / 'reproduction'
     cells, plots = read_published(folder / 'published.csv'), read_plots(folder / 'plots.csv')
@@ -127,7 +125,7 @@ def _tables(cells: Sequence, rows: Mapping) -> Iterator[str]:
 
 def _cell_row(cell, table: Sequence, rows: Mapping) -> dict[str, str]:
     """Return a published figure and what answers it as text, by heading."""
-    from analysis.published import judge, measure
+    from benchmarks.reproduction.published import judge, measure
 
     ours = measure(cell, rows)
     others = [(other, measure(other, rows)) for other in table if other.line == cell.line and other is not cell]
@@ -151,7 +149,7 @@ def _published_text(cell) -> str:
 
 
 def _ours_text(cell, ours) -> str:
-    from analysis.reproduction_plots import accuracy_text
+    from benchmarks.reproduction.plots import accuracy_text
     from utils.reports.tables import spread_text
 
     if ours is None:
@@ -186,7 +184,7 @@ def _epochs_text(cell, ours) -> str:
 
 def _commands_of(cell, rows: Mapping) -> Iterator[str]:
     """Yield the commands of a row as typed by hand, without a seed: those of its runs, or else the suite's."""
-    from analysis.published import sharpness_flags
+    from benchmarks.reproduction.published import sharpness_flags
 
     name = cell.row.partition('/')[2]
     if cell.row in rows:
@@ -220,7 +218,7 @@ def _suite_command(row: str) -> tuple[str, ...]:
         UserError: there is no such suite, or it has no such row.
     """
     from bigbatch.messages import suggest
-    from utils.suite import find_suite
+    from utils.sweeps.suite import find_suite
 
     suite, _, name = row.partition('/')
     commands = {words[words.index('--save') + 1]: words for words in find_suite(suite).commands}
@@ -259,7 +257,7 @@ def _runs_line(place: Sequence[str], runs: Sequence) -> str:
 
 def _plots(plots: Sequence, rows: Mapping, cells: Sequence) -> Iterator[str]:
     """Yield a section a plot; of a plot without runs only its name."""
-    from analysis.reproduction_plots import table_of
+    from benchmarks.reproduction.plots import table_of
 
     yield '## Plots\n'
     for plot in plots:

@@ -40,12 +40,12 @@ from utils.runs import layout, manifest
 from utils.runs import lock as run_lock
 from utils.runs.config_json import read_config_json
 from utils.runs.reader import Run, load_run
-from utils.suite import PlannedRun
-from utils.swap_config import PHASE1, plan_phase1, plan_worker
-from utils.swap_files import SCORES, Average, phase_seconds, write_tables
-from utils.swap_ranks import FOLDER, LOOKED, WORKERS, alone, follow_phases, own_workers
-from utils.sweep_runs import Sweep
-from utils.sweep_state import look_at
+from utils.sweeps.execution import Sweep
+from utils.sweeps.state import look_at
+from utils.sweeps.suite import PlannedRun
+from utils.sweeps.swap.phases import PHASE1, plan_phase1, plan_worker
+from utils.sweeps.swap.ranks import FOLDER, LOOKED, WORKERS, alone, follow_phases, own_workers
+from utils.sweeps.swap.tables import SCORES, Average, phase_seconds, write_tables
 from utils.wording import all_epochs_done
 
 log = logging.getLogger('bigbatch')

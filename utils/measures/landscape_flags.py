@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import math
 from argparse import BooleanOptionalAction
+from decimal import Decimal, InvalidOperation
 
-from analysis.grid import alpha_grid
 from utils.config.measure import build_analysis_parser
 from utils.parser import Parser, whole
+
+MOST_POINTS = 1000  # each is a pass over the data
+SNAP = Decimal('1e-6')  # of a step: nearer to 0 or 1 than this is 0 or 1
 
 MODES = ('linear', 'sin', 'arc')
 
@@ -47,3 +52,44 @@ def _add_grid_args(parser: Parser, alpha: str, bn: tuple[str, ...], bn_help: str
     parser.add_argument(
         '--visualize_train', action=BooleanOptionalAction, default=True, help='score the training set too'
     )
+
+
+def alpha_grid(text: str) -> tuple[float, ...]:
+    """Convert START:STEP:STOP, stop excluded, to the points in their order; a parser's type.
+
+    Raises:
+        argparse.ArgumentTypeError: it is malformed, empty or too long, in one line.
+    """
+    start, step, stop = _numbers(text)
+    if step == 0 or (stop - start) * step <= 0:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} holds no point: from {start} by {step} never comes nearer to {stop}; -1.0:0.1:2.01 has 31 points'
+        )
+    if (stop - start) / step > MOST_POINTS:
+        wider = (stop - start) / MOST_POINTS
+        raise argparse.ArgumentTypeError(
+            f'{text!r} holds more than {MOST_POINTS} points, each a pass over the data: a step of {wider:.2g} would do'
+        )
+    count = math.ceil((stop - start) / step)
+    return tuple(_snap(start + index * step, step) for index in range(count))
+
+
+def _numbers(text: str) -> list[Decimal]:
+    parts = text.split(':')
+    try:
+        numbers = [Decimal(part.strip()) for part in parts]
+    except InvalidOperation:
+        numbers = []
+    sane = all(number.is_finite() and -100 < number.adjusted() < 100 for number in numbers)
+    if len(numbers) != 3 or not sane:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not START:STEP:STOP, three finite numbers such as -1.0:0.1:2.01 (the stop is left out)'
+        )
+    return numbers
+
+
+def _snap(value: Decimal, step: Decimal) -> float:
+    for end in (0, 1):
+        if abs(value - end) < SNAP * abs(step):
+            return float(end)
+    return float(value)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from utils.commands import PLACES, given_flags, select_words
 from utils.config.batch import AUTO
 from utils.config.swap import SwapConfig
 from utils.runs.layout import LATEST
-from utils.suite import PlannedRun
+from utils.sweeps.commands import PLACES, given_flags, select_words
+from utils.sweeps.suite import PlannedRun
 
 PHASE1 = 'phase1'
 # Flags that main_swap.py sets for each phase, or that are its own.

@@ -1,7 +1,7 @@
 """Plots of docs/reproduction.md: the settings of an ablation beside the published figures, and how far runs travel.
 
-Made from kept runs alone (utils.archive). Weight distances are figure 2 of Hoffer et al. 2017 (arXiv 1705.08741), with
-the fit of utils.reports.diffusion on top.
+Made from kept runs alone (benchmarks.reproduction.archive). Weight distances are figure 2 of Hoffer et al. 2017 (arXiv
+1705.08741), with the fit of utils.reports.diffusion on top.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.published import Cell, read_quantity, read_table
+from benchmarks.reproduction.published import Cell, read_quantity, read_table
 from bigbatch.analysis.diffusion import DiffusionFit
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
@@ -85,7 +85,7 @@ def draw(plot: Plot, groups: Mapping[str, Group], cells: Sequence[Cell], path: P
     """Draw a plot, some rows of which have runs, as an SVG file.
 
     Args:
-        groups: from analysis.published.read_rows.
+        groups: from benchmarks.reproduction.published.read_rows.
         cells: the published ones.
         path: of the file; its folder is there.
     """

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
-from utils.commands import differences, settings_of
 from utils.files import write_atomically
 from utils.runs.config_json import read_config_json
 from utils.runs.layout import RESULTS, checkpoint_of
-from utils.suite import PlannedRun
+from utils.sweeps.commands import differences, settings_of
+from utils.sweeps.suite import PlannedRun
 
 UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds
 

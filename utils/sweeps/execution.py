@@ -25,8 +25,8 @@ from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
 from utils.runs.layout import STARTED_VARIABLE
 from utils.runs.lock import holder_of
-from utils.suite import PROJECT, PlannedRun
-from utils.sweep_state import Estimate, State, Underway, duration, look_at, record_measurement
+from utils.sweeps.state import Estimate, State, Underway, duration, look_at, record_measurement
+from utils.sweeps.suite import PROJECT, PlannedRun
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep

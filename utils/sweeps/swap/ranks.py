@@ -19,9 +19,9 @@ from bigbatch.distributed import NAMES, Ranks, meet
 from bigbatch.errors import Interrupted, OtherRankError
 from bigbatch.interrupts import stop_requests
 from utils.command import EXIT_INTERRUPTED
-from utils.suite import PROJECT, PlannedRun
-from utils.sweep_runs import SECONDS_BETWEEN_LOOKS, Sweep
-from utils.sweep_state import State, look_at
+from utils.sweeps.execution import SECONDS_BETWEEN_LOOKS, Sweep
+from utils.sweeps.state import State, look_at
+from utils.sweeps.suite import PROJECT, PlannedRun
 
 FOLDER, LOOKED, WORKERS = 'folder', 'looked', 'workers'  # where ranks meet
 

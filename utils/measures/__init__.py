@@ -1,0 +1,1 @@
+"""Measuring as a command: checkpoints in, rows and figures out."""

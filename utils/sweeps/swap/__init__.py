@@ -1,0 +1,1 @@
+"""SWAP: its phases as runs of a suite, and the average of their weights."""
