@@ -1,4 +1,7 @@
-"""The rules of the house, read from the source: who imports whom, what happens at import, how long things are."""
+"""The rules of the house, read from the source: who imports whom, what happens at import, how long things are.
+
+The line: a room imports only rooms that stand before it. Imports inside functions and those for type checkers count.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,24 @@ import pytest
 
 from tests.conftest import PROJECT
 
-PACKAGES = ('bigbatch', 'models', 'utils', 'analysis', 'data_sets')
-LIBRARIES = ('data.py', 'preprocess.py')  # the top-level files that are no scripts
+LINE = (
+    'bigbatch', 'utils/*.py', 'models', 'data_sets', 'preprocess.py', 'data.py', 'utils/runs', 'utils/methods',
+    'utils/config', 'utils/reports', 'utils/engine', 'utils/measures', 'utils/sweeps', 'scripts', 'benchmarks',
+)
+# Rooms that stand before these, but are none of their business.
+CLOSED = {'models': {'utils/*.py'}}
+FOLDERS = ('bigbatch', 'models', 'data_sets', 'utils', 'benchmarks')
+FACES = ('data.py', 'preprocess.py')  # the top-level files that are no scripts
+# Rooms whose files may name the settings of a run; all others take plain values.
+KNOW_SETTINGS = {'utils/config', 'utils/engine', 'utils/sweeps', 'scripts'}
+SETTINGS = {'RunConfig', 'NetworkConfig', 'MeasureConfig', 'SwapConfig'}
+# What --help and tables are answered with, without torch.
+WITHOUT_TORCH = (
+    'utils/*.py', 'utils/methods', 'utils/config', 'utils/reports', 'utils/runs/layout.py', 'utils/runs/columns.py',
+    'utils/runs/config_json.py', 'utils/runs/reader.py', 'data_sets/catalog.py', 'data.py', 'models/__init__.py',
+    'scripts', 'utils/sweeps/__main__.py',
+)
 MAX_FILE, MAX_FUNCTION, MAX_ENTRY, MAX_SCRIPT = 400, 60, 40, 70
-COMPOSER = 'utils/engine/experiment.py'  # the only place that knows networks, data and training
-# package or file -> what of the project it may import
-MAY_IMPORT = {
-    'bigbatch': {'bigbatch'},
-    'models': {'bigbatch', 'models'},
-    'utils': {'bigbatch', 'utils'},
-    'analysis': {'analysis', 'bigbatch', 'utils'},
-    'data_sets': {'bigbatch', 'data_sets', 'utils'},
-    'preprocess.py': {'bigbatch', 'data_sets', 'utils'},
-    'data.py': {'bigbatch', 'data_sets', 'preprocess', 'utils'},
-}
-# What a script may import of the project.
-MAY_SCRIPTS_IMPORT = {
-    'analysis', 'bigbatch', 'utils', 'data', 'models', 'data.get_dataset', 'data.list_datasets', 'models.list_models',
-}  # fmt: skip
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
@@ -48,15 +51,25 @@ HEAVY = ('torch', 'torchvision', 'pandas', 'bokeh', 'scipy', 'sklearn', 'matplot
 # What is read
 
 
-def sources(*, benchmarks: bool = False) -> list[str]:
+@functools.cache
+def sources() -> tuple[str, ...]:
     """List the Python files of the project, without its tests, relative to it."""
-    folders = (*PACKAGES, 'benchmarks') if benchmarks else PACKAGES
-    inside = [path for folder in folders for path in (PROJECT / folder).rglob('*.py')]
-    return sorted(path.relative_to(PROJECT).as_posix() for path in [*PROJECT.glob('*.py'), *inside])
+    inside = [path for folder in FOLDERS for path in (PROJECT / folder).rglob('*.py')]
+    return tuple(sorted(path.relative_to(PROJECT).as_posix() for path in [*PROJECT.glob('*.py'), *inside]))
 
 
 def scripts() -> list[str]:
-    return [path for path in sources() if '/' not in path and path not in LIBRARIES]
+    return [path for path in sources() if '/' not in path and path not in FACES]
+
+
+def room_of(path: str) -> str:
+    """Return the place in the line that a file belongs to."""
+    top, _, inside = path.partition('/')
+    if not inside:
+        return top if top in FACES else 'scripts'
+    if top != 'utils':
+        return top
+    return f'utils/{inside.partition("/")[0]}' if '/' in inside else 'utils/*.py'
 
 
 @functools.cache
@@ -74,12 +87,13 @@ def module_of(path: str) -> str:
 
 
 @functools.cache
-def modules() -> frozenset[str]:
-    return frozenset(module_of(path) for path in sources())
+def modules() -> dict[str, str]:
+    """Return the file of each module."""
+    return {module_of(path): path for path in sources()}
 
 
 def imported(path: str, node: ast.AST) -> Iterator[str]:
-    """Yield the modules of the project that one import statement loads."""
+    """Yield the modules of the project that one import statement loads; packages by their __init__."""
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
@@ -94,44 +108,29 @@ def imported(path: str, node: ast.AST) -> Iterator[str]:
     yield from (name for name in names if name.partition('.')[0] in tops)
 
 
+@functools.cache
+def imports(path: str) -> tuple[tuple[int, str], ...]:
+    """Return (line, module) of every import of a file, inside functions and for type checkers too."""
+    return tuple((node.lineno, name) for node in ast.walk(tree_of(path)) for name in imported(path, node))
+
+
 def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) in ('TYPE_CHECKING', 'typing.TYPE_CHECKING')
 
 
-def at_import(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk what runs when a module is imported: no bodies of functions, nothing for type checkers alone."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or is_type_checking(node):
-            continue
-        yield node
-        yield from at_import(node)
-
-
-def when_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Walk everything but what is for type checkers alone."""
-    for node in ast.iter_child_nodes(tree):
-        if not is_type_checking(node):
-            yield node
-            yield from when_run(node)
-
-
-def places(path: str, *kinds: type) -> list[str]:
-    """List where nodes of these kinds stand."""
-    return [f'{path}:{node.lineno}' for node in ast.walk(tree_of(path)) if isinstance(node, kinds)]
+def nodes(*kinds: type) -> Iterator[tuple[str, ast.AST]]:
+    """Yield (place, node) for every node of these kinds in the project."""
+    for path in sources():
+        yield from ((f'{path}:{node.lineno}', node) for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
 
 
 # Who imports whom
 
 
-def test_the_packages_are_found():
-    assert {'models', 'utils', 'data_sets'} <= {path.partition('/')[0] for path in sources()}
-    assert {'main_normal.py', 'main_gbn.py'} <= set(scripts())
-
-
 @pytest.mark.parametrize(('path', 'line', 'names'), [
-    ('utils/a.py', 'from utils import suite, nothing', ['utils.sweeps.suite', 'utils']),
-    ('utils/pages/a.py', 'from ..suite import x', ['utils.sweeps.suite']),
-    ('utils/reports/pages/__init__.py', 'from .html import x', ['utils.reports.pages.html']),
+    ('utils/a.py', 'from utils import command, nothing', ['utils.command', 'utils']),
+    ('utils/reports/pages/a.py', 'from ..tables import x', ['utils.reports.tables']),
+    ('utils/reports/__init__.py', 'from .tables import x', ['utils.reports.tables']),
     ('utils/a.py', 'import torch, models.resnet', ['models.resnet']),
     ('utils/a.py', 'from dataclasses import field', []),
 ])  # fmt: skip
@@ -139,90 +138,80 @@ def test_the_reading_of_imports_sees_what_it_should(path, line, names):
     assert list(imported(path, ast.parse(line).body[0])) == names
 
 
-@pytest.mark.parametrize('path', [path for path in sources() if path.partition('/')[0] in MAY_IMPORT])
-def test_imports_follow_the_direction_of_the_data(path):
-    if path == COMPOSER:
-        pytest.skip('composes all of them')
-    allowed = MAY_IMPORT[path.partition('/')[0]]
-    wrong = [
-        f'{path}:{node.lineno} imports {name}' for node in when_run(tree_of(path)) for name in imported(path, node)
-        if name.partition('.')[0] not in allowed
-    ]
+def test_every_file_has_its_place_in_the_line():
+    assert {room_of(path) for path in sources() if path != 'utils/__init__.py'} == set(LINE)
+
+
+def test_a_room_imports_only_rooms_before_it():
+    wrong = []
+    for path in sources():
+        room = room_of(path)
+        for line, name in imports(path):
+            other = room_of(modules().get(name, f'{name.replace(".", "/")}/__init__.py'))
+            if LINE.index(other) > LINE.index(room) or other in CLOSED.get(room, ()):
+                wrong.append(f'{path}:{line} imports {name}')
     assert wrong == []
 
 
-@pytest.mark.parametrize('path', sources(benchmarks=True))
-def test_no_library_imports_a_script(path):
+def test_no_script_is_imported():
     known = {module_of(script) for script in scripts()}
-    wrong = [
-        f'{path}:{node.lineno} imports {name}' for node in ast.walk(tree_of(path)) for name in imported(path, node)
-        if name in known
-    ]
+    wrong = [f'{path}:{line}' for path in sources() for line, name in imports(path) if name in known]
     assert wrong == []
 
 
 def test_modules_do_not_import_each_other_in_a_circle():
     graph = {}
     for path in sources():
-        own = module_of(path)
-        loaded = {name for node in at_import(tree_of(path)) for name in imported(path, node)}
+        own, loaded = module_of(path), {name for _, name in imports(path)}
         for name in list(loaded):  # importing a.b.c runs a and a.b first
             parts = name.split('.')
             parents = {'.'.join(parts[:end]) for end in range(1, len(parts))}
             loaded |= {parent for parent in parents if not f'{own}.'.startswith(f'{parent}.')}
-        graph[own] = loaded
-    assert {'utils.command', 'utils.logs'} <= graph['utils.command'] | graph['utils.sweeps.__main__']
+        graph[own] = loaded - {own}
+    assert {'utils.parser', 'bigbatch.errors'} <= graph['utils.command'] & set(modules())
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError and names the circle
-    assert set(order) >= modules()
+    assert set(order) >= set(modules())
 
 
-@pytest.mark.parametrize('path', scripts())
-def test_scripts_compose_and_no_more(path):
-    froms = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)]
-    names = {
-        f'{node.module}.{alias.name}' for node in froms for alias in node.names if node.module in ('data', 'models')
+def test_settings_stop_at_the_composer():
+    knowing = {
+        room_of(path) for path in sources() for node in ast.walk(tree_of(path))
+        if SETTINGS & {getattr(node, 'id', ''), getattr(node, 'attr', ''), getattr(node, 'name', '')}
     }
-    tops = {name.partition('.')[0] for node in ast.walk(tree_of(path)) for name in imported(path, node)}
-    assert names | tops <= MAY_SCRIPTS_IMPORT
+    assert {'utils/config', 'utils/engine'} <= knowing <= KNOW_SETTINGS
 
 
 # What is not written here
 
 
-@pytest.mark.parametrize('path', sources(benchmarks=True))
-def test_no_global_no_star_import_no_bare_except(path):
-    tree = tree_of(path)
-    stars = [
-        f'{path}:{node.lineno}: import *' for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and any(alias.name == '*' for alias in node.names)
-    ]
-    bare = [
-        f'{path}:{node.lineno}: bare except' for node in ast.walk(tree)
-        if isinstance(node, ast.ExceptHandler) and node.type is None
-    ]
-    assert stars + bare + places(path, ast.Global) == []
+def test_no_global_no_star_import_no_bare_except():
+    stars = [place for place, node in nodes(ast.ImportFrom) if any(alias.name == '*' for alias in node.names)]
+    bare = [place for place, node in nodes(ast.ExceptHandler) if node.type is None]
+    assert stars + bare + [place for place, _ in nodes(ast.Global)] == []
 
 
-@pytest.mark.parametrize('path', sources(benchmarks=True))
-def test_files_are_loaded_as_tensors_and_plain_types_only(path):
-    wrong = []
-    for node in ast.walk(tree_of(path)):
+def test_files_are_loaded_as_tensors_and_plain_types_only():
+    loads, wrong = 0, []
+    for place, node in nodes(ast.Call, ast.ImportFrom, ast.Attribute):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == 'torch.load':
             given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            wrong += [] if given.get('weights_only') == 'True' else [f'{path}:{node.lineno}']
+            wrong += [] if given.get('weights_only') == 'True' else [place]
+            loads += 1
         if isinstance(node, ast.ImportFrom) and node.module == 'torch':
-            wrong += [f'{path}:{node.lineno}: import load' for alias in node.names if alias.name == 'load']
+            wrong += [f'{place}: import load' for alias in node.names if alias.name == 'load']
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ('pickle.load', 'pickle.loads', 'pickle.Unpickler'):
-            wrong += [f'{path}:{node.lineno}: {ast.unparse(node)}']
+            wrong += [f'{place}: {ast.unparse(node)}']
     assert wrong == []
+    assert loads
 
 
-def test_checkpoints_are_loaded_somewhere():
-    assert any('torch.load(' in text_of(path) for path in sources())
+def test_nothing_happens_at_import():
+    acting = {place: line for path in sources() for place, line in acting_in(path).items()}
+    assert acting == {}
 
 
-@pytest.mark.parametrize('path', sources(benchmarks=True))
-def test_nothing_happens_at_import(path):
+def acting_in(path: str) -> dict[str, str]:
+    """Return the statements of a file that do something when it is imported, by their places."""
     tree = tree_of(path)
     own_values = {
         node.name for node in tree.body if isinstance(node, ast.ClassDef)
@@ -232,7 +221,7 @@ def test_nothing_happens_at_import(path):
     acting = {f'{path}:{node.lineno}': ast.unparse(node) for node in _acting(tree.body, own_values)}
     if path.startswith('benchmarks/'):  # a script in a folder of its own has to find the project
         acting = {place: line for place, line in acting.items() if line != 'sys.path.insert(0, str(PROJECT))'}
-    assert acting == {}
+    return acting
 
 
 def _acting(body: list[ast.stmt], own_values: set[str]) -> Iterator[ast.AST]:
@@ -294,13 +283,13 @@ def test_scripts_are_short():
 
 
 def test_files_are_short():
-    assert {path: num_lines(path) for path in sources(benchmarks=True) if num_lines(path) >= MAX_FILE} == {}
+    assert {path: num_lines(path) for path in sources() if num_lines(path) >= MAX_FILE} == {}
 
 
 def test_functions_are_short():
     lengths = {
         f'{path}:{node.lineno} {node.name}': node.end_lineno - node.lineno + 1
-        for path in sources(benchmarks=True) for node in ast.walk(tree_of(path))
+        for path in sources() for node in ast.walk(tree_of(path))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
     assert len(lengths) > 100
@@ -310,7 +299,7 @@ def test_functions_are_short():
 # What is said about it
 
 
-def documented(path: str, tree: ast.Module | ast.ClassDef) -> Iterator[str]:
+def undocumented(path: str, tree: ast.Module | ast.ClassDef) -> Iterator[str]:
     """Yield the public functions, classes and methods that say nothing about themselves."""
     for node in tree.body:
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or node.name.startswith('_'):
@@ -320,23 +309,23 @@ def documented(path: str, tree: ast.Module | ast.ClassDef) -> Iterator[str]:
         if not (ast.get_docstring(node) or inherited or entry):
             yield f'{path}:{node.lineno} {node.name}'
         if isinstance(node, ast.ClassDef):
-            yield from documented(path, node)
+            yield from undocumented(path, node)
 
 
-@pytest.mark.parametrize('path', sources(benchmarks=True))
-def test_what_is_public_has_a_docstring(path):
-    silent = [] if ast.get_docstring(tree_of(path)) else [f'{path}: the module']
-    assert [*silent, *documented(path, tree_of(path))] == []
+def test_what_is_public_has_a_docstring():
+    silent = [f'{path}: the module' for path in sources() if not ast.get_docstring(tree_of(path))]
+    silent += [place for path in sources() for place in undocumented(path, tree_of(path))]
+    assert silent == []
 
 
-@pytest.mark.parametrize('path', scripts())
-def test_a_script_shows_two_commands_that_run_it(path):
-    lines = (ast.get_docstring(tree_of(path)) or '').splitlines()
-    assert sum(line.strip().startswith((f'python {path} ', f'./{path} ')) for line in lines) >= 2
+def test_a_script_shows_two_commands_that_run_it():
+    for path in scripts():
+        lines = (ast.get_docstring(tree_of(path)) or '').splitlines()
+        assert sum(line.strip().startswith((f'python {path} ', f'./{path} ')) for line in lines) >= 2, path
 
 
 def test_everything_is_ascii():
-    folders = (*PACKAGES, 'benchmarks', 'experiments', 'tests', 'docs')
+    folders = (*FOLDERS, 'experiments', 'tests', 'docs')
     files = [path for folder in folders for path in (PROJECT / folder).rglob('*') if path.is_file()]
     files += [path for path in PROJECT.iterdir() if path.is_file()]
     texts = [path for path in files if path.suffix in ('.py', '.sh', '.md', '.toml', '.txt') or path.name == 'Makefile']
@@ -365,3 +354,14 @@ def test_help_loads_nothing_heavy():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f'{name} 0 True' for name in names]
+
+
+def test_what_answers_without_torch_does_not_load_it():
+    paths = [path for path in sources() if {path, room_of(path)} & set(WITHOUT_TORCH)]
+    code = 'import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    ' \
+        'if "torch" in sys.modules: sys.exit(f"{name} loads torch")'
+    done = subprocess.run(
+        [sys.executable, '-c', code, *map(module_of, paths)], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert len(paths) > 60
+    assert done.returncode == 0, done.stderr

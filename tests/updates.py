@@ -18,7 +18,7 @@ CONVOLUTIONS = (
 
 def build(*flags: str) -> Experiment:
     """Build the experiment of a command line of main_gbn.py."""
-    from tests.test_flags import make_parser
+    from tests.config.test_flags import make_parser
     from utils.config.parse import parse_config
 
     return build_experiment(parse_config(make_parser(), list(flags)))

@@ -15,9 +15,7 @@ from torch import nn
 from bigbatch.messages import suggest
 from bigbatch.regime import SHARED_SETTINGS, Regime
 
-# What torch.optim.Optimizer hides from the compiler, by a wrapper that imports it in order to say so.
-_HIDDEN = ('add_param_group', 'load_state_dict', 'state_dict', 'zero_grad')
-
+_HIDDEN = ('add_param_group', 'load_state_dict', 'state_dict', 'zero_grad')  # from the compiler, by torch.optim
 _OTHER_INTERFACE = {'Optimizer', 'LBFGS', 'SparseAdam'}  # no class of its own, a closure, sparse gradients
 _FUSED = {'SGD', 'Adam', 'AdamW'}  # on a GPU these make an update in one kernel, and skip one without a wait for it
 _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', 'differentiable'}
@@ -44,7 +42,6 @@ def check_regime(regime: Regime, num_epochs: int) -> None:
     Raises:
         ValueError: an unknown optimizer or option, or a value that the optimizer refuses.
     """
-    spare_compiler()
     for row in regime.table(num_epochs):
         epoch = row.pop('epoch')
         name = row.pop('optimizer')
@@ -53,7 +50,7 @@ def check_regime(regime: Regime, num_epochs: int) -> None:
             if key != 'lr' and key not in options:
                 raise ValueError(f'regime option {key!r} at epoch {epoch} is none of {name}: {suggest(key, options)}')
         try:
-            getattr(torch.optim, name)([nn.Parameter(torch.zeros(1))], **row)
+            without_compiler(name)([nn.Parameter(torch.zeros(1))], **row)
         except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f'regime at epoch {epoch}: {name} refuses {row}: {error}') from error
 
@@ -194,11 +191,9 @@ class RegimeOptimizer:
             raise ValueError(f'the checkpoint holds no state of {self._name} ({reason})') from error
 
     def _build(self, name: str) -> None:
-        optimizer_class = getattr(torch.optim, name)
         self._name = name
-        spare_compiler()
         fused = {'fused': True} if name in _FUSED and self.parameters[0].is_cuda else {}
-        self._optimizer = optimizer_class(self.parameters, lr=self._settings['lr'], **fused)
+        self._optimizer = without_compiler(name)(self.parameters, lr=self._settings['lr'], **fused)
         self._defaults = dict(self._optimizer.defaults)
 
     def _begin_momentum(self) -> None:
@@ -218,12 +213,16 @@ class RegimeOptimizer:
         return 1.0 - step / self._decay_steps if self._decay_steps else 1.0
 
 
-def spare_compiler() -> None:
-    """Have optimizers that are built from now on do without the compiler; they themselves cannot be compiled."""
-    for name in _HIDDEN:
-        function = inspect.unwrap(getattr(torch.optim.Optimizer, name))
-        if not hasattr(function, '__dynamo_disable'):  # where the wrapper looks for its result
-            setattr(function, '__dynamo_disable', function)
+def without_compiler(name: str) -> type[torch.optim.Optimizer]:
+    """Return an optimizer class of torch whose objects do not import the compiler; they cannot be compiled.
+
+    torch hides some methods from its compiler by a wrapper that imports it in order to say so, which takes half of the
+    time from a command to its first update. Here they have no wrapper. Where another version of torch wraps them in
+    another way, this has no effect.
+    """
+    kind = getattr(torch.optim, name)
+    plain = {hidden: inspect.unwrap(getattr(kind, hidden)) for hidden in _HIDDEN}
+    return type(name, (kind,), {**plain, '__module__': kind.__module__})
 
 
 @torch.no_grad()

@@ -1,0 +1,184 @@
+"""Multiplicative gradient noise: normal numbers that belong to examples, and the covariance of a smaller batch."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy import stats
+from torch import nn
+
+from bigbatch.seeding import derive_seed, make_generator
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.gradient_noise import normal_numbers
+from data_sets.loader import Batch, MicroBatch
+from tests.config.test_flags import build
+from tests.conftest import TINY, TINY_GBN, main_normal
+from tests.methods.test_noise_scale import Identity
+from tests.methods.test_smoothout import SUM, batch_of, gradient, tiny_network
+
+NUM_BATCHES, BATCH, RATIO = 1500, 32, 8
+
+
+def splitmix64(seed: int, num: int) -> list[int]:
+    """Return the first numbers of the generator, in Python's whole numbers."""
+    mask, found = 2**64 - 1, []
+    for _ in range(num):
+        seed = (seed + 0x9E3779B97F4A7C15) & mask
+        z = ((seed ^ seed >> 30) * 0xBF58476D1CE4E5B9) & mask
+        z = ((z ^ z >> 27) * 0x94D049BB133111EB) & mask
+        found.append(z ^ z >> 31)
+    return found
+
+
+def test_the_numbers_are_those_of_splitmix64():
+    # as published for this seed
+    assert splitmix64(1234567, 3) == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    for seed in (1234567, 2**63 - 1):
+        expected = [NormalDist().inv_cdf(((bits >> 11) + 0.5) / 2**53) for bits in splitmix64(seed, 1000)]
+        assert normal_numbers(torch.arange(1000), seed).tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_the_numbers_are_normal_and_independent():
+    first, second = (normal_numbers(torch.arange(100_000), derive_seed(1, 'gradient noise', step)) for step in (0, 1))
+    for numbers in (first, second):
+        assert stats.kstest(numbers.numpy(), 'norm').pvalue > 1e-3
+        assert abs(numbers.mean()) < 5 / math.sqrt(100_000)
+    for pair in ((first, second), (first[1:], first[:-1])):
+        assert abs(torch.corrcoef(torch.stack(pair))[0, 1]) < 5 / math.sqrt(100_000)
+
+
+def test_a_number_belongs_to_an_example():
+    numbers = normal_numbers(torch.arange(50), 9)
+    order = torch.randperm(50, generator=make_generator(1))
+    assert torch.equal(normal_numbers(order, 9), numbers[order])
+    assert not torch.equal(normal_numbers(order, 8), numbers[order])
+
+
+# The covariance
+
+
+class Linear(nn.Module):
+    """Its loss at an example is the product of weights and inputs, so the inputs are the gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+
+    def forward(self, inputs):
+        return (inputs @ self.weight).unsqueeze(1)
+
+
+MEAN = (1.0, -2.0, 0.5)
+ROOT = ((1.0, 0.0, 0.0), (0.5, 0.8, 0.0), (-0.3, 0.2, 0.6))  # times its transpose: the covariance of the gradients
+
+
+def gradients_of(estimator, batch_size: int) -> torch.Tensor:
+    """Return the mean gradients of fresh batches, (NUM_BATCHES, 3)."""
+    generator, model, found = make_generator(batch_size), Linear(), []
+    noise = torch.randn(NUM_BATCHES, batch_size, 3, generator=generator, dtype=torch.float64)
+    inputs = torch.tensor(MEAN) + noise @ torch.tensor(ROOT, dtype=torch.float64).T
+    targets = torch.zeros(batch_size, dtype=torch.int64)
+    for step in range(NUM_BATCHES):
+        model.weight.grad = None
+        micro = MicroBatch(inputs[step], targets, torch.arange(batch_size))
+        batch = Batch(micro.indices, batch_size, lambda start, stop, micro=micro: micro)
+        estimator(model, Identity(), batch, step=step)
+        found.append(model.weight.grad)
+    return torch.stack(found)
+
+
+def standard_errors(covariance: torch.Tensor) -> torch.Tensor:
+    diagonal = covariance.diagonal()
+    return ((diagonal.outer(diagonal) + covariance.square()) / NUM_BATCHES).sqrt()
+
+
+def test_the_covariance_is_that_of_a_small_batch_and_an_excess_along_the_mean():
+    noisy = gradients_of(create_estimator('gradient_noise', sigma=math.sqrt(RATIO - 1), seed=3), BATCH)
+    small = gradients_of(create_estimator('plain'), BATCH // RATIO)
+    mean, root = torch.tensor(MEAN, dtype=torch.float64), torch.tensor(ROOT, dtype=torch.float64)
+    of_small, excess = root @ root.T * RATIO / BATCH, (RATIO - 1) / BATCH * mean.outer(mean)
+    errors = standard_errors(of_small + excess)
+    assert ((noisy.T.cov() - of_small - excess).abs() <= 5 * errors).all()
+    both = (errors.square() + standard_errors(of_small).square()).sqrt()
+    assert ((noisy.T.cov() - small.T.cov() - excess).abs() <= 5 * both).all()
+    assert (excess.abs() > 10 * both).any() and (of_small.abs() > 10 * errors).any()  # so that this can fail
+    assert ((noisy.mean(0) - mean).abs() <= 5 * (noisy.var(0) / NUM_BATCHES).sqrt()).all()
+
+
+# The estimator
+
+
+def test_losses_are_weighted_and_scores_are_not():
+    sigma, step, batch = 2.0, 4, batch_of(12, 4)
+    estimator = create_estimator('gradient_noise', sigma=sigma, seed=5)
+    found = gradient(estimator, tiny_network(), batch, step=step)
+    model, (inputs, targets, indices) = tiny_network().train(), next(iter(batch_of(12)))
+    z = 1 + sigma * normal_numbers(indices, derive_seed(5, 'gradient noise', step))
+    losses = F.cross_entropy(model(inputs), targets, reduction='none')
+    expected = torch.autograd.grad((losses * z).sum() / 12, list(model.parameters()))
+    torch.testing.assert_close(found, torch.cat([each.flatten() for each in expected]), rtol=1e-12, atol=1e-14)
+    sums, plain = (each(tiny_network().train(), SUM, batch, step=0) for each in (estimator, create_estimator('plain')))
+    assert sums.scores().loss == pytest.approx(plain.scores().loss, rel=1e-12)
+    assert sums.scores().error1 == plain.scores().error1
+
+
+def test_micro_batches_and_places_change_nothing():
+    estimator = create_estimator('gradient_noise', sigma=2.0, seed=5)
+    found = [gradient(estimator, tiny_network(), batch_of(24, micro), step=1) for micro in (None, 4, 8)]
+    (inputs, targets, indices), order = next(iter(batch_of(24))), [*range(12, 24), *range(12)]
+    turned = MicroBatch(inputs[order], targets[order], indices[order])
+    found.append(gradient(estimator, tiny_network(), Batch(turned.indices, 24, lambda start, stop: turned), step=1))
+    for other in found[1:]:
+        torch.testing.assert_close(other, found[0], rtol=1e-12, atol=1e-14)
+
+
+# The run
+
+
+@pytest.mark.parametrize(('flags', 'shown'), [
+    (('--gradient-noise', 'auto', '--no-lr_bb_fix'), 'N(1, 1.732**2) (auto)'),  # 16 / 4 - 1 = 3
+    (('--gradient-noise', '0.5'), 'N(1, 0.5**2)'),
+])  # fmt: skip
+def test_the_plan_says_the_deviation(train, capsys, flags, shown):
+    train(*TINY_GBN, '--base-batch-size', '4', *flags, '--dry-run')
+    assert shown in next(line for line in capsys.readouterr().out.splitlines() if line.startswith('noise'))
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--lr_bb_fix',), ('2 times the rate', '--no-lr_bb_fix')),
+    (('--lr_fix_policy', 'linear'), ('4 times the rate', '--no-lr_bb_fix')),
+    (('--base-lr-per-example', '0.01'), ('4 times the rate', '--no-lr_bb_fix and --lr in place')),
+    (('--no-lr_bb_fix', '--b', '4'), ('above --base-batch-size 4',)),
+    (('--no-lr_bb_fix', '--noise-scale'), ('--gradient-noise auto', '--noise-scale')),
+    (('--gradient-noise', '0'), ("'0'", 'above 0', 'auto')),
+    (('--gradient-noise', 'some'), ("'some'", 'auto')),
+])  # fmt: skip
+def test_noise_without_meaning_is_refused(refused, flags, words):
+    refused(*TINY, '-mb', '4', '--base-batch-size', '4', '--gradient-noise', 'auto', *flags, words=words)
+
+
+def test_a_criterion_that_gives_one_number_is_refused(refused, monkeypatch):
+    class Summed(nn.Module):
+        reduction = 'sum'
+
+        def forward(self, logits, targets):
+            return F.cross_entropy(logits, targets, reduction='sum')
+
+    monkeypatch.setattr('utils.engine.network.summed_criterion', lambda criterion: Summed())
+    refused(*TINY, '--gradient-noise', '1', words=("reduction='none'",), script=main_normal)
+
+
+@pytest.mark.parametrize('copies', ['spread', 'together'])
+def test_copies_of_an_image_share_their_number(copies):
+    flags = ('-mb', '4', '--duplicates', '2', '--copies', copies, '--no-augment', '--gradient-noise', '2')
+    experiment, single = build(*TINY, *flags), build(*TINY, '-mb', '4', '--gradient-noise', '2')
+    batch, plain = (next(iter(each.data.train.epoch(0))) for each in (experiment, single))
+    both, one = (torch.cat([indices for _, _, indices in each]) for each in (batch, plain))
+    assert len(both) == 2 * len(one) == 32
+    numbers = normal_numbers(both, 1)
+    for index, number in zip(one, normal_numbers(one, 1), strict=True):
+        assert numbers[both == index].tolist() == [number] * 2

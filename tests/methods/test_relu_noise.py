@@ -1,0 +1,89 @@
+"""Noise on the outputs of ReLUs, and dropout set from outside."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import models
+from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.relu_noise import NoisyRelus, calls_relu
+from tests.conftest import TINY
+from tests.methods.test_smoothout import SUM, batch_of
+from utils.methods.dropout import Dropout, fit
+
+KINDS = {
+    'module': nn.ReLU(),
+    'module in place': nn.ReLU(inplace=True),
+    'function': F.relu,
+    'function in place': lambda x: F.relu(x, inplace=True),
+    'torch': torch.relu,
+    'torch in place': torch.relu_,
+    'method': lambda x: x.relu(),
+    'method in place': lambda x: x.relu_(),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_each_output_gets_a_factor_of_its_own(kind):
+    torch.manual_seed(0)
+    scale = torch.ones((), requires_grad=True)
+    inputs = torch.linspace(-1, 1, 20_001)
+    with NoisyRelus(0.25) as relus:
+        outputs = KINDS[kind](inputs * scale)
+    assert relus.num_calls == 1
+    positive = inputs > 0
+    factors = outputs[positive] / inputs[positive]
+    assert (outputs[~positive] == 0).all()
+    assert 0.75 <= factors.min() < 0.76 and 1.24 < factors.max() <= 1.25
+    assert factors.var().item() == pytest.approx(0.25**2 / 3, rel=0.05)
+    outputs.sum().backward()
+    assert scale.grad.item() == pytest.approx(outputs.sum().item(), rel=1e-5)  # d/ds of s * x * factor, at s = 1
+    assert torch.equal(KINDS[kind](inputs.clone()), inputs.clamp(min=0))
+
+
+@pytest.mark.parametrize('name', ['mnist_f1', 'resnet', 'keskar_c1'])
+def test_networks_are_seen_to_have_relus(name):
+    shape = (1, 28, 28) if name == 'mnist_f1' else (3, 32, 32)
+    config = {'depth': 8} if name == 'resnet' else {}
+    model = models.create_model(name, num_classes=4, input_shape=shape, **config)
+    before, state = {key: value.clone() for key, value in model.state_dict().items()}, torch.get_rng_state()
+    assert calls_relu(model, torch.zeros(2, *shape))
+    assert torch.equal(torch.get_rng_state(), state) and model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not calls_relu(nn.Sequential(nn.Flatten(), nn.Tanh()), torch.zeros(2, *shape))
+
+
+def test_only_the_gradient_meets_the_noise():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).double()
+    noisy = create_estimator('relu_noise', inner=create_estimator('plain'), width=0.5)
+    torch.manual_seed(0)
+    losses = [noisy(model, SUM, batch_of(12), step=step).scores().loss for step in range(2)]
+    plain = create_estimator('plain')(model, SUM, batch_of(12), step=0).scores().loss
+    assert len({*losses, plain}) == 3
+    assert create_estimator('plain')(model, SUM, batch_of(12), step=0).scores().loss == plain
+
+
+def test_dropout_of_every_layer_is_set():
+    model = models.create_model('vgg', num_classes=4, input_shape=(3, 32, 32))
+    layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    assert len({layer.p for layer in layers}) > 1
+    fit(Dropout(dropout=0.125), model)
+    assert {layer.p for layer in layers} == {0.125}
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--dropout', '0.1'), ('--dropout 0.1', 'no dropout layer')),
+    (('--dropout', '1'), ("'1'", 'below 1')),
+    (('--relu_noise', '1.5'), ("'1.5'", 'up to 1')),
+    (('--relu_noise', '0.5', '--noise-scale'), ('--relu_noise 0.5', '--noise-scale')),
+])  # fmt: skip
+def test_what_cannot_hold_is_refused(refused, flags, words):
+    refused(*TINY, '-mb', '4', *flags, words=words)
+
+
+def test_a_network_without_relus_is_refused(refused, monkeypatch):
+    monkeypatch.setattr('bigbatch.training.gradients.relu_noise.calls_relu', lambda model, inputs: False)
+    refused(*TINY, '-mb', '4', '--relu_noise', '0.1', words=('--relu_noise 0.1', 'mnist_f1 has no ReLU'))

@@ -1,0 +1,85 @@
+"""Numbers in sentences, long names broken and cut between words, and where they are printed."""
+
+# ruff: noqa: F811 - fixtures are imported by name
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bigbatch.messages import counted
+from tests.conftest import TINY, main_gbn
+from tests.fake_runs import groups_of
+from tests.sweep_helpers import NORMAL, results, run, started, write  # noqa: F401
+from utils.reports.groups import LONGEST_TEXT, shorten
+from utils.reports.summary import summarise
+from utils.reports.tables import format_table
+from utils.wording import all_epochs_done, cut, words, wrap
+
+PLURAL_OF_ONE = re.compile(r'(?<![\d.,])1 (runs|epochs|ghosts|updates|examples|pixels|threads)\b')
+
+
+@pytest.mark.parametrize(('number', 'text'), [
+    (0, '0 runs'), (1, '1 run'), (1.0, '1 run'), (2, '2 runs'), (0.5, '0.5 runs'), (12000, '12,000 runs'),
+])  # fmt: skip
+def test_a_number_stands_with_its_noun(number, text):
+    assert counted(number, 'run') == text
+
+
+def test_the_end_of_a_run_is_said():
+    assert [all_epochs_done(number) for number in (1, 2000)] == ['its only epoch is done', 'all 2,000 epochs are done']
+
+
+def test_the_plan_of_one_of_everything(capsys):
+    flags = ('--epochs', '1', '--warmup-epochs', '1', '--cutout', '1', '--adapt-grad-norm', '1')
+    flags = (*flags, '--duplicates', '2', '--copies', 'together', '--no-lr_bb_fix', '--warmup-start', '0.1')
+    assert main_gbn.main([*TINY, *flags, '-mb', '32', '--dry-run']) == 0
+    plan = capsys.readouterr().out
+    expected = ('1 ghost of 32', '4 an epoch, 1 epoch:', 'over 1 epoch', '1 pixel', 'measured at every update')
+    assert [words for words in expected if words not in plan] == []
+    assert not PLURAL_OF_ONE.search(plan), plan
+
+
+def test_a_suite_of_one_run(write, run, started):
+    path = write(NORMAL)
+    for flags in (('--dry-run',), (), ()):
+        status, out, err = run(path, *flags)
+        assert status == 0, err
+        assert not PLURAL_OF_ONE.search(out), out
+    assert '1 of 1 run is done already\n' in out
+
+
+def test_words_end_at_signs_and_numbers_stay_whole():
+    assert words('resnet44_lr_1e-3-wd_0.5/x y') == ['resnet44_', 'lr_', '1e-3-', 'wd_', '0.5/', 'x ', 'y']
+    assert [''.join(words(name)) for name in ('', '_', 'a__b', '-1')] == ['', '_', 'a__b', '-1']
+
+
+@pytest.mark.parametrize(('name', 'width', 'lines'), [
+    ('short', 10, ['short']),
+    ('', 10, ['']),
+    ('resnet44_momentum_bs64', 12, ['resnet44_', '  momentum_', '  bs64']),
+    ('two words and_more', 12, ['two words', '  and_more']),
+    ('abcdefghijklmnop_x', 8, ['abcdefgh', '  ijklmn', '  op_x']),
+])  # fmt: skip
+def test_lines_break_between_words(name, width, lines):
+    assert wrap(name, width, indent='  ') == lines
+
+
+def test_a_cut_keeps_both_ends_and_whole_words():
+    name = 'cifar10_resnet44_with_a_very_long_name_and_momentum_bs64'
+    assert cut(name, 40) == 'cifar10_resnet44_..and_momentum_bs64'
+    assert cut(name, len(name)) == name
+    assert cut('x' * 50, 40) == f'{"x" * 19}..{"x" * 19}'
+    paths = [f'/data/runs/of/mine/base_{number}/checkpoint_epoch_90.pth.tar' for number in (1, 2)]
+    assert shorten(paths) == paths  # what tells them apart is in the middle
+    assert all(len(text) <= LONGEST_TEXT for text in shorten([paths[0], 'other']))
+
+
+def test_a_table_breaks_long_names_between_words_and_indents_what_goes_on(tmp_path):
+    long = 'cifar10_resnet44_learning_rate_and_regime_adaptation_with_momentum_and_a_name'
+    runs = {f'{long}_bs{size}': {'batch_size': size} for size in (64, 4096)}
+    lines = format_table(summarise(groups_of(tmp_path, **runs))).splitlines()
+    names = [line.split('  ')[0] if not line.startswith('  ') else line for line in lines[2 : lines.index('')]]
+    assert ''.join(name.strip() for name in names) == f'{long}_bs4096{long}_bs64'
+    assert all(name.endswith('_') for name in names if not name.endswith(('_bs4096', '_bs64')))
+    assert [name.startswith('  ') for name in names] == [False, True] * 2

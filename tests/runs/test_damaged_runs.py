@@ -1,0 +1,167 @@
+"""Damage to the files of a run, or to what it was made from, is found before anything is lost, and named."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bigbatch.training.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
+from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
+from utils.files import write_atomically
+from utils.runs import checkpoint as checkpoints
+
+# ruff: noqa: F811 - fixtures are imported by name
+
+LATEST, PREVIOUS = 'checkpoint.pth.tar', 'checkpoint_previous.pth.tar'
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """Leave out the drawing of pages, which takes longer than these runs."""
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+
+
+def damage(path, how: str) -> None:
+    """Damage a file, which may share its content with another name."""
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if how == 'truncated':
+        path.write_bytes(content[: len(content) // 2])
+    elif how == 'empty':
+        path.write_bytes(b'')
+    elif how == 'one bit':
+        content[content.find(b'data/0') + 200] ^= 1
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize('how', ['truncated', 'empty', 'one bit', 'gone'])
+@pytest.mark.parametrize('minutes', ['0', '1e-9'])
+def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(train, capsys, how, minutes):
+    straight = train(*TINY_GBN, save='straight')
+    run = train(*TINY_GBN, '--checkpoint-minutes', minutes, '--save_all')
+    before = checkpoints.load_checkpoint(run / PREVIOUS)
+    damage(run / LATEST, how)
+    capsys.readouterr()
+    assert main_gbn.main(['--resume', str(run), '--no-save_all']) == 0
+    shown = capsys.readouterr()
+    assert len(shown.err.splitlines()) == 1
+    assert shown.err.startswith(f'warning: {run / LATEST}: ')
+    assert shown.err.endswith(f'going on from the one before it, after update {before["step"]}\n')
+    assert_same_run(run, straight)
+    assert checkpoints.load_checkpoint(run / PREVIOUS)['step'] == before['step']
+
+
+def test_a_file_that_is_named_is_not_replaced_by_another(train, refused):
+    run = train(*TINY_GBN)
+    damage(run / LATEST, 'truncated')
+    refused('--resume', str(run / LATEST), words=(LATEST, 'damaged'))
+    refused('--evaluate', str(run), words=(LATEST, 'damaged'))
+    damage(run / PREVIOUS, 'empty')
+    refused('--resume', str(run), words=(f'/{LATEST}', 'damaged'))
+
+
+def test_the_one_before_is_whole_at_every_moment(tmp_path, monkeypatch):
+    """With hard links and without; each change of a name is a moment at which the process may die."""
+    latest, previous = tmp_path / LATEST, tmp_path / PREVIOUS
+    seen, replace = [], os.replace
+
+    def replaces(source, target):
+        replace(source, target)
+        seen.append([path.read_text() for path in (latest, previous) if path.exists()])
+
+    def no_links(source, target):
+        raise PermissionError('no hard links here')
+
+    monkeypatch.setattr('utils.files.os.replace', replaces)
+    for links in (True, False):
+        if not links:
+            monkeypatch.setattr('utils.files.os.link', no_links)
+        for number in range(3):
+            text = f'{links}{number}'.encode()
+            write_atomically(latest, lambda file, text=text: file.write(text), previous=previous)
+            assert latest.read_bytes() == text
+        assert previous.read_text() == f'{links}1'
+    assert all(seen)
+    written = {f'{links}{number}' for links in (True, False) for number in range(3)}
+    assert {text for texts in seen for text in texts} == written
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LATEST, PREVIOUS]
+
+
+def test_it_costs_the_bytes_of_one_checkpoint(train):
+    run = train(*TINY_GBN)
+    sizes = {name: (run / name).stat().st_size for name in (LATEST, PREVIOUS)}
+    assert sizes[PREVIOUS] == pytest.approx(sizes[LATEST], rel=0.05)
+    assert (run / LATEST).stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(('text', 'word'), [
+    ('{"version": 1,', 'damaged'), ('', 'damaged'), ('[]', 'damaged'), ('{}', 'lacks'), ('\0' * 100, 'damaged'),
+])  # fmt: skip
+def test_a_damaged_config_json_is_named_with_what_helps(train, refused, text, word):
+    run = train(*TINY_GBN)
+    content = (run / 'config.json').read_text()
+    (run / 'config.json').write_text(text)
+    refused('--resume', str(run), words=(f'{run}/config.json', word, f'--init-from {run}/{LATEST}'))
+    (run / 'config.json').write_text(content)
+    assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
+
+
+def test_an_image_that_is_gone_or_has_moved_to_another_class_is_noticed(train, refused, photos):
+    flags = (*TINY_GBN, '--dataset', photos, '--model', 'cifar10_shallow', '--model_config', '{}', '--epochs', '1')
+    run = train(*flags)
+    image = Path(photos, 'train', '0', '0.png')
+    for place in (Path(photos, 'train', '1', '0 of another class.png'), Path(photos, '0.png')):
+        image.rename(place)
+        refused('--resume', str(run), '--epochs', '2', words=('training set', 'fingerprint', 'bring that one back'))
+        place.rename(image)
+    assert main_gbn.main(['--resume', str(run), '--epochs', '2']) == 0
+
+
+def test_a_changed_npz_file_is_noticed(train, refused, tmp_path):
+    path = tmp_path / 'set.npz'
+    generator = np.random.default_rng(0)
+    arrays = {f'{what}_{part}': value for part, num in (('train', 32), ('test', 8)) for what, value in (
+        ('x', generator.random((num, 6), dtype=np.float32)), ('y', np.arange(num) % 4))}  # fmt: skip
+    np.savez(path, **arrays)
+    flags = (*TINY, '--dataset', str(path), '--epochs', '1')
+    run = train(*flags, script=main_normal)
+    arrays['x_train'][3, 3] += 1e-6
+    np.savez(path, **arrays)
+    refused('--resume', str(run), '--epochs', '2', script=main_normal, words=('training set', 'fingerprint'))
+
+
+def test_a_checkpoint_of_another_network_is_refused(train, refused):
+    run = train(*TINY_GBN)
+    other = train(*TINY_GBN, '--model_config', "{'width': 9, 'depth': 2}", save='other')
+    for name in (LATEST, PREVIOUS):
+        (run / name).unlink()
+        (run / name).write_bytes((other / name).read_bytes())
+    words = (LATEST, 'weights of another network', '(9, 64), not (8, 64)')
+    refused('--resume', str(run), '--epochs', '4', words=words)
+
+
+@pytest.mark.parametrize('more', [b'', b'\xff\0'])
+def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, more):
+    run = train(*TINY_GBN)
+    text = (run / 'results.csv').read_bytes()
+    (run / 'results.csv').write_bytes(text[:-40] + more)
+    assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
+    assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '4']
+    assert f'{run}/results.csv: a row is torn or gone' in capsys.readouterr().err
+
+
+def test_a_run_whose_tables_are_gone_is_refused(train, refused):
+    run = train(*TINY_GBN)
+    (run / 'results.csv').unlink()
+    refused('--resume', str(run), '--epochs', '4', words=('results.csv', 'missing', 'bring it back'))
+
+
+def test_a_damaged_best_checkpoint_stops_nothing(train, capsys):
+    run = train(*TINY_GBN)
+    (run / 'model_best.pth.tar').write_bytes(b'damaged')
+    assert main_gbn.main(['--resume', str(run), '--epochs', '6']) == 0
+    assert len(stable_rows(run)) == 6
+    assert 'best so far, are gone' in capsys.readouterr().err
+    assert read_json(run / 'config.json')['status'] == 'done'
+    assert checkpoints.load_checkpoint(run / 'model_best.pth.tar')['epoch'] > 3

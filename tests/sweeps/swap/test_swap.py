@@ -1,0 +1,330 @@
+"""main_swap.py: its phases as ordinary runs, the average of the workers, what is lost, and what goes on."""
+
+import json
+import re
+import shutil
+
+import pytest
+import torch
+
+import main_swap
+from tests import sweep_helpers
+from tests.conftest import TINY, main_gbn, main_normal, read_json, read_rows, stable_rows
+from tests.sweep_helpers import saved, started
+from utils.reports.pages.swap_page import write_swap_page
+from utils.runs.reader import load_run
+from utils.sweeps.__main__ import main as sweep_main
+from utils.sweeps.commands import settings_of
+from utils.sweeps.swap.phases import plan_worker
+
+FLAGS = (
+    *TINY, '--epochs', '2', '--b', '32', '-mb', '8', '--swap-workers', '2', '--swap-epochs', '2', '--swap-lr', '0.02',
+    '--no-augment',
+)  # fmt: skip
+WORKERS = ('worker0', 'worker1')
+__all__ = ['started']  # a fixture
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(started, monkeypatch):
+    """Run the phases here, draw no pages but swap.html."""
+    monkeypatch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
+    monkeypatch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
+    return started
+
+
+@pytest.fixture
+def swap(tmp_path, capsys):
+    """Run main_swap.py; returns its folder, or (status, what it said on standard error)."""
+
+    def call(*flags, save='swap'):
+        capsys.readouterr()
+        place = () if '--resume' in flags else ('--results_dir', str(tmp_path), '--save', save)
+        status = main_swap.main([*flags, *place])
+        err = capsys.readouterr().err
+        return (status, err) if status else tmp_path / save
+
+    return call
+
+
+def state_of(folder):
+    return torch.load(folder / 'checkpoint.pth.tar', weights_only=True)['state_dict']
+
+
+def mark_as_running(folder):
+    path = folder / 'config.json'
+    path.write_text(json.dumps({**read_json(path), 'status': 'running'}))
+
+
+def table_of(folder):
+    rows = read_rows(folder / 'swap.csv')
+    return {row.pop('name'): {name: float(value) for name, value in row.items()} for row in rows}
+
+
+def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
+    folder = swap(*FLAGS)
+    assert saved(started) == ['phase1', *WORKERS]
+    assert {words[0] for words in started} == {'main_gbn.py'}
+    phase1 = torch.load(folder / 'phase1' / 'checkpoint.pth.tar', weights_only=True)['state_dict']
+    seeds = []
+    for name in WORKERS:
+        config, start = read_json(folder / name / 'config.json'), torch.load(
+            folder / name / 'initial.pth.tar', weights_only=True
+        )
+        assert all(value.equal(phase1[key]) for key, value in start['state_dict'].items())
+        settings = config['settings']
+        assert (settings['batch_size'], settings['lr_scaling'], settings['linear_decay']) == (16, 'none', True)
+        assert settings['stop_accuracy'] is None
+        assert [row['lr'] for row in config['regime']] == [0.02]
+        assert [row['momentum'] for row in config['regime']] == [0.9]
+        seeds.append(settings['seed'])
+    assert len({*seeds, 7}) == 3
+    assert stable_rows(folder / 'worker0')[-1] != stable_rows(folder / 'worker1')[-1]
+
+
+def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(swap):
+    folder = swap(*FLAGS)
+    average, workers = state_of(folder), [state_of(folder / name) for name in WORKERS]
+    for name, value in average.items():
+        if 'running' not in name and 'num_batches' not in name:
+            mean = torch.stack([worker[name].double() for worker in workers]).mean(0)
+            torch.testing.assert_close(value.double(), mean, rtol=6e-8, atol=1e-10)
+    # The first layer by hand: every image is once in ghosts of 8, whose moments are averaged.
+    from data_sets.fake import load
+    from preprocess import get_transform
+
+    dataset = load('fake:64:1x8x8:4', 'train', datasets_path=None, download=False)
+    images = get_transform(dataset.preset or 'fake', augment=False).batch(dataset.images, None)
+    hidden = images.flatten(1).double() @ average['1.weight'].double().T
+    torch.testing.assert_close(average['2.running_mean'].double(), hidden.mean(0), rtol=1e-5, atol=1e-6)
+    assert average['2.num_batches_tracked'] == 8
+    whole = hidden.var(0)
+    assert ((average['2.running_var'] - whole).abs() / whole).max() < 0.3  # within ghosts, so only about
+
+
+def test_its_folder_reads_as_one_run(swap):
+    folder = swap(*FLAGS)
+    run, phase1 = load_run(folder), load_run(folder / 'phase1')
+    workers = [load_run(folder / name) for name in WORKERS]
+    assert run.status == 'done'
+    assert list(run.results['epoch']) == [1, 2, 3, 4]
+    assert list(run.results['step']) == [2, 4, 8, 12]
+    assert run.results[:2].equals(phase1.results)
+    last, table = run.results.iloc[-1], table_of(folder)
+    for column in ('train_loss', 'train_error1', 'train_error5'):
+        mean = sum(worker.results[column].iloc[-1] for worker in workers) / 2
+        assert last[column] == pytest.approx(mean) == table['mean'][column]
+    for column in ('val_loss', 'val_error1', 'val_error5'):
+        mean = sum(worker.results[column].iloc[-1] for worker in workers) / 2
+        assert table['mean'][column] == pytest.approx(mean)
+        assert last[column] == table['average'][column]
+        assert [table[name][column] for name in WORKERS] == [worker.results[column].iloc[-1] for worker in workers]
+    seconds = [table[name]['seconds'] for name in ('phase1', *WORKERS, 'average')]
+    assert table['average']['seconds_in_turn'] == pytest.approx(sum(seconds))
+    longest = seconds[0] + max(seconds[1:3]) + seconds[3]
+    assert table['average']['seconds_side_by_side'] == pytest.approx(longest)
+    assert run.results['epoch_seconds'].sum() == pytest.approx(sum(seconds))
+    page = write_swap_page(folder).read_text()
+    assert f'>{last["val_error1"]:.2f} %<' in page
+    assert all(f'>{name}<' in page for name in WORKERS)
+
+
+def test_its_page_tells_workers_apart_and_draws_validation_as_training(swap):
+    folder = swap(*FLAGS)
+    path = folder / 'phase1' / 'results.csv'
+    rows = read_rows(path)
+    for row, error in zip(rows, (90.0, 80.0), strict=True):
+        row.update(val_error1=error, train_error1=error / 90)  # spans decades in training alone
+    path.write_text('\n'.join([','.join(rows[0]), *(','.join(map(str, row.values())) for row in rows), '']))
+    page = write_swap_page(folder).read_text()
+    shown = dict(re.findall(r'data-name="(.*?)">.*?stroke="(.*?)"', page))
+    assert list(shown) == ['phase 1', 'worker 0', 'worker 1', 'average of the weights']
+    assert len({shown[name] for name in ('phase 1', 'worker 0', 'worker 1')}) == 3
+    is_log = {title: log for log, title in re.findall(r'data-log-y="(.*?)"><h3>(.*?)</h3>', page)}
+    assert is_log['Validation error@1'] == is_log['Training error@1'] == 'true'
+    assert is_log['Validation loss'] == is_log['Training loss']
+
+
+def test_evaluate_scores_the_average_as_the_table_has_it(swap, tmp_path):
+    import evaluate
+
+    folder = swap(*FLAGS)
+    assert evaluate.main(['--evaluate', str(folder), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
+    found = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
+    assert float(found['loss']) == pytest.approx(table_of(folder)['average']['val_loss'], rel=1e-6)
+
+
+def test_a_finished_one_is_left_alone_and_an_interrupted_one_goes_on_bit_for_bit(swap, started):
+    whole = swap(*FLAGS, '--save_all')
+    started.clear()
+    assert swap('--resume', str(whole)) is not None
+    assert started == []
+    again = swap(*FLAGS, '--save_all', save='again')
+    sweep_helpers.stop_after_one_epoch(again / 'worker1', 'failed')
+    mark_as_running(again)
+    started.clear()
+    main_swap.main(['--resume', str(again)])
+    assert [words[1] for words in started] == ['--resume']
+    assert all(value.equal(state_of(whole)[name]) for name, value in state_of(again).items())
+    assert stable_rows(again) == stable_rows(whole)
+
+
+def damage(folder, how):
+    if how == 'checkpoint':
+        (folder / 'checkpoint.pth.tar').write_bytes(b'nothing')
+    elif how == 'config':
+        (folder / 'config.json').write_text('{')
+    elif how in ('rows', 'cells'):
+        header, first, last = (folder / 'results.csv').read_text().splitlines(keepends=True)
+        cells = ','.join(['x' if place == 4 else cell for place, cell in enumerate(last.split(','))])
+        (folder / 'results.csv').write_text(header + first + (cells if how == 'cells' else ''))
+    elif how == 'other file':
+        shutil.copyfile(folder / 'initial.pth.tar', folder / 'checkpoint.pth.tar')
+    else:
+        found = torch.load(folder / 'checkpoint.pth.tar', weights_only=True)
+        weight = found['state_dict']['1.weight']
+        found['state_dict']['1.weight'] = weight[1:] if how == 'other network' else weight * float('nan')
+        torch.save(found, folder / 'checkpoint.pth.tar')
+
+
+KINDS = ('checkpoint', 'config', 'rows', 'cells', 'other file', 'other network', 'nan')
+
+
+@pytest.mark.parametrize('how', KINDS)
+def test_a_damaged_worker_is_named_repeated_or_left_out(swap, started, how):
+    folder = swap(*FLAGS)
+    sound = state_of(folder)
+    damage(folder / 'worker1', how)
+    mark_as_running(folder)
+    status, err = swap('--resume', str(folder))
+    lines = [line for line in err.splitlines() if line.startswith('error: ')]
+    assert status == 2
+    assert len(lines) == 1
+    assert all(word in lines[0] for word in ('worker1', '--skip-lost-workers', 'delete', '--resume'))
+    assert read_json(folder / 'config.json')['status'] == 'failed'
+    assert main_swap.main(['--resume', str(folder), '--skip-lost-workers']) == 0
+    first = state_of(folder / 'worker0')
+    assert all(value.equal(first[name]) for name, value in state_of(folder).items() if name.endswith('weight'))
+    assert read_json(folder / 'config.json')['workers'] == ['worker0']
+    shutil.rmtree(folder / 'worker1')
+    started.clear()
+    assert main_swap.main(['--resume', str(folder)]) == 0
+    assert saved(started) == ['worker1']
+    assert all(value.equal(sound[name]) for name, value in state_of(folder).items())
+
+
+@pytest.mark.parametrize('how', KINDS)
+def test_a_damaged_first_phase_is_named_and_repeated(swap, how):
+    folder = swap(*FLAGS)
+    sound = state_of(folder)
+    damage(folder / 'phase1', how)
+    mark_as_running(folder)
+    status, err = swap('--resume', str(folder))
+    assert status == 2
+    assert str(folder / 'phase1') in err
+    shutil.rmtree(folder / 'phase1')
+    assert main_swap.main(['--resume', str(folder)]) == 0
+    assert all(value.equal(sound[name]) for name, value in state_of(folder).items())
+
+
+def test_the_length_of_the_first_phase_is_kept(swap):
+    folder = swap(*FLAGS)
+    status, err = swap('--resume', str(folder), '--epochs', '5')
+    assert status == 2
+    assert '--epochs was 2 there' in err
+
+
+def test_a_diverged_first_phase_is_a_result(swap):
+    status, err = swap(*FLAGS, '--clip-grad', '0', '--regime', "{0: {'lr': 1e30}}")
+    assert status == 3
+    assert 'phase 1 diverged' in err
+
+
+def test_diverged_workers_are_lost(swap):
+    status, err = swap(*FLAGS, '--clip-grad', '0', '--swap-lr', '1e30')
+    assert status == 2
+    assert 'worker0: diverged' in err
+    status, err = swap(*FLAGS, '--clip-grad', '0', '--swap-lr', '1e30', '--skip-lost-workers', save='none')
+    assert 'all 2 workers are lost' in err
+
+
+def test_the_first_phase_ends_at_its_accuracy(swap):
+    folder = swap(*FLAGS, '--stop-accuracy', '1')
+    assert len(read_rows(folder / 'phase1' / 'results.csv')) == 1
+    assert [row['epoch'] for row in read_rows(folder / 'results.csv')] == ['1', '2', '3']
+
+
+def test_workers_hold_out_the_examples_of_the_first_phase(swap):
+    folder = swap(*FLAGS, '--val-fraction', '0.25', '--b', '16')
+    data = {read_json(folder / name / 'config.json')['data'] for name in ('phase1', *WORKERS)}
+    assert len(data) == 1
+    assert read_json(folder / 'config.json')['test']['loss'] > 0
+
+
+def test_what_is_not_given_comes_from_the_regime(swap):
+    flags = [flag for flag in FLAGS if flag not in ('--swap-lr', '0.02')]
+    folder = swap(*flags)
+    assert read_json(folder / 'phase1' / 'config.json')['regime'][0]['lr'] == pytest.approx(0.05 * 2**0.5)
+    assert read_json(folder / 'worker0' / 'config.json')['regime'] == [
+        {'epoch': 0, 'optimizer': 'SGD', 'lr': pytest.approx(0.05), 'momentum': 0.9, 'weight_decay': 1e-4}
+    ]
+
+
+def test_commands_of_the_phases_keep_what_is_said_of_both(tmp_path):
+    config = main_swap.parse_config(*parser_and_words(
+        *FLAGS, '--flip', '--augment', '--gradient-noise', '1', '--warmup-epochs', '1', '--seed', '0',
+        '--init-from', 'x',
+    ), main_swap.SwapConfig)
+    given = settings_of('main_gbn.py', plan_worker(config, 1, {'lr': 0.5}).argv)
+    assert given['model_config'] == {'width': 8, 'depth': 2}
+    assert (given['flip'], given['augment'], given['seed'], given['mini_batch_size']) == (True, True, 1001, 8)
+    assert not given.keys() & {'gradient_noise', 'warmup_epochs', 'lr', 'swap_lr', 'stop_accuracy'}
+    assert given['init_from'].endswith('phase1/checkpoint.pth.tar')
+
+
+def parser_and_words(*words):
+    parser = main_swap.build_phase_parser('main_swap.py')
+    main_swap.add_swap_args(parser)
+    return parser, list(words)
+
+
+def test_it_is_a_row_of_a_suite(tmp_path, started, monkeypatch, capsys):
+    monkeypatch.setitem(sweep_helpers.SCRIPTS, 'main_swap.py', main_swap)
+    words = ' '.join(f'"{word}"' for word in FLAGS if word not in ('--seed', '7'))
+    path = tmp_path / 'mine.sh'
+    path.write_text(f'# one row\n# seeds: 1\npython main_swap.py --save row {words}\n')
+    for number in (1, 0):
+        assert sweep_main([str(path), '--results_dir', str(tmp_path / 'out')]) == 0
+        assert [each[0] for each in started].count('main_swap.py') == number
+        started.clear()
+    assert 'row' in capsys.readouterr().out
+    assert (tmp_path / 'out' / 'mine' / 'row_seed0' / 'swap.csv').is_file()
+
+
+@pytest.mark.parametrize(('flags', 'words'), [
+    (('--swap-batch-size', '65'), ('phase 2', '65')),
+    (('--swap-batch-size', '12'), ('phase 2', '12', '8')),
+    (('--swap-workers', '1'), ("'1'", 'from 2')),
+    (('--swap-lr', '0'), ("'0'", 'above 0')),
+    (('--swa-start', '1'), ('--swa-start 1', 'workers')),
+    (('--evaluate', '.'), ('evaluate.py',)),
+    (('--swap-epoch', '3'), ('--swap-epoch', '--swap-epochs')),
+])  # fmt: skip
+def test_bad_input_is_one_line(refused, flags, words):
+    refused(*FLAGS, *flags, words=words, script=main_swap)
+
+
+def test_other_scripts_runs_are_not_gone_on_with(train, swap):
+    run = train(*TINY, '--epochs', '1', script=main_normal)
+    status, err = swap('--resume', str(run))
+    assert status == 2
+    assert 'main_normal.py' in err
+
+
+def test_the_plan_touches_nothing(swap, tmp_path, capsys, started):
+    assert main_swap.main([*FLAGS, '--results_dir', str(tmp_path / 'none'), '--dry-run']) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ('phase 1', 'phase 2, 2 workers', 'phase 3', 'seeds 8000 to 8001'))
+    assert not (tmp_path / 'none').exists()
+    assert started == []
+    assert main_gbn  # the phases' script

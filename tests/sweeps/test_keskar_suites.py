@@ -1,0 +1,294 @@
+"""Suites that measure: what waits for what, what is skipped, and the suites of Keskar's figures 4 to 6."""
+
+# ruff: noqa: F811 - fixtures are imported by name
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bigbatch.errors import UserError
+from tests.sweep_helpers import NORMAL, SCRIPTS, InThisProcess, run, started, write  # noqa: F401
+from utils.sweeps import execution as sweep_runs
+from utils.sweeps.commands import MEASURING, place_words
+from utils.sweeps.state import look_at
+from utils.sweeps.suite import find_suite, read_suite
+
+MEASURE = 'python measure_sharpness.py --save sharpness --evaluate TrainingResults/ok_small --epsilon 1e-3'
+WARM = NORMAL.replace('ok_small', 'warm') + ' --init-from TrainingResults/ok_small/checkpoint_epoch_1.pth.tar'
+SMALL = NORMAL + ' --save_all'
+
+
+class Measures:
+    """Stands for measure_sharpness.py: notes what it is asked for."""
+
+    def __init__(self):
+        self.calls, self.status = [], 0
+
+    def main(self, argv: list[str]) -> int:
+        paths = argv[argv.index('--evaluate') + 1 :]
+        paths = paths[: next((index for index, word in enumerate(paths) if word.startswith('-')), None)]
+        assert all(Path(path).exists() for path in paths), 'measured before it was trained'
+        self.calls.append(argv)
+        return self.status
+
+
+@pytest.fixture
+def measures(monkeypatch):
+    script = Measures()
+    monkeypatch.setattr('utils.sweeps.__main__._compare', lambda runs, results_dir: None)  # pages take most of the time
+    monkeypatch.setitem(SCRIPTS, 'measure_sharpness.py', script)
+    return script
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    return tmp_path / 'results' / 'mine'
+
+
+def names(started) -> list[str]:
+    return [words[words.index('--save') + 1] for words in started if '--save' in words]
+
+
+# What is planned
+
+
+def test_paths_become_those_of_the_runs_of_the_same_seed(write, tmp_path):
+    suite = read_suite(Path(write('# seeds: 2', SMALL, WARM, MEASURE)))
+    runs = suite.runs(results_dir=tmp_path)
+    assert [run.name for run in runs[3:]] == ['ok_small_seed1', 'warm_seed1', 'sharpness_seed1']
+    small, warm, measure = runs[3:]
+    assert (small.needs, small.inputs, small.measures) == ((), (), False)
+    assert warm.inputs == (f'{tmp_path}/ok_small_seed1/checkpoint_epoch_1.pth.tar',)
+    assert warm.argv[warm.argv.index('--init-from') + 1] == warm.inputs[0]
+    assert (warm.needs, measure.needs) == (('ok_small_seed1',), ('ok_small_seed1',))
+    assert measure.measures
+    assert measure.argv == (
+        '--save', 'sharpness_seed1', '--evaluate', f'{tmp_path}/ok_small_seed1', '--epsilon', '1e-3', '--seed', '1',
+    )  # fmt: skip
+
+
+def test_added_flags_rename_what_is_read_and_reach_a_measurement_if_they_name_a_place(write, tmp_path):
+    suite = read_suite(Path(write(SMALL, MEASURE)))
+    _, measure = suite.runs(results_dir=tmp_path, extra=('--epochs', '1', '--device', 'cpu'))
+    assert measure.needs == ('ok_small_epochs1',)
+    assert measure.argv == (
+        '--save', 'sharpness_epochs1', '--evaluate', f'{tmp_path}/ok_small_epochs1', '--epsilon', '1e-3',
+        '--device', 'cpu',
+    )  # fmt: skip
+    words = ('--no-flip', '--device', 'cpu', '-j', '3', '--regime', "{0: {'lr': 1}}", '--deterministic')
+    assert place_words('main_gbn.py', words) == ('--device', 'cpu', '-j', '3', '--deterministic')
+    assert place_words('main_gbn.py', ()) == ()
+
+
+@pytest.mark.parametrize(('lines', 'words'), [
+    ((SMALL, MEASURE.replace('ok_small', 'ok_smal')), 'no line above has --save ok_smal: did you mean ok_small'),
+    ((MEASURE, SMALL), 'no line above has --save ok_small'),
+    ((SMALL, MEASURE.replace('--evaluate TrainingResults/ok_small', '')), '--evaluate TrainingResults/NAME is needed'),
+    ((SMALL, MEASURE.replace('--save sharpness', '')), 'one --save NAME is needed'),
+    ((SMALL, MEASURE.replace('measure_sharpness', 'preprocess')), 'no command of this project'),
+])  # fmt: skip
+def test_lines_that_cannot_be_are_refused(write, lines, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        read_suite(Path(write(*lines)))
+    assert words in str(caught.value)
+    assert str(caught.value).startswith(f'{tmp_path}/mine.sh:')
+
+
+def test_a_seed_of_its_own_is_refused_beside_those_of_the_suite(write):
+    suite = read_suite(Path(write('# seeds: 2', SMALL, f'{MEASURE} --seed 3')))
+    with pytest.raises(UserError, match='sharpness: --seed is given'):
+        suite.runs()
+
+
+# What is run
+
+
+def test_a_measurement_follows_what_it_reads_and_is_done_once(write, run, started, measures, results):
+    path = write('# seeds: 2', SMALL, WARM, MEASURE)
+    status, out, err = run(path)
+    assert status == 0, err
+    assert names(started) == [f'{row}_seed{seed}' for seed in (0, 1) for row in ('ok_small', 'warm', 'sharpness')]
+    assert ': 6 done' in out
+    started.clear()
+    status, out, _ = run(path)
+    assert (status, started) == (0, [])
+    assert '6 of 6 runs are done already' in out
+
+
+def test_a_changed_checkpoint_or_line_is_measured_again(write, run, started, measures, results):
+    path = write(SMALL, MEASURE)
+    run(path)
+    checkpoint = results / 'ok_small' / 'checkpoint.pth.tar'
+    os.utime(checkpoint, (1, 1))
+    run(path)
+    run(path)
+    assert len(measures.calls) == 2
+    run(write(SMALL, MEASURE.replace('1e-3', '5e-4')))
+    assert len(measures.calls) == 3
+    assert measures.calls[-1][-3:] == ['5e-4', '--results_dir', str(results)]
+
+
+def test_results_that_were_moved_are_still_known(write, run, started, measures, results, tmp_path):
+    path = write(SMALL, WARM, MEASURE)
+    run(path)
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'results').rename(tmp_path / 'elsewhere' / 'there')
+    started.clear()
+    assert run(path, '--results_dir', str(tmp_path / 'elsewhere' / 'there'))[0] == 0
+    assert started == []
+
+
+def test_several_at_a_time_wait_for_what_they_need(write, run, started, measures, monkeypatch):
+    monkeypatch.setattr(InThisProcess, 'looks', 3)
+    other = NORMAL.replace('ok_small', 'other')
+    measure = MEASURE.replace('--epsilon', 'TrainingResults/warm --epsilon')
+    status, out, err = run(write(SMALL, WARM, measure, other), '--jobs', '4')
+    assert status == 0, err
+    lines = [' '.join(line.split()[:2]) for line in out.splitlines()[1:9]]
+    assert lines[:2] == ['start ok_small', 'start other']
+    order = ['done ok_small', 'start warm', 'done warm', 'start sharpness']
+    assert [line for line in lines if line in order] == order
+
+
+def test_what_needs_a_failed_run_is_skipped_and_named(write, run, started, measures, results):
+    bad = f'{SMALL} --b 4096'
+    other = NORMAL.replace('ok_small', 'other')
+    path = write(bad, WARM, MEASURE, other)
+    status, out, err = run(path)
+    assert status == 1
+    assert names(started) == ['ok_small', 'other']
+    assert 'skipped  warm  ok_small did not end well' in out
+    assert ': 1 done, 1 failed, 2 skipped' in out
+    assert [line.split(':')[1].strip() for line in err.splitlines() if line.startswith('failed: ')] == [
+        'ok_small', 'warm', 'sharpness',
+    ]  # fmt: skip
+
+
+def test_a_measurement_that_fails_is_repeated(write, run, started, measures, results):
+    path = write(SMALL, MEASURE)
+    measures.status = 2
+    status, out, err = run(path)
+    assert status == 1
+    assert 'FAILED   sharpness' in out
+    assert 'failed: sharpness: ' in err
+    measures.status = 0
+    started.clear()
+    assert run(path)[0] == 0
+    assert names(started) == ['sharpness']
+
+
+def test_a_dry_run_shows_measurements_and_what_they_wait_for(write, run, started, measures, results):
+    path = write(SMALL, WARM, MEASURE)
+    status, out, err = run(path, '--dry-run')
+    assert status == 0, err
+    assert f'python measure_sharpness.py --save sharpness --evaluate {results}/ok_small --epsilon 1e-3 ' in out
+    assert out.count('  waits for ok_small\n') == 2
+    assert out.count('regime\n') == 1  # the plan of a run that waits cannot be made
+    assert '3 runs: 3 new' in out
+    run(path)
+    status, out, _ = run(path, '--dry-run')
+    assert status == 0
+    assert 'sharpness: done' in out
+    assert not results.with_name('other').exists()
+
+
+def test_the_record_names_checkpoints_not_places(write, run, started, measures, results):
+    run(write(SMALL, MEASURE), '--', '--device', 'cpu')
+    record = json.loads((results / 'sharpness.measured.json').read_text())
+    assert list(record['checkpoints']) == ['ok_small/checkpoint.pth.tar']
+    assert 'cpu' not in record['argv']
+
+
+# The suites that come with the project
+
+# suite -> batch sizes of the rows, what is measured
+LADDERS = {'keskar_figure4': (256, 512, 1024, 2048, 5000, 10000), 'keskar_figure4_digits': (32, 80, 160, 320, 640)}
+BASE = {'': ('cifar10', 'keskar_c1', 256, 5000), '_digits': ('digits', 'mnist_f1', 32, 640)}
+FIGURES = [f'keskar_figure{number}{kind}' for number in (4, 5, 6) for kind in BASE]
+
+
+def trained_of(name):
+    from tests.sweeps.test_suites import config_of
+
+    configs = [config_of(script, flags) for script, *flags in find_suite(name).commands if script in SCRIPTS]
+    return {config.save: config for config in configs}
+
+
+def measured_of(name) -> list[str]:
+    lines = [command for command in find_suite(name).commands if command[0] in MEASURING]
+    return [word for line in lines for word in line if word.startswith('TrainingResults/')]
+
+
+@pytest.mark.parametrize('name', FIGURES)
+def test_all_rows_are_trained_alike(name):
+    dataset, model, small, _ = BASE['_digits' if name.endswith('_digits') else '']
+    for config in trained_of(name).values():
+        assert (config.dataset, config.model, config.base_batch_size) == (dataset, model, small)
+        assert (config.lr_scaling, config.pixels, config.augment, config.flip) == ('none', 'unit', False, False)
+        assert config.ghost_batch_size is None
+        assert config.regime in (None, {0: {'optimizer': 'Adam', 'lr': 1e-3}})
+        assert name.endswith('_digits') or config.epochs == 100
+
+
+@pytest.mark.parametrize('name', LADDERS)
+def test_figure_4_measures_every_batch_size(name):
+    assert {config.batch_size for config in trained_of(name).values()} == set(LADDERS[name])
+    assert measured_of(name) == [f'TrainingResults/bs{size}' for size in LADDERS[name]]
+
+
+@pytest.mark.parametrize(('name', 'epochs'), [
+    ('keskar_figure5', range(1, 101)), ('keskar_figure5_digits', (1, 2, 3, 4, 6, 8, 10)),
+])  # fmt: skip
+def test_figure_5_starts_a_large_batch_from_the_epochs_of_the_small_one(name, epochs):
+    _, _, small, large = BASE['_digits' if name.endswith('_digits') else '']
+    rows = trained_of(name)
+    first = rows.pop('small')
+    assert (first.batch_size, first.save_all) == (small, True)
+    assert max(epochs) == first.epochs
+    assert {row: (config.batch_size, config.init_from) for row, config in rows.items()} == {
+        f'from_epoch{epoch}': (large, f'TrainingResults/small/checkpoint_epoch_{epoch}.pth.tar') for epoch in epochs
+    }
+    assert measured_of(name) == [f'TrainingResults/from_epoch{epoch}' for epoch in epochs]
+
+
+@pytest.mark.parametrize('name', ['keskar_figure6', 'keskar_figure6_digits'])
+def test_figure_6_measures_both_along_their_training(name):
+    _, _, small, large = BASE['_digits' if name.endswith('_digits') else '']
+    rows = trained_of(name)
+    assert {row: (config.batch_size, config.save_all) for row, config in rows.items()} == {
+        'small': (small, True), 'large': (large, True),
+    }  # fmt: skip
+    for row, config in rows.items():
+        start, end = f'TrainingResults/{row}/checkpoint_epoch_', '.pth.tar'
+        epochs = [int(path[len(start) : -len(end)]) for path in measured_of(name) if path.startswith(start)]
+        assert epochs == sorted(set(epochs))
+        assert len(epochs) >= 8
+        assert epochs[-1] == config.epochs
+
+
+@pytest.mark.parametrize('name', FIGURES)
+def test_what_a_description_says_about_the_cost_is_so(name):
+    suite = find_suite(name)
+    assert f'; {len(suite.runs())} runs, ' in suite.description
+    assert len(f'{name:23}{suite.description}') <= 140
+    if not name.endswith('_digits'):
+        assert suite.description.endswith(f' {sum(row.epochs for row in trained_of(name).values()):,} epochs')
+
+
+@pytest.mark.parametrize('name', FIGURES)
+def test_measuring_lines_parse(name):
+    import measure_sharpness
+
+    for script, *flags in find_suite(name).commands:
+        if script == 'measure_sharpness.py':
+            assert measure_sharpness.build_parser().parse_args(flags).evaluate
+
+
+def test_a_state_is_read_without_a_folder(tmp_path):
+    runs = find_suite('keskar_figure4_digits').runs(results_dir=tmp_path)
+    assert {look_at(run, tmp_path).status for run in runs} == {'new'}
+    assert sweep_runs.SHOWN

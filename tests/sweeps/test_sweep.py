@@ -1,0 +1,229 @@
+"""Sweeps over a suite: what is run, skipped, gone on with, counted and shown.
+
+The training scripts run in this process, where a sweep would start another.
+"""
+
+# ruff: noqa: F811 - fixtures are imported by name
+from __future__ import annotations
+
+import shlex
+import signal
+
+import pytest
+
+from bigbatch.errors import UserError
+from tests.conftest import main_normal, read_json, read_rows, stable_rows
+from tests.sweep_helpers import (  # noqa: F401
+    AT_ONCE,
+    BAD,
+    GHOST,
+    NAMES,
+    NORMAL,
+    WILD,
+    InThisProcess,
+    results,
+    run,
+    saved,
+    started,
+    stop_after_one_epoch,
+    table_rows,
+    write,
+)  # fmt: skip
+from utils.sweeps import execution as sweep_runs
+
+# Running, and running again
+
+
+def test_all_rows_run_and_stand_in_a_table(write, run, started, results):
+    status, out, err = run(write('# seeds: 2', NORMAL, GHOST))
+    assert status == 0, err
+    assert sorted(path.name for path in results.iterdir()) == [
+        'comparison.html', 'ok_ghost_seed0', 'ok_ghost_seed1', 'ok_small_seed0', 'ok_small_seed1',
+    ]  # fmt: skip
+    assert [read_json(results / f'ok_small_seed{seed}' / 'config.json')['seed'] for seed in (0, 1)] == [0, 1]
+    assert saved(started) == ['ok_small_seed0', 'ok_ghost_seed0', 'ok_small_seed1', 'ok_ghost_seed1']
+    assert table_rows(out) == ['ok_small', 'ok_ghost']
+    assert out.count('(2)') >= 2  # of two seeds each
+    assert f'page: {results / "comparison.html"}' in out
+    assert [line.split()[0] for line in out.splitlines()[1:9]] == ['start', 'done'] * 4
+    assert out.splitlines()[9].startswith('4 runs in ')
+    assert out.splitlines()[9].endswith(': 4 done')
+
+
+def test_a_second_call_runs_nothing_and_prints_the_table_again(write, run, started):
+    path = write(NORMAL, GHOST)
+    first = run(path)
+    started.clear()
+    status, out, _ = run(path)
+    assert (status, started) == (0, [])
+    assert '2 of 2 runs are done already\n' in out
+    assert out.partition(': 2 done\n')[2] == first[1].partition(': 2 done\n')[2] != ''
+
+
+def test_more_seeds_run_only_those_that_are_missing(write, run, started):
+    path = write(NORMAL)
+    run(path, '--seeds', '1')
+    started.clear()
+    assert run(path, '--seeds', '2')[0] == 0
+    assert saved(started) == ['ok_small_seed1']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('status', ['running', 'failed'])
+def test_a_run_that_did_not_end_goes_on_and_equals_one_that_did(write, run, started, results, status):
+    path = write(f'{NORMAL} --save_all', f'{GHOST} --save_all')
+    run(path)
+    straight = {name: stable_rows(results / name) for name in NAMES}
+    distances = (results / 'ok_ghost' / 'weight_distance.csv').read_text()
+    stop_after_one_epoch(results / 'ok_ghost', status)
+    started.clear()
+    code, out, err = run(path)
+    assert code == 0, err
+    assert started == [['main_gbn.py', '--resume', str(results / 'ok_ghost')]]
+    assert 'resume   ok_ghost after epoch ' in out
+    assert {name: stable_rows(results / name) for name in straight} == straight
+    assert (results / 'ok_ghost' / 'weight_distance.csv').read_text() == distances
+    assert read_json(results / 'ok_ghost' / 'config.json')['status'] == 'done'
+    started.clear()
+    assert run(path)[0] == 0  # its stored command line has grown by --resume; it is known all the same
+    assert started == []
+
+
+def test_a_run_that_failed_within_training_is_repeated(write, run, started, results, monkeypatch):
+    from bigbatch.training.trainer import Trainer
+
+    original = Trainer._train_step
+
+    def fails(self, batch, watch):
+        if len(started) == 1 and self.step == 5:  # in the first run's second epoch
+            raise RuntimeError('no space left')
+        return original(self, batch, watch)
+
+    path, record = write(NORMAL, GHOST), results / 'ok_small.failed.txt'
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, '_train_step', fails)
+        status, out, err = run(path)
+    assert status == 1
+    assert ': 1 done, 1 failed\n' in out
+    last = [line for line in err.splitlines() if line.startswith('failed: ')]
+    assert last == [f'failed: ok_small: RuntimeError: no space left  (all of its output: {record})']
+    assert err.splitlines()[-1] == last[0]
+    assert 'Traceback' in record.read_text()
+    assert [read_json(results / name / 'config.json')['status'] for name in NAMES] == ['failed', 'done']
+    started.clear()
+    assert run(path)[0] == 0
+    assert not record.exists()
+    assert started == [['main_normal.py', '--resume', str(results / 'ok_small')]]
+    assert [read_json(results / name / 'config.json')['status'] for name in NAMES] == ['done', 'done']
+    again = results.with_name('again')
+    assert main_normal.main([*shlex.split(NORMAL)[2:], '--results_dir', str(again)]) == 0
+    assert stable_rows(results / 'ok_small') == stable_rows(again / 'ok_small')
+
+
+# Runs that diverge or fail
+
+
+def test_a_diverged_run_is_a_result(write, run, started, results):
+    path = write('# seeds: 2', WILD, NORMAL)
+    status, out, err = run(path)
+    assert status == 0, err
+    assert 'diverged ok_wild_seed0' in out
+    assert ': 2 done, 2 diverged\n' in out
+    assert table_rows(out)[:2] == ['ok_wild', 'ok_small']
+    assert '2 of 2 diverged' in out
+    started.clear()
+    status, out, _ = run(path)
+    assert (status, started) == (0, [])
+    assert '4 of 4 runs are done already, 2 of them diverged\n' in out
+    assert ': 2 done, 2 diverged\n' in out
+    assert '2 of 2 diverged' in out
+
+
+def test_a_run_that_diverges_in_its_first_epoch_is_counted_too(write, run, started, results):
+    status, out, _ = run(write(AT_ONCE, NORMAL))
+    assert read_json(results / 'at_once' / 'config.json')['status'] == 'diverged'
+    assert read_rows(results / 'at_once' / 'results.csv') == []
+    assert status == 0
+    assert 'at_once' in table_rows(out)
+    assert '1 of 1 diverged' in out
+
+
+def test_a_suite_in_which_everything_diverges_at_once_is_a_result_too(write, run, started):
+    status, out, err = run(write(AT_ONCE))
+    assert (status, err) == (0, '')
+    assert '1 of 1 diverged' in out
+
+
+def test_a_run_that_fails_is_named_while_the_others_finish(write, run, started, results):
+    status, out, err = run(write(BAD, NORMAL, GHOST))
+    assert status == 1
+    lines = err.splitlines()
+    assert '4096' in lines[0]  # its own words, when it happens
+    assert lines[-1].startswith('failed: bad: error: batch size 4096 ')
+    assert lines[-1].endswith(f'(all of its output: {results / "bad.failed.txt"})')
+    assert 'FAILED   bad' in out
+    assert ': 2 done, 1 failed\n' in out
+    assert table_rows(out) == ['ok_small', 'ok_ghost']
+    assert not (results / 'bad').exists()
+    assert len(started) == 3
+
+
+def test_when_everything_fails_the_runs_are_named(write, run, started):
+    status, out, err = run(write(BAD))
+    assert status == 1
+    assert err.splitlines()[-1].startswith('failed: bad: ')
+    assert ': 0 done, 1 failed\n' in out
+
+
+def test_fail_fast_starts_nothing_more(write, run, started, results):
+    status, out, err = run(write(NORMAL, BAD, GHOST), '--fail-fast')
+    assert status == 1
+    assert err.splitlines()[-1].startswith('failed: bad: ')
+    assert saved(started) == ['ok_small', 'bad']
+    assert ': 1 done, 1 failed, 1 not started\n' in out
+    assert table_rows(out) == ['ok_small']
+
+
+@pytest.mark.parametrize(('code', 'words'), [
+    (-9, 'ended by SIGKILL'), (7, 'exit status 7, without a word'), (120, 'exit status 120, without a word'),
+])  # fmt: skip
+def test_a_run_that_ends_without_a_word_is_shown_with_what_is_known(write, run, started, monkeypatch, code, words):
+    monkeypatch.setattr('tests.sweeps.main_normal.main', lambda argv: code)
+    status, out, err = run(write(NORMAL))
+    assert status == 1
+    assert f'ok_small: {words}' in err.splitlines()[-1]
+    assert 'FAILED ' in out
+
+
+def test_a_disk_that_is_full_for_the_sweep_itself_leaves_no_run_behind(write, run, started, monkeypatch):
+    sent = []
+    monkeypatch.setattr(InThisProcess, 'send_signal', lambda self, number: sent.append(number), raising=False)
+
+    def fail(self):
+        raise UserError('evaluation.csv cannot be written')
+
+    monkeypatch.setattr(sweep_runs.Sweep, '_collect', fail)
+    status, _, err = run(write(NORMAL, GHOST), '--jobs', '2')
+    assert (status, err) == (2, 'error: evaluation.csv cannot be written\n')
+    assert sent == [signal.SIGTERM] * 2
+
+
+# What is shown while they run
+
+
+def test_lines_of_progress_name_a_few_runs_and_the_time_left(write, run, started, monkeypatch):
+    monkeypatch.setattr(sweep_runs, 'SECONDS_BETWEEN_LINES', (0.0, 0.0))
+    monkeypatch.setattr(InThisProcess, 'looks', 2)
+    rows = [NORMAL.replace('ok_small', f'row{number}') for number in range(5)]
+    status, out, err = run(write('# seeds: 2', *rows), '--jobs', '5')
+    assert status == 0, err
+    lines = [line for line in out.splitlines() if line.startswith('running ')]
+    assert lines[0].startswith('running  row0_seed0 epoch 2/2, row1_seed0 epoch 2/2, row2_seed0 epoch 2/2 and 2 more; ')
+    assert all(line.endswith(' left') and '; about ' in line for line in lines)  # each row's first run is done
+    assert max(map(len, lines)) <= 120
+
+
+def test_few_lines_are_printed_however_long_it_takes(write, run, started, monkeypatch):
+    monkeypatch.setattr(InThisProcess, 'looks', 1000)
+    _, out, _ = run(write(NORMAL))
+    assert [line for line in out.splitlines() if line.startswith('running ')] == []  # within seconds

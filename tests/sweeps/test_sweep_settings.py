@@ -1,0 +1,279 @@
+"""Sweeps over a suite: the names of folders, settings that changed, what is refused, the plan, the list."""
+
+# ruff: noqa: F811 - fixtures are imported by name
+from __future__ import annotations
+
+import json
+import shlex
+
+import pytest
+
+from tests.conftest import read_json, stable_rows
+from tests.sweep_helpers import (  # noqa: F401
+    BAD,
+    GHOST,
+    NORMAL,
+    WILD,
+    results,
+    run,
+    saved,
+    started,
+    stop_after_one_epoch,
+    table_rows,
+    write,
+)  # fmt: skip
+from utils.sweeps import __main__ as sweep
+from utils.sweeps.commands import name_suffix, settings_of
+
+# Flags behind --
+
+
+@pytest.mark.slow
+def test_extra_flags_are_part_of_the_names(write, run, started, results):
+    path = write('# seeds: 2', NORMAL)
+    assert run(path)[0] == 0
+    status, out, err = run(path, '--', '--epochs', '1', '--no-drop-last')
+    assert status == 0, err
+    names = ['ok_small_no_drop_last_epochs1_seed0', 'ok_small_no_drop_last_epochs1_seed1']
+    assert saved(started)[2:] == names
+    assert {path.name for path in results.iterdir() if path.is_dir()} == {'ok_small_seed0', 'ok_small_seed1', *names}
+    assert len(stable_rows(results / names[0])) == 1
+    assert table_rows(out) == ['ok_small_no_drop_last_epochs1']  # the two seeds in one row
+    assert (results / 'comparison.html').is_file()
+    assert (results / 'comparison_no_drop_last_epochs1.html').is_file()
+    started.clear()
+    assert run(path, '--', '--no-drop-last', '--epochs=1')[0] == 0  # the same in another order and spelling
+    assert run(path)[0] == 0
+    assert started == []
+
+
+@pytest.mark.slow
+def test_flags_that_only_say_where_are_no_part_of_the_names(write, run, started, results):
+    path = write(f'{NORMAL} --save_all')
+    run(path, '--', '--eval-batch-size', '8')
+    assert saved(started) == ['ok_small']
+    stop_after_one_epoch(results / 'ok_small', 'running')
+    started.clear()
+    status, _, err = run(path, '--', '--eval-batch-size', '4', '--device', 'cpu')  # they hold from here on
+    assert status == 0, err
+    assert started == [['main_normal.py', '--resume', str(results / 'ok_small'), '--eval-batch-size', '4', '--device',
+                        'cpu']]  # fmt: skip
+    assert read_json(results / 'ok_small' / 'config.json')['settings']['eval_batch_size'] == 4
+    started.clear()
+    assert run(path)[0] == 0
+    assert started == []
+
+
+def test_a_seed_behind_the_dashes_is_a_seed(write, run, started, results):
+    path = write(NORMAL)
+    status, out, err = run(path, '--', '--seed', '5', '--epochs', '1')
+    assert status == 0, err
+    assert saved(started) == ['ok_small_epochs1_seed5']
+    assert read_json(results / 'ok_small_epochs1_seed5' / 'config.json')['seed'] == 5
+    assert table_rows(out) == ['ok_small_epochs1']
+    status, _, err = run(path, '--seeds', '2', '--', '--seed', '5')  # which of them?
+    assert (status, len(err.splitlines()), len(started)) == (2, 1, 1)
+    assert '--seed ' in err
+    assert '--seeds' in err
+
+
+@pytest.mark.parametrize(('flags', 'suffix'), [
+    ('', ''),
+    ('--epochs 5', '_epochs5'),
+    ('--wd 5e-4 --epochs 5', '_epochs5_weight_decay0.0005'),
+    ('--no-flip --augment', '_augment_no_flip'),
+    ('--optimizer Adam', '_optimizer-Adam'),
+    ('--seed 3 --warmup-epochs 1', '_warmup_epochs1_seed3'),
+    ('--device cpu --workers 3 --datasets-dir /data --print-freq 9', ''),
+    ('--b 64 --batch-size 32', '_batch_size32'),
+])  # fmt: skip
+def test_what_flags_add_to_a_name(flags, suffix):
+    assert name_suffix(settings_of('main_gbn.py', shlex.split(flags))) == suffix
+
+
+def test_values_that_are_no_names_are_told_apart():
+    values = ["{'width': 64}", "{'width': 64.}", "{'width':  128}", '{}', "{'a': 'b/c'}", f"{{'a': '{'x' * 300}'}}"]
+    names = [name_suffix(settings_of('main_gbn.py', ['--model_config', value])) for value in values]
+    assert len(set(names)) == len(values)
+    for name in names:
+        assert name.startswith('_model_config-')
+        assert len(name) <= 50
+        assert set(name) <= set('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+')
+    flags = ('lr', 'wd', 'epochs', 'clip-grad', 'b', 'mini-batch-size', 'base-batch-size', 'input_size', 'start-epoch')
+    many = [f'--{flag}=1' for flag in (*flags, 'warmup-epochs', 'regime_bb_multi', 'micro-batch-size')]
+    assert len(name_suffix(settings_of('main_gbn.py', many))) < 130
+
+
+@pytest.mark.parametrize(('extra', 'words'), [
+    (['--save', 'x'], '--save'), (['--results_dir', 'x'], '--results_dir'), (['--resume', 'x'], '--resume'),
+    (['--dry-run'], '--dry_run'), (['--evaluate', 'x'], '--evaluate'), (['--help'], '--help'),
+    (['--epoch', '5'], 'did you mean --epochs'), (['--epochs', 'x'], "'x' is not a whole number"),
+    (['--epochs'], '--epochs'), (['quickstart'], "'quickstart'"), (['-mb', '4'], '-mb'),
+])  # fmt: skip
+def test_extra_flags_that_no_run_takes_are_refused_before_any_starts(write, run, started, tmp_path, extra, words):
+    status, _, err = run(write(NORMAL, GHOST), '--', *extra)
+    assert (status, started) == (2, [])
+    assert words in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / 'results').exists()
+
+
+def test_extra_flags_need_to_suit_only_the_runs_that_are_chosen(write, run, started):
+    status, _, err = run(write(NORMAL, GHOST), '--filter', 'ghost', '--', '-mb', '8')
+    assert status == 0, err
+    assert saved(started) == ['ok_ghost_mini_batch_size8']
+
+
+# Settings that changed
+
+
+@pytest.mark.parametrize(('before', 'after', 'words'), [
+    (f'{NORMAL} --clip-grad 5', f'{NORMAL} --clip-grad 4', 'clip_grad 5.0 there, 4.0 here'),
+    (NORMAL, f'{NORMAL} --flip', 'flip not given there, True here'),
+    (f'{NORMAL} --augment', NORMAL, 'augment True there, not given here'),
+    (NORMAL, NORMAL.replace('main_normal.py', 'main_gbn.py') + ' -mb 4', 'main_normal.py there, main_gbn.py here'),
+], ids=['value', 'more', 'less', 'script'])  # fmt: skip
+def test_a_row_whose_settings_changed_is_refused(write, run, started, results, before, after, words):
+    assert run(write(GHOST, before))[0] == 0
+    rows = stable_rows(results / 'ok_small')
+    started.clear()
+    status, _, err = run(write(GHOST, after))
+    assert (status, started) == (2, [])
+    assert len(err.splitlines()) == 1
+    assert f'{results / "ok_small"} was made by other settings ({words})' in err
+    assert stable_rows(results / 'ok_small') == rows
+
+
+def test_a_row_that_says_the_same_in_other_words_is_known(write, run, started):
+    run(write(NORMAL))
+    started.clear()
+    flags = NORMAL.partition('ok_small ')[2].replace('--b 16', '--batch-size=16').replace('--lr_bb_fix', '--lr-bb-fix')
+    status, _, err = run(write(f'python main_normal.py --print-freq 7 {flags} --save ok_small'))
+    assert (status, started) == (0, []), err
+
+
+def test_a_folder_that_is_no_run_is_refused(write, run, started, results):
+    (results / 'ok_small').mkdir(parents=True)
+    status, _, err = run(write(NORMAL, GHOST))
+    assert (status, started) == (2, [])
+    assert str(results / 'ok_small') in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_run_with_a_damaged_config_is_refused_in_one_line(write, run, started, results):
+    path = write(NORMAL)
+    run(path)
+    started.clear()
+    file = results / 'ok_small' / 'config.json'
+    file.write_text(json.dumps({**read_json(file), 'argv': [5]}))
+    status, _, err = run(path)
+    assert (status, started, len(err.splitlines())) == (2, [], 1)
+    status, out, err = run(path, '--dry-run')
+    assert (status, err) == (1, '')
+    assert [line for line in out.splitlines() if line.startswith('ok_small: refused: ') and 'argv' in line]
+
+
+def test_wrong_words_are_refused_in_one_line(write, run, started, tmp_path):
+    path = write(NORMAL)
+    for flags, words in (
+        ((path, '--filter', 'nothing'), ['--filter nothing', 'mine']),
+        (('quikstart',), ['quikstart', 'quickstart']),
+        ((path, '--jobs', '0'), ['--jobs', "'0'"]),
+        ((path, '--seeds', 'x'), ['--seeds', "'x'"]),
+        ((path, '--fail-fats'), ['--fail-fats', '--fail-fast']),
+        ((path, '--device', 'cpu'), ['--device']),
+        ((write('python main_gbn.py --b 3', name='broken'),), ['broken.sh:2', '--save']),
+        ((write('python main_gbn.py --save a --epoch 3', name='typo'),), ['typo.sh:2', '--epochs']),
+    ):
+        status, _, err = run(*flags)
+        assert (status, len(err.splitlines())) == (2, 1), err
+        assert [word for word in words if word not in err] == []
+    assert started == []
+    assert not (tmp_path / 'results').exists()
+
+
+# Data that is not there
+
+
+def on_mnist(row: str) -> str:
+    return row.replace('fake:64:1x8x8:4', 'mnist').replace('--save ok_', '--save mnist_')
+
+
+def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, started, tmp_path):
+    nowhere, path = tmp_path / 'nowhere', write('# seeds: 2', on_mnist(NORMAL), GHOST)
+    status, _, err = run(path, '--', '--datasets-dir', str(nowhere))
+    assert (status, started, len(err.splitlines())) == (2, [], 1), err
+    assert str(nowhere / 'mnist') in err
+    assert '--download' in err
+    assert '(mnist is needed by 2 of 4 runs to do; --filter ' in err
+    assert not (tmp_path / 'results').exists()
+
+
+def test_runs_of_which_one_fetches_its_data_are_started_without_it(write, run, started, tmp_path, monkeypatch):
+    monkeypatch.setenv('DATASETS_DIR', str(tmp_path / 'nowhere'))
+    monkeypatch.setattr('tests.sweeps.main_normal.main', lambda argv: 7)
+    monkeypatch.setattr('tests.sweeps.main_gbn.main', lambda argv: 7)
+    assert run(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)))[0] == 1
+    assert saved(started) == ['mnist_small', 'mnist_ghost']
+
+
+def test_data_that_only_finished_runs_needed_is_not_looked_for(write, run, started, tmp_path, monkeypatch):
+    path = write(NORMAL)
+    run(path)
+    monkeypatch.setattr('utils.engine.loading.check_data', lambda *_: pytest.fail('looked for'))
+    assert run(path)[0] == 0
+
+
+# The list and the plan
+
+
+def test_without_a_suite_they_are_listed_a_line_each(capsys):
+    assert sweep.main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith('quickstart ') and len(line) > 40 for line in lines)
+    assert len({line.split()[0] for line in lines}) == len(lines)
+
+
+def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, run, started, tmp_path):
+    status, out, err = run(write('# seeds: 2', NORMAL, GHOST), '--dry-run')
+    assert status == 0, err
+    commands = [line.split() for line in out.splitlines() if line.startswith('python ')]
+    assert [(words[1], words[3]) for words in commands] == [
+        ('main_normal.py', 'ok_small_seed0'), ('main_gbn.py', 'ok_ghost_seed0'),
+        ('main_normal.py', 'ok_small_seed1'), ('main_gbn.py', 'ok_ghost_seed1'),
+    ]  # fmt: skip
+    assert out.count('\nregime\n') == 2  # seeds of a row have the same plan
+    assert '4 ghosts of 4' in out
+    assert out.splitlines()[-1] == '4 runs: 4 new'
+    assert started == []
+    assert not (tmp_path / 'results').exists()
+    status, out, err = run(write(BAD, NORMAL), '--dry-run')
+    assert status == 1
+    assert '4096' in err
+    assert out.count('\nregime\n') == 1
+
+
+def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, run, started, results):
+    changed = NORMAL.replace('ok_small', 'changed')
+    run(write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', changed))
+    stop_after_one_epoch(results / 'ok_ghost', 'failed')
+    new = NORMAL.replace('ok_small', 'new')
+    path = write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', f'{changed} --clip-grad 4', new)
+    started.clear()
+    status, out, err = run(path, '--dry-run')
+    assert (status, err, started) == (1, '', [])
+    lines = out.splitlines()
+    assert 'ok_small: done' in lines
+    assert 'ok_wild: diverged' in lines
+    assert any(line.startswith('ok_ghost: would be resumed after epoch ') and line.endswith(' of 2') for line in lines)
+    assert any(line.startswith(f'changed: refused: {results / "changed"} was made by other settings') for line in lines)
+    assert out.count('\nregime\n') == 1
+    assert lines[-1] == '5 runs: 1 done, 1 diverged, 1 begun, 1 refused, 1 new'
+
+
+def test_a_dry_run_of_what_is_done_is_no_error(write, run, started):
+    path = write(NORMAL, GHOST)
+    run(path, '--filter', 'small')
+    status, out, err = run(path, '--dry-run')
+    assert (status, err) == (0, '')
+    assert '4 ghosts of 4' in out
