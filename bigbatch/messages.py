@@ -13,9 +13,13 @@ def counted(number: float, noun: str) -> str:
     return f'{digits} {noun}{"" if number == 1 else "s"}'
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Name the nearest known words, then all of them."""
+def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """Name the nearest known words, then all of them.
+
+    Args:
+        cutoff: how near they have to be, 0 to 1, as difflib.get_close_matches has it.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(word, names, n=3, cutoff=cutoff)
     hint = f'did you mean {" or ".join(near)}? ' if near else ''
     return f'{hint}known: {", ".join(names)}'

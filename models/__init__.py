@@ -6,15 +6,17 @@ published code scanned its modules for lower-case functions, which hid the wide 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bigbatch.messages import suggest
+
 if TYPE_CHECKING:
     from torch import nn
 
+ALIKE = 0.7  # from which on a name may be meant by another one; many networks have names that are near
 # name -> module; the module has a function of that name, which returns the network.
 MODELS: dict[str, str | Callable] = {
     'alexnet': 'models.alexnet',
@@ -82,7 +84,7 @@ def create_model(name: str, **config) -> nn.Module:
     options = model_options(name)
     for key in config:
         if options is not None and key not in options:
-            raise ValueError(f'model {name} has no option {key!r}: {_suggest(key, options)}')
+            raise ValueError(f'model {name} has no option {key!r}: {suggest(key, options, cutoff=ALIKE)}')
     if isinstance(config.get('num_classes'), int) and config['num_classes'] < 1:
         raise ValueError(f'model {name}: num_classes {config["num_classes"]} is not a whole number from 1')
     try:
@@ -96,7 +98,7 @@ def create_model(name: str, **config) -> nn.Module:
 
 def _function(name: str) -> Callable:
     if name not in MODELS:
-        raise ValueError(f'unknown model {name!r}: {_suggest(name, MODELS)}')
+        raise ValueError(f'unknown model {name!r}: {suggest(name, MODELS, cutoff=ALIKE)}')
     entry = MODELS[name]
     if not isinstance(entry, str):
         return entry
@@ -110,9 +112,3 @@ def _function(name: str) -> Callable:
     if not callable(function := getattr(module, name, None)):
         raise ValueError(f'{place}, but that file has no function {name}: add one, or mend that line')
     return function
-
-
-def _suggest(word: str, known) -> str:
-    near = difflib.get_close_matches(word, sorted(known), n=3, cutoff=0.7)
-    hint = f'did you mean {" or ".join(near)}? ' if near else ''
-    return f'{hint}known: {", ".join(sorted(known))}'
