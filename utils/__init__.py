@@ -1,1 +1,1 @@
-"""Training and what surrounds it: settings, regime, optimizer, trainer, files, pages, suites."""
+"""The bench around the library: plumbing in the files right here, and a room for each question that one asks of it."""

@@ -10,7 +10,7 @@ from utils.methods import check_methods
 from utils.runs.tensorboard import check_tensorboard
 
 
-def check_run(config: RunConfig) -> None:
+def check_settings(config: RunConfig) -> None:
     """Refuse settings that have no meaning together.
 
     Raises:
@@ -85,7 +85,7 @@ def _check_rate(config: RunConfig) -> None:
 
 
 def _check_speed(config: RunConfig) -> None:
-    # Some ways of computing do not go with the precision or the methods of a run.
+    """Refuse ways of computing that do not go with the precision or the methods of a run."""
     if config.amp != 'off' and config.dtype != 'float32':
         raise UserError(
             f'--amp {config.amp} computes parts of a float32 network in half precision, but --type makes it '

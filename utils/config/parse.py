@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from utils.config.batch import add_batch_args, add_ghost_args, resolve_micro_batch_size
-from utils.config.checks import check_flags, check_run, shaped_by_length
+from utils.config.checks import check_flags, check_settings, shaped_by_length
 from utils.config.network import add_data_args, add_model_args, device_and_dtype, warn_about_device
 from utils.config.output import add_place_args, add_run_args, name_by_time
 from utils.config.run import RunConfig
@@ -152,7 +152,7 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
         'strict_device': strict,
         'dtype': dtype,
     })
-    check_run(config)
+    check_settings(config)
     return config
 
 

@@ -44,7 +44,7 @@ def check_methods(config) -> None:
     """Refuse methods that have no meaning together, and flags that only refine a method that is off.
 
     Args:
-        config: the settings of every method, and a utils.methods.base.Run.
+        config: the settings of every method, and a utils.methods.base.RunSettings.
 
     Raises:
         UserError: in one line, what is wrong and what would be right.

@@ -7,7 +7,7 @@ from typing import Protocol
 from bigbatch.errors import UserError
 
 
-class Run(Protocol):
+class RunSettings(Protocol):
     """A run as methods see it, besides their own settings."""
 
     batch_size: int  # examples per update
@@ -31,7 +31,7 @@ def as_flag(name: str, value: object) -> str:
     return f'--no-{flag}' if value is False else f'--{flag} {value}'
 
 
-def check_is_no_noise(name: str, value: object, run: Run) -> None:
+def check_is_no_noise(name: str, value: object, run: RunSettings) -> None:
     """Refuse a method that changes the gradient where --noise-scale measures its own noise.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
-from utils.methods.base import Run, as_flag
+from utils.methods.base import RunSettings, as_flag
 from utils.parser import whole
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def add_args(group) -> None:
     )
 
 
-def check(own: Copies, run: Run) -> None:
+def check(own: Copies, run: RunSettings) -> None:
     """Refuse what refines copies that are not there, and ghosts that cannot hold them.
 
     Raises:
@@ -78,7 +78,7 @@ def check(own: Copies, run: Run) -> None:
         )
 
 
-def describe(own: Copies, run: Run) -> str:
+def describe(own: Copies, run: RunSettings) -> str:
     """Say what is done, in words; empty where there is one copy."""
     if own.duplicates == 1:
         return ''

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.methods.base import Run
+from utils.methods.base import RunSettings
 from utils.parser import real
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_args(group) -> None:
     )
 
 
-def describe(own: Dropout, run: Run) -> str:
+def describe(own: Dropout, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     return f'dropout {own.dropout:g}' if own.dropout is not None else ''
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from utils.methods.base import Run
+from utils.methods.base import RunSettings
 from utils.parser import real
 
 
@@ -23,7 +23,7 @@ def add_args(group) -> None:
     )
 
 
-def describe(own: EarlyStop, run: Run) -> str:
+def describe(own: EarlyStop, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     stop = own.stop_accuracy
     return '' if stop is None else f'after the first epoch with an accuracy of {stop:g} % or more while training'

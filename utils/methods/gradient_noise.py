@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
 from bigbatch.regime import lr_factor
-from utils.methods.base import Run, check_is_no_noise
+from utils.methods.base import RunSettings, check_is_no_noise
 from utils.parser import auto_or, real
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add_args(group) -> None:
     )
 
 
-def sigma(own: GradientNoise, run: Run) -> float | None:
+def sigma(own: GradientNoise, run: RunSettings) -> float | None:
     """Return the deviation of the factor on each example's loss; None: no noise.
 
     auto: sigma**2 = r / s**2 - 1 for r = batch / base and the factor s on the rate, so that the weight increments have
@@ -45,13 +45,13 @@ def sigma(own: GradientNoise, run: Run) -> float | None:
     return max(0.0, ratio / _rate_factor(run) ** 2 - 1) ** 0.5
 
 
-def _rate_factor(run: Run) -> float:
+def _rate_factor(run: RunSettings) -> float:
     """With --base-lr-per-example the rate grows with the batch, as it does with --lr_fix_policy linear."""
     scaling = run.lr_scaling if run.base_lr_per_example is None else 'linear'
     return lr_factor(run.batch_size, run.base_batch_size, scaling)
 
 
-def check(own: GradientNoise, run: Run) -> None:
+def check(own: GradientNoise, run: RunSettings) -> None:
     """Refuse noise that makes up for nothing.
 
     Raises:
@@ -73,14 +73,14 @@ def check(own: GradientNoise, run: Run) -> None:
     )
 
 
-def describe(own: GradientNoise, run: Run) -> str:
+def describe(own: GradientNoise, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     deviation = sigma(own, run)
     origin = ' (auto)' if own.gradient_noise == 'auto' else ''
     return f'losses times N(1, {deviation:.4g}**2){origin}' if deviation else ''
 
 
-def build(own: GradientNoise, run: Run) -> Estimator | None:
+def build(own: GradientNoise, run: RunSettings) -> Estimator | None:
     """Return the estimator that computes the gradient with the noise in it; None where that is off."""
     if own.gradient_noise is None:
         return None
@@ -90,7 +90,7 @@ def build(own: GradientNoise, run: Run) -> Estimator | None:
 
 
 def check_network(
-    own: GradientNoise, run: Run, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
+    own: GradientNoise, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
 ) -> None:
     """Refuse a criterion that gives no loss for each example.
 

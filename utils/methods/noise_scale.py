@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
-from utils.methods.base import Run
+from utils.methods.base import RunSettings
 
 if TYPE_CHECKING:
     from bigbatch.training.gradients.base import Estimator
@@ -27,7 +27,7 @@ def add_args(group) -> None:
     )
 
 
-def check(own: NoiseScale, run: Run) -> None:
+def check(own: NoiseScale, run: RunSettings) -> None:
     """Refuse to compare the gradients of parts of a batch with its own where it has but one part.
 
     Raises:
@@ -43,7 +43,7 @@ def check(own: NoiseScale, run: Run) -> None:
         )
 
 
-def build(own: NoiseScale, run: Run, steps_per_epoch: int) -> Estimator | None:
+def build(own: NoiseScale, run: RunSettings, steps_per_epoch: int) -> Estimator | None:
     """Return the estimator that computes the gradient and measures its noise; None where that is off."""
     if not own.noise_scale:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.methods.base import Run, check_is_no_noise
+from utils.methods.base import RunSettings, check_is_no_noise
 from utils.parser import real
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def add_args(group) -> None:
     )
 
 
-def check(own: ReluNoise, run: Run) -> None:
+def check(own: ReluNoise, run: RunSettings) -> None:
     """Refuse it beside measurements of the gradient's own noise.
 
     Raises:
@@ -38,7 +38,7 @@ def check(own: ReluNoise, run: Run) -> None:
     check_is_no_noise('relu_noise', own.relu_noise, run)
 
 
-def describe(own: ReluNoise, run: Run) -> str:
+def describe(own: ReluNoise, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     width = own.relu_noise
     return f'outputs of ReLUs times U({1 - width:g}, {1 + width:g})' if width else ''
@@ -53,7 +53,7 @@ def wrap(own: ReluNoise, inner: Estimator) -> Estimator:
     return create_estimator('relu_noise', inner=inner, width=own.relu_noise)
 
 
-def check_network(own: ReluNoise, run: Run, model: nn.Module, inputs: Tensor) -> None:
+def check_network(own: ReluNoise, run: RunSettings, model: nn.Module, inputs: Tensor) -> None:
     """Refuse a network without a ReLU.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
-from utils.methods.base import Run, as_flag, check_is_no_noise
+from utils.methods.base import RunSettings, as_flag, check_is_no_noise
 from utils.parser import real
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def add_args(group) -> None:
     group.set_defaults(**DEFAULTS)
 
 
-def check(own: SmoothOut, run: Run) -> None:
+def check(own: SmoothOut, run: RunSettings) -> None:
     """Refuse refinements of noise that is off, or of another kind.
 
     Raises:
@@ -101,7 +101,7 @@ def check(own: SmoothOut, run: Run) -> None:
     check_is_no_noise('sharpness_smoothing', own.sharpness_smoothing, run)
 
 
-def describe(own: SmoothOut, run: Run) -> str:
+def describe(own: SmoothOut, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     strength, ghost = own.sharpness_smoothing, run.ghost_batch_size
     if not strength:
@@ -120,7 +120,7 @@ def describe(own: SmoothOut, run: Run) -> str:
     )
 
 
-def wrap(own: SmoothOut, run: Run, inner: Estimator, model: nn.Module, num_steps: int) -> Estimator:
+def wrap(own: SmoothOut, run: RunSettings, inner: Estimator, model: nn.Module, num_steps: int) -> Estimator:
     """Return an estimator with noise around another one; that one itself where the noise is off.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.messages import counted
-from utils.methods.base import Run
+from utils.methods.base import RunSettings
 from utils.parser import whole
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_args(group) -> None:
     )
 
 
-def describe(own: Average, run: Run) -> str:
+def describe(own: Average, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     start = own.swa_start
     return '' if start is None else f'of the weights after epoch {start} and each later one, scored after each of them'
