@@ -188,7 +188,7 @@ def test_fail_fast_starts_nothing_more(write, run, started, results):
     (-9, 'ended by SIGKILL'), (7, 'exit status 7, without a word'), (120, 'exit status 120, without a word'),
 ])  # fmt: skip
 def test_a_run_that_ends_without_a_word_is_shown_with_what_is_known(write, run, started, monkeypatch, code, words):
-    monkeypatch.setattr('tests.sweeps.main_normal.main', lambda argv: code)
+    monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv: code)
     status, out, err = run(write(NORMAL))
     assert status == 1
     assert f'ok_small: {words}' in err.splitlines()[-1]

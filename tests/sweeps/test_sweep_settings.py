@@ -211,8 +211,8 @@ def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, st
 
 def test_runs_of_which_one_fetches_its_data_are_started_without_it(write, run, started, tmp_path, monkeypatch):
     monkeypatch.setenv('DATASETS_DIR', str(tmp_path / 'nowhere'))
-    monkeypatch.setattr('tests.sweeps.main_normal.main', lambda argv: 7)
-    monkeypatch.setattr('tests.sweeps.main_gbn.main', lambda argv: 7)
+    monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv: 7)
+    monkeypatch.setattr('tests.sweep_helpers.main_gbn.main', lambda argv: 7)
     assert run(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)))[0] == 1
     assert saved(started) == ['mnist_small', 'mnist_ghost']
 
