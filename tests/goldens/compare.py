@@ -138,7 +138,8 @@ def _described(name: str, value: object) -> Iterator[str]:
 
     if isinstance(value, (dict, list, tuple)):
         yield f'{name} {type(value).__name__} of {len(value)}'
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        items = list(value.items() if isinstance(value, dict) else enumerate(value))
+        for key, each in sorted(items) if name == '.config' else items:  # the order of settings says nothing
             yield from _described(f'{name}.{key}', STAR if key in CHECKPOINT else each)
     elif isinstance(value, torch.Tensor):
         content = value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
