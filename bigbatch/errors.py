@@ -1,4 +1,4 @@
-"""The exceptions of the project, and no more; utils.command says how each of them ends a command."""
+"""The exceptions of the library, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data sets by name, the module that loads each of them, and how its images are described.
+"""The data sets by name, the module that loads each of them, and the form in which their images are described.
 
 Nothing here imports torch before a data set is asked for, so that --help can list names at once.
 """
@@ -45,7 +45,11 @@ class Preset(NamedTuple):
 
 
 def loader_of(module: str) -> Callable:
-    """Return the function that loads a data set from a module of the table."""
+    """Return the function that loads a data set from a module of the table.
+
+    Raises:
+        ValueError: the module is not there, or has no function that can be called so.
+    """
     file = f'{module.replace(".", "/")}.py'
     try:
         load = getattr(importlib.import_module(module), 'load', None)
@@ -66,7 +70,11 @@ def loader_of(module: str) -> Callable:
 
 
 def find_module(name: str, root: Path) -> str:
-    """Return the module that loads a data set; names come before folders."""
+    """Return the module that loads a data set; names come before folders.
+
+    Raises:
+        ValueError: nothing has this name; the nearest are named.
+    """
     key = 'fake' if name.startswith('fake:') else name
     if key in MODULES:
         return MODULES[key]

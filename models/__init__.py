@@ -16,7 +16,7 @@ from bigbatch.messages import suggest
 if TYPE_CHECKING:
     from torch import nn
 
-ALIKE = 0.7  # from which on a name may be meant by another one; many networks have names that are near
+SUGGESTION_CUTOFF = 0.7  # of difflib, higher than for other names: many networks are called alike
 # name -> module; the module has a function of that name, which returns the network.
 MODELS: dict[str, str | Callable] = {
     'alexnet': 'models.alexnet',
@@ -84,7 +84,7 @@ def create_model(name: str, **config) -> nn.Module:
     options = model_options(name)
     for key in config:
         if options is not None and key not in options:
-            raise ValueError(f'model {name} has no option {key!r}: {suggest(key, options, cutoff=ALIKE)}')
+            raise ValueError(f'model {name} has no option {key!r}: {suggest(key, options, cutoff=SUGGESTION_CUTOFF)}')
     if isinstance(config.get('num_classes'), int) and config['num_classes'] < 1:
         raise ValueError(f'model {name}: num_classes {config["num_classes"]} is not a whole number from 1')
     try:
@@ -98,7 +98,7 @@ def create_model(name: str, **config) -> nn.Module:
 
 def _function(name: str) -> Callable:
     if name not in MODELS:
-        raise ValueError(f'unknown model {name!r}: {suggest(name, MODELS, cutoff=ALIKE)}')
+        raise ValueError(f'unknown model {name!r}: {suggest(name, MODELS, cutoff=SUGGESTION_CUTOFF)}')
     entry = MODELS[name]
     if not isinstance(entry, str):
         return entry

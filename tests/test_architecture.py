@@ -26,7 +26,12 @@ FOLDERS = ('bigbatch', 'models', 'data_sets', 'utils', 'benchmarks')
 FACES = ('data.py', 'preprocess.py')  # the top-level files that are no scripts
 # Rooms whose files may name the settings of a run; all others take plain values.
 KNOW_SETTINGS = {'utils/config', 'utils/engine', 'utils/sweeps', 'scripts'}
-SETTINGS = {'RunConfig', 'NetworkConfig', 'MeasureConfig', 'SwapConfig'}
+SETTINGS = {
+    'RunConfig', 'NetworkConfig', 'BatchConfig', 'ScheduleConfig', 'SpeedConfig', 'OutputConfig', 'MeasureConfig',
+    'SwapConfig',
+}  # fmt: skip
+# What a script may import of the project.
+MAY_SCRIPTS_IMPORT = {'utils', 'data.get_dataset', 'data.list_datasets', 'models.list_models'}
 # What --help and tables are answered with, without torch.
 WITHOUT_TORCH = (
     'utils/*.py', 'utils/methods', 'utils/config', 'utils/reports', 'utils/runs/layout.py', 'utils/runs/columns.py',
@@ -159,6 +164,15 @@ def test_no_script_is_imported():
     assert wrong == []
 
 
+def test_scripts_compose_and_no_more():
+    for path in scripts():
+        froms = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)]
+        faces = {f'{node.module}.{alias.name}' for node in froms for alias in node.names}
+        faces = {name for name in faces if name.startswith(('data.', 'models.'))}
+        tops = {name.partition('.')[0] for _, name in imports(path)} - {'data', 'models'}
+        assert faces | tops <= MAY_SCRIPTS_IMPORT, path
+
+
 def test_modules_do_not_import_each_other_in_a_circle():
     graph = {}
     for path in sources():
@@ -176,7 +190,8 @@ def test_modules_do_not_import_each_other_in_a_circle():
 def test_settings_stop_at_the_composer():
     knowing = {
         room_of(path) for path in sources() for node in ast.walk(tree_of(path))
-        if SETTINGS & {getattr(node, 'id', ''), getattr(node, 'attr', ''), getattr(node, 'name', '')}
+        if SETTINGS & {getattr(node, name, '') for name in ('id', 'attr', 'name')}
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS)
     }
     assert {'utils/config', 'utils/engine'} <= knowing <= KNOW_SETTINGS
 

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bigbatch.errors import UserError
-from bigbatch.messages import counted
+from bigbatch.messages import counted, suggest
 from utils.command import command
 from utils.parser import Parser
 
@@ -31,8 +31,8 @@ SINGLE_QUOTED = re.compile(r'''[^"$`!\\]*'[^"$`!\\]*''')
 INTRODUCTION = """\
 # Which published figures reproduce
 
-Written by `python -m benchmarks.reproduction` from the files in [reproduction/](reproduction/), which are what is to be
-edited.
+Written by `python -m benchmarks.reproduction`, in the folder of the project, from the files in
+[reproduction/](reproduction/), which are what is to be edited.
 
 How to read it:
 
@@ -217,7 +217,6 @@ def _suite_command(row: str) -> tuple[str, ...]:
     Raises:
         UserError: there is no such suite, or it has no such row.
     """
-    from bigbatch.messages import suggest
     from utils.sweeps.suite import find_suite
 
     suite, _, name = row.partition('/')

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from utils.files import write_atomically
-from utils.reports.measured import SHARPNESS
+from utils.reports.sharpness import SHARPNESS
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
 from utils.runs.reader import Run, find_run_folders, is_run_folder, load_run
 

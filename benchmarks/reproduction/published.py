@@ -18,7 +18,7 @@ from pathlib import Path
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
 from utils.reports.groups import Group, group_runs, varying_settings
-from utils.reports.measured import SHARPNESS
+from utils.reports.sharpness import SHARPNESS
 from utils.runs.reader import Run, load_runs, seedless
 
 REPRODUCED, ORDERING, NOT, NOT_RUN = 'reproduced', 'ordering only', 'not', 'not run'

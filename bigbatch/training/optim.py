@@ -15,7 +15,7 @@ from torch import nn
 from bigbatch.messages import suggest
 from bigbatch.regime import SHARED_SETTINGS, Regime
 
-_HIDDEN = ('add_param_group', 'load_state_dict', 'state_dict', 'zero_grad')  # from the compiler, by torch.optim
+_HIDDEN = ('add_param_group', 'load_state_dict', 'state_dict', 'zero_grad')  # which torch.optim hides from the compiler
 _OTHER_INTERFACE = {'Optimizer', 'LBFGS', 'SparseAdam'}  # no class of its own, a closure, sparse gradients
 _FUSED = {'SGD', 'Adam', 'AdamW'}  # on a GPU these make an update in one kernel, and skip one without a wait for it
 _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', 'differentiable'}
@@ -214,7 +214,7 @@ class RegimeOptimizer:
 
 
 def without_compiler(name: str) -> type[torch.optim.Optimizer]:
-    """Return an optimizer class of torch whose objects do not import the compiler; they cannot be compiled.
+    """Return an optimizer class of torch whose objects do not import the compiler; they cannot be compiled or pickled.
 
     torch hides some methods from its compiler by a wrapper that imports it in order to say so, which takes half of the
     time from a command to its first update. Here they have no wrapper. Where another version of torch wraps them in

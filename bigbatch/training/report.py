@@ -45,7 +45,7 @@ class PartialEpoch:
 
     num_steps: int  # its updates so far
     seconds: float
-    score_sums: dict  # see ScoreSums.state_dict
+    score_sums: dict  # see scoring.ScoreSums.state_dict
     norm_sum: float  # of the gradient norms of the updates that were made
     num_norms: int  # those updates; float16 may lose some
     num_skipped: int  # updates lost in a row, up to now

@@ -48,6 +48,16 @@ def score(
     return sums.scores()
 
 
+def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
+    """Score a model on every example of a loader once, in eval mode; the model is left in the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        return score(model, criterion, loader)
+    finally:
+        model.train(was_training)
+
+
 def summed_criterion(criterion: nn.Module | None) -> nn.Module:
     """Return a criterion that does not average, so that a batch may be taken in pieces of any size.
 
@@ -88,7 +98,7 @@ class ScoreSums:
         self.num_examples += len(targets)
 
     def merge(self, other: ScoreSums) -> None:
-        """Add the sums of another meter."""
+        """Add another one's sums."""
         self._sums += other._sums
         self.num_examples += other.num_examples
 
@@ -121,13 +131,3 @@ class ScoreSums:
             error1=(self.num_examples - correct1) * percent,
             error5=(self.num_examples - correct5) * percent,
         )
-
-
-def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
-    """Score a model on every example of a loader once, in eval mode; the model is left in the mode it was in."""
-    was_training = model.training
-    model.eval()
-    try:
-        return score(model, criterion, loader)
-    finally:
-        model.train(was_training)

@@ -14,7 +14,6 @@ import pytest
 
 from bigbatch.training.report import EpochReport, Scores
 from tests.conftest import PROJECT, TINY_GBN
-from utils.bar import EvaluationProgress
 from utils.engine import progress as progress_module
 from utils.engine.progress import Progress
 from utils.logs import log_to_file, start_logging
@@ -114,28 +113,3 @@ def test_a_real_terminal_and_a_real_pipe(tmp_path):
     assert process.wait() == 0
     assert b'12/12' in shown
     assert b'\r' in shown
-
-
-def test_a_measurement_says_how_long_it_will_take(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(progress_module.time, 'perf_counter', lambda: now[0])
-    stream = io.StringIO()
-    with EvaluationProgress(4000, 'examples', stream=stream) as progress:
-        for _ in range(4):
-            now[0] += 6
-            progress.advance(10)
-    assert stream.getvalue().splitlines() == [
-        '20 of 4,000 examples after 0:12, about 39:48 left',
-        '40 of 4,000 examples after 0:24, about 39:36 left',
-    ]
-
-
-def test_a_measurement_has_a_bar_on_a_terminal():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Terminal()
-    with EvaluationProgress(4, 'points', stream=stream) as progress:
-        progress.advance(4)
-    assert '4/4' in stream.getvalue() and 'points' in stream.getvalue()

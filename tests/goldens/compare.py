@@ -137,7 +137,8 @@ def _described(name: str, value: object) -> Iterator[str]:
     import torch
 
     if isinstance(value, (dict, list, tuple)):
-        yield f'{name} {type(value).__name__} of {len(value)}'
+        kind = 'dict' if isinstance(value, dict) else type(value).__name__  # ordered or not: by when it was saved
+        yield f'{name} {kind} of {len(value)}'
         items = list(value.items() if isinstance(value, dict) else enumerate(value))
         for key, each in sorted(items) if name == '.config' else items:  # the order of settings says nothing
             yield from _described(f'{name}.{key}', STAR if key in CHECKPOINT else each)

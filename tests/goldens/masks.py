@@ -55,6 +55,7 @@ PRINTED = {
         'seconds and images/s',
         r'[ |&,](\d[\d.]*(?: *[|&,] *| +)(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?= *[|\\]*$)',
     ),
+    'csv': Mask('seconds and images/s', r',(\d+\.\d+,\d+\.\d+),\d+,\d+,(?:True|False)'),
     'widths': Mask('of such columns', r' {2,}|-{4,}'),
 }  # fmt: skip
 # Of config.json, by the names of its fields.

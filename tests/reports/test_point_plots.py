@@ -12,10 +12,10 @@ import compare_experiments
 from tests.fake_runs import write_run
 from utils.reports.figures.comparison import write_figures
 from utils.reports.groups import group_runs
-from utils.reports.measured import SHARPNESS
 from utils.reports.pages import point_charts
 from utils.reports.pages.comparison_page import write_comparison_page
 from utils.reports.point_plots import point_plots, sharpness_rows, sharpness_section
+from utils.reports.sharpness import SHARPNESS
 from utils.reports.summary import summarise
 from utils.runs.reader import load_runs
 

@@ -22,15 +22,12 @@ def check_settings(config: RunConfig) -> None:
     _check_speed(config)
 
 
-def shaped_by_length(config: RunConfig) -> str:
-    """Return the flag of a method that depends on how long the run is, so that it cannot be extended; '' for none."""
-    if config.linear_decay:
-        return '--linear-decay'
-    return '--smoothing-type tanh' if config.smoothing_type == 'tanh' else ''
-
-
 def check_flags(flags) -> None:
-    """Refuse flags that exclude each other, before they are resolved to settings."""
+    """Refuse flags that exclude each other, before they are resolved to settings.
+
+    Raises:
+        UserError: in one line, what is wrong and what would be right.
+    """
     if flags.evaluate and flags.init_from:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
     if flags.bn_per_rank and flags.mini_batch_size is not None:
@@ -100,3 +97,10 @@ def _check_speed(config: RunConfig) -> None:
             f'--compile {config.compile} computes ReLUs together with what is around them, so that --relu_noise '
             f'{config.relu_noise:g} finds none: leave out one'
         )
+
+
+def shaped_by_length(config: RunConfig) -> str:
+    """Return the flag of a method that depends on how long the run is, so that it cannot be extended; '' for none."""
+    if config.linear_decay:
+        return '--linear-decay'
+    return '--smoothing-type tanh' if config.smoothing_type == 'tanh' else ''

@@ -1,7 +1,4 @@
-"""The settings that name a network, its data and its device.
-
-This file answers `--help`, so it imports nothing heavy; so do the others of this room.
-"""
+"""The settings that name a network, its data and its device."""
 
 from __future__ import annotations
 
@@ -125,7 +122,11 @@ def add_device_args(group) -> None:
 
 
 def device_and_dtype(flags) -> tuple[str, bool, str]:
-    """Resolve --device, --type and --gpus to a device, whether it must be there, and a dtype."""
+    """Resolve --device, --type and --gpus to a device, whether it must be there, and a dtype.
+
+    Raises:
+        UserError: several GPUs, or no name of a device.
+    """
     device, dtype = TENSOR_TYPES[flags.type] if flags.type else ('auto', 'float32')
     if flags.gpus is not None:
         if not flags.gpus.isdecimal():

@@ -1,4 +1,4 @@
-"""The settings of a training run, resolved from its flags; each published flag is mapped here, once.
+"""Command lines to settings: the parser that the training scripts share, and what a resumed run may change.
 
 The published flags of bigBatch and SmoothOut keep their spellings.
 """

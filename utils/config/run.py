@@ -15,8 +15,9 @@ from utils.methods import MethodConfig
 NOT_SETTINGS = frozenset(('script', 'command', 'argv', 'resume', 'evaluate', 'dry_run', 'strict_device'))
 
 
+# Fields stand in the reverse order of the bases: config.json begins with those of speed.
 @dataclass(frozen=True, kw_only=True)
-class RunConfig(NetworkConfig, BatchConfig, ScheduleConfig, SpeedConfig, OutputConfig, MethodConfig):
+class RunConfig(OutputConfig, ScheduleConfig, BatchConfig, NetworkConfig, MethodConfig, SpeedConfig):
     """Every setting of one training run, resolved from its flags."""
 
     @property

@@ -14,12 +14,12 @@ OPTIMIZERS = ('SGD', 'ASGD', 'Adam', 'AdamW', 'Adamax', 'Adagrad', 'Adadelta', '
 class ScheduleConfig:
     """How long a run is, and at which rates it learns."""
 
+    base_lr_per_example: float | None  # the rate is this times the batch size
     epochs: int  # before they are stretched
     start_epoch: int
     lr_scaling: str  # none, sqrt or linear
     regime_bb_fix: bool
     regime_bb_multi: int
-    base_lr_per_example: float | None  # the rate is this times the batch size
     warmup_epochs: float
     warmup_start: float | None  # fraction of the rate that warm-up begins at; None: the unscaled rate
     linear_decay: bool  # the rate falls to 0 over the run, on top of the regime

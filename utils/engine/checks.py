@@ -50,6 +50,9 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
     Args:
         stored: config.json of the run.
         fingerprint: of the training set.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
     """
     if stored['data'] != fingerprint:
         raise ValueError(
@@ -80,7 +83,11 @@ def _flag(name: str, value: object) -> str:
 
 
 def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
-    """Refuse to go on from a checkpoint to an end that lies before it."""
+    """Refuse to go on from a checkpoint to an end that lies before it.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
+    """
     least = start['epoch'] + bool(start.get('partial'))
     if num_epochs < least:
         begun = f' and {counted(start["partial"]["num_steps"], "update")}' if start.get('partial') else ''
@@ -91,7 +98,11 @@ def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
 
 
 def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
-    """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
+    """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
+    """
     micro = config.fixed_micro_batch_size
     splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images // ranks.size
     if splits and not config.evaluate and has_batch_norm(model):
@@ -106,6 +117,9 @@ def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch
 
     Args:
         num_examples: of the training set.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
     """
     if config.evaluate:
         return
@@ -167,6 +181,9 @@ def check_augmentation(config: RunConfig, model: nn.Module, dataset) -> None:
     Args:
         config: with the augmentation resolved.
         dataset: the training set.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
     """
     own = getattr(model, 'input_transform', None) is not None
     if config.cutout and (own or dataset.is_float):
@@ -203,6 +220,9 @@ def check_forward(
     Args:
         examples: (inputs, targets).
         training: in the mode that training is in.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
     """
     inputs, targets = examples
     probe = copy.deepcopy(model).train(training)

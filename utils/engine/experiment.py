@@ -1,6 +1,6 @@
 """Compose a training run from its settings: data, network, regime, methods and files.
 
-The only place that knows all of them; below it, functions take plain named values.
+The only place that knows all of them. What it calls in this room reads the settings; bigbatch takes plain values.
 """
 
 from __future__ import annotations
@@ -88,15 +88,16 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     config, start, stored = _find_start(config, ranks)
     sets = load_sets(config, device, dry_run=config.dry_run, ranks=ranks)
     model, criterion = build_network(config, sets.train, device, fit=functools.partial(_fit_layers, config))
-    config = _resolve_defaults(config, sets.train, model, device, stored)
+    config = fit_layout(config, model, device, stored)
     _load_first_weights(config, model, start)
+    config = resolve_augmentation(config, sets.train, model)
     data = build_loaders(config, model, sets, device, ranks)
     check_run(config, model, criterion, data, ranks)
     model = _join_gpus(config, model, device, ranks)
     schedule = build_schedule(config, model, data, start, stored)
-    methods = build_methods(config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs)
     if config.dry_run or config.micro_batch_size != AUTO:
         fit_compiler(config, model, device, ranks)
+    methods = build_methods(config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs)
     return Experiment(
         config=config, device=device, data=data, model=model, criterion=criterion, **schedule._asdict(),
         **methods._asdict(), start=start, stored=stored, ranks=ranks,
@@ -133,13 +134,6 @@ def _fit_layers(config: RunConfig, model: nn.Module) -> None:
         if not has_batch_norm(model):
             log.warning('%s has no batch norm: --mini-batch-size only sets the base batch size', config.model)
     dropout.fit(config, model)
-
-
-def _resolve_defaults(
-    config: RunConfig, dataset, model: nn.Module, device: torch.device, stored: dict | None
-) -> RunConfig:
-    """Return the settings with those that were left open as device, network and data decide them."""
-    return resolve_augmentation(fit_layout(config, model, device, stored), dataset, model)
 
 
 def _load_first_weights(config: RunConfig, model: nn.Module, start: dict | None) -> None:

@@ -49,6 +49,9 @@ def load_sets(config: NetworkConfig, device: torch.device, *, dry_run: bool = Fa
 
     Args:
         dry_run: fetch nothing, and decode no folder.
+
+    Raises:
+        ValueError: they are not there, or do not go together.
     """
     fetches = config.download and not dry_run
     with after_first(ranks, 'download') if fetches else contextlib.nullcontext():

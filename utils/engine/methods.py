@@ -50,6 +50,9 @@ def check_network(
 
     Args:
         examples: (inputs, targets), a few.
+
+    Raises:
+        ValueError: in one line, what is wrong and what would be right.
     """
     relu_noise.check_network(config, config, model, examples[0])
     gradient_noise.check_network(config, config, model, criterion, examples)

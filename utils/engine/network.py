@@ -147,7 +147,8 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     device = begin(config)
     sets = load_sets(config, device)
     model, criterion = build_network(config, sets.train, device)
-    checkpoints.load_weights(model.eval(), state, path, remedy=functools.partial(name_network, config))
+    model.eval()
+    checkpoints.load_weights(model, state, path, remedy=functools.partial(name_network, config))
     config = resolve_augmentation(config, sets.train, model)
     train, val, test = build_measuring_loaders(config, model, sets, device)
     num_classes = sets.train.num_classes

@@ -22,7 +22,6 @@ from utils.config.run import RunConfig
 from utils.engine.speed import describe_speed
 from utils.methods import describe_methods
 from utils.runs import layout
-from utils.runs.layout import run_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Experiment:
     def continues_in_place(self) -> bool:
         """Whether a resumed run goes on in its own folder, rather than in a fork."""
         resumed = self.config.resume
-        return bool(resumed) and run_of(resumed) == self.config.folder.absolute()
+        return bool(resumed) and layout.run_of(resumed) == self.config.folder.absolute()
 
     @property
     def is_finished(self) -> bool:
@@ -71,7 +70,7 @@ class Experiment:
         """Return the rule that may end the run early; it has seen the epoch that a resumed run goes on from."""
         rule = StopRule(self.config.stop_accuracy, self.num_epochs)
         if self.start:
-            _see_last_epoch(rule, run_of(self.config.resume), self.first_epoch)
+            _see_last_epoch(rule, layout.run_of(self.config.resume), self.first_epoch)
         return rule
 
     @property

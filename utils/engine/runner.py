@@ -34,7 +34,6 @@ from utils.runs import folder as run_folder
 from utils.runs import layout, manifest
 from utils.runs.columns import AVERAGE_COLUMNS
 from utils.runs.config_json import read_config_json
-from utils.runs.layout import checkpoint_of, run_of
 from utils.runs.lock import RunLock
 from utils.runs.tensorboard import TensorBoardExport
 from utils.runs.writer import RunWriter, SilentWriter, Writer
@@ -223,7 +222,7 @@ def _initial_weights(experiment: Experiment) -> dict:
     """Return the weights at step 0, which distances are measured from."""
     if not experiment.start:
         return {name: value.clone() for name, value in experiment.model.state_dict().items()}
-    initial = checkpoints.load_file(run_of(experiment.config.resume) / layout.INITIAL)['state_dict']
+    initial = checkpoints.load_file(layout.run_of(experiment.config.resume) / layout.INITIAL)['state_dict']
     return {name: value.to(experiment.device) for name, value in initial.items()}
 
 
@@ -287,11 +286,11 @@ def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | N
         initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
         return content, None, run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
     content['started'] = stored['started']
-    where = {'checkpoint': checkpoint_of(config.resume), 'start': start}
+    where = {'checkpoint': layout.checkpoint_of(config.resume), 'start': start}
     if experiment.continues_in_place:
         best, lock = run_folder.rewind_run_folder(config.folder, content, **where), None  # held since it was read
     else:
-        best, lock = run_folder.fork_run_folder(run_of(config.resume), config.folder, content, **where)
+        best, lock = run_folder.fork_run_folder(layout.run_of(config.resume), config.folder, content, **where)
     return read_config_json(config.folder), best, lock
 
 

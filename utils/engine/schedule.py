@@ -58,6 +58,9 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     """Return the regime and the number of epochs of a run.
 
     Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it.
+
+    Raises:
+        ValueError: a schedule that cannot be.
     """
     own = getattr(model, 'regime', None) if config.regime is None else config.regime
     if own is None:
@@ -82,7 +85,11 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
 def build_optimizer(
     config: RunConfig, model: nn.Module, regime: Regime, *, steps_per_epoch: int, num_epochs: int
 ) -> RegimeOptimizer:
-    """Build the optimizer of a run, with its warm-up and its decay."""
+    """Build the optimizer of a run, with its warm-up and its decay.
+
+    Raises:
+        ValueError: a warm-up of less than an update.
+    """
     start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)
     if config.warmup_epochs and not warmup_steps:

@@ -1,4 +1,9 @@
-"""The flags of the scripts that draw a network's loss on a line; answers `--help`, so it imports nothing heavy."""
+"""The flags of the scripts that draw a network's loss on a line; answers `--help`, so it imports nothing heavy.
+
+Points are the published START:STEP:STOP. As in SmoothOut's published scripts the stop is left out, so that
+-1.0:0.1:2.01 has 31 points. Where we differ: sums are decimal, so that 0 and 1 are exact and with them the networks at
+the ends; an empty range is refused.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,6 @@ from utils.parser import Parser, whole
 
 MOST_POINTS = 1000  # each is a pass over the data
 SNAP = Decimal('1e-6')  # of a step: nearer to 0 or 1 than this is 0 or 1
-
 MODES = ('linear', 'sin', 'arc')
 
 

@@ -23,7 +23,7 @@ from bigbatch.seeding import derive_seed
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
-from utils.reports.measured import HESSIAN, SHARPNESS, align, write_csv
+from utils.reports.sharpness import HESSIAN, SHARPNESS, align, write_csv
 
 FOLDER = 'sharpness'  # of results, if --save does not name another
 

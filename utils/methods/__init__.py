@@ -1,5 +1,6 @@
 """The methods that repair a large batch: a file each, with its settings, its flags, its checks and its words.
 
+Each function takes the settings of its method and what it reads of the run besides; today one object is both.
 Nothing here imports torch before a network is to be changed, as this answers to a parser.
 """
 
@@ -20,10 +21,11 @@ from utils.methods import (
 from utils.parser import Parser
 
 
+# Fields stand in the reverse order of the bases.
 @dataclass(frozen=True, kw_only=True)
 class MethodConfig(
-    smoothout.SmoothOut, relu_noise.ReluNoise, dropout.Dropout, gradient_noise.GradientNoise, copies.Copies,
-    noise_scale.NoiseScale, early_stop.EarlyStop, weight_average.Average,
+    noise_scale.NoiseScale, weight_average.WeightAveraging, early_stop.EarlyStop, copies.Copies,
+    gradient_noise.GradientNoise, dropout.Dropout, relu_noise.ReluNoise, smoothout.SmoothOut,
 ):  # fmt: skip
     """What changes the gradient, the batch or the average of a run; every method is off by default."""
 

@@ -17,10 +17,8 @@ class RunSettings(Protocol):
     fixed_micro_batch_size: int | None
     lr_scaling: str
     base_lr_per_example: float | None
-    start_epoch: int
     seed: int
     model: str
-    duplicates: int
     noise_scale: bool
 
 
@@ -31,7 +29,7 @@ def as_flag(name: str, value: object) -> str:
     return f'--no-{flag}' if value is False else f'--{flag} {value}'
 
 
-def check_is_no_noise(name: str, value: object, run: RunSettings) -> None:
+def refuse_with_noise_scale(name: str, value: object, run: RunSettings) -> None:
     """Refuse a method that changes the gradient where --noise-scale measures its own noise.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
 from bigbatch.regime import lr_factor
-from utils.methods.base import RunSettings, check_is_no_noise
+from utils.methods.base import RunSettings, refuse_with_noise_scale
 from utils.parser import auto_or, real
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def check(own: GradientNoise, run: RunSettings) -> None:
     Raises:
         UserError: in one line, what is wrong and what would be right.
     """
-    check_is_no_noise('gradient_noise', own.gradient_noise, run)
+    refuse_with_noise_scale('gradient_noise', own.gradient_noise, run)
     if own.gradient_noise != 'auto' or sigma(own, run) > 1e-6:
         return
     batch, base, factor = run.batch_size, run.base_batch_size, _rate_factor(run)
@@ -96,6 +96,9 @@ def check_network(
 
     Args:
         examples: (inputs, targets), a few.
+
+    Raises:
+        ValueError: it gives another number of them.
     """
     if own.gradient_noise is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.methods.base import RunSettings, check_is_no_noise
+from utils.methods.base import RunSettings, refuse_with_noise_scale
 from utils.parser import real
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check(own: ReluNoise, run: RunSettings) -> None:
     Raises:
         UserError: in one line.
     """
-    check_is_no_noise('relu_noise', own.relu_noise, run)
+    refuse_with_noise_scale('relu_noise', own.relu_noise, run)
 
 
 def describe(own: ReluNoise, run: RunSettings) -> str:
@@ -58,6 +58,9 @@ def check_network(own: ReluNoise, run: RunSettings, model: nn.Module, inputs: Te
 
     Args:
         inputs: a few examples.
+
+    Raises:
+        ValueError: it has none.
     """
     if not own.relu_noise:
         return

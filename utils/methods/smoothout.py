@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
-from utils.methods.base import RunSettings, as_flag, check_is_no_noise
+from utils.methods.base import RunSettings, as_flag, refuse_with_noise_scale
 from utils.parser import real
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def check(own: SmoothOut, run: RunSettings) -> None:
                 f'{as_flag(name, changed[name])} shapes --smoothing-type {needed}, but that is '
                 f'{own.smoothing_type}: leave out one or change the other'
             )
-    check_is_no_noise('sharpness_smoothing', own.sharpness_smoothing, run)
+    refuse_with_noise_scale('sharpness_smoothing', own.sharpness_smoothing, run)
 
 
 def describe(own: SmoothOut, run: RunSettings) -> str:

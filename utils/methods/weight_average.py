@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Average:
+class WeightAveraging:
     """The average of the weights; none by default."""
 
     swa_start: int | None  # first epoch, from 1, after which weights are averaged
@@ -30,13 +30,13 @@ def add_args(group) -> None:
     )
 
 
-def describe(own: Average, run: RunSettings) -> str:
+def describe(own: WeightAveraging, run: RunSettings) -> str:
     """Say what is done, in words; empty where it is off."""
     start = own.swa_start
     return '' if start is None else f'of the weights after epoch {start} and each later one, scored after each of them'
 
 
-def build(own: Average, model: nn.Module, num_epochs: int) -> WeightAverage | None:
+def build(own: WeightAveraging, model: nn.Module, num_epochs: int) -> WeightAverage | None:
     """Build the average of the weights of a run; None where there is none.
 
     Raises:

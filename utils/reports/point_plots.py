@@ -17,7 +17,7 @@ import pandas as pd
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from utils.reports.groups import Group, varying_between
-from utils.reports.measured import SHARPNESS
+from utils.reports.sharpness import SHARPNESS
 from utils.reports.tables import Section, spread_text
 from utils.runs.reader import Run
 

@@ -1,4 +1,4 @@
-"""Group runs over their seeds and summarise them in one table.
+"""Summarise groups of runs in one table, a row a group.
 
 Headline figures are those of the last epoch; the best epoch stands apart, because it is chosen on the split that
 it is scored on.

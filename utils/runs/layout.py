@@ -21,7 +21,11 @@ CONDITIONS = (
 
 
 def run_of(path: str) -> Path:
-    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to."""
+    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to.
+
+    Raises:
+        UserError: there is nothing, or a folder of runs.
+    """
     found = Path(path)
     if not found.exists():
         raise UserError(f'{path}: no such run or checkpoint (looked in {found.absolute().parent})')
@@ -30,7 +34,11 @@ def run_of(path: str) -> Path:
 
 
 def checkpoint_of(path: str) -> Path:
-    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder."""
+    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder.
+
+    Raises:
+        UserError: it is a folder of runs.
+    """
     found = Path(path)
     _check_is_no_parent(found)
     return found / LATEST if found.is_dir() else found

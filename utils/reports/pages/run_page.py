@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.reports.measured import TABLES, WORDS
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
 from utils.reports.pages.html import (
@@ -30,6 +29,7 @@ from utils.reports.pages.html import (
     text,
     write_page,
 )
+from utils.reports.sharpness import TABLES, WORDS
 from utils.reports.style import COLORS, X_LABELS
 from utils.runs.reader import Run, load_run
 
