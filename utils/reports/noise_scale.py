@@ -18,9 +18,10 @@ from utils.runs.columns import NOISE_COLUMNS
 HALF_LIFE = 2.0  # epochs
 TITLE = 'Gradient noise scale'
 EXPLANATION = (
-    'noise scale: tr(Sigma) / |G|**2 in examples, the batch size from which on a larger one gains little, in the '
-    f'first, the middle and the last epoch; both moments are smoothed over epochs (half-life {HALF_LIFE:g}) before '
-    'they are divided. -: |G|**2 is lost in the noise. Mean +- sample standard deviation over seeds (runs).'
+    'noise scale: tr(Sigma) / |G|**2 in examples, the batch size at which the noise is as large as the gradient, in '
+    f'the first, the middle and the last epoch; both moments are smoothed over epochs (half-life {HALF_LIFE:g}) before '
+    'they are divided. It is no critical batch size, and goes like 1 / rate. -: |G|**2 is lost in the noise. Mean +- '
+    'sample standard deviation over seeds (runs).'
 )
 
 

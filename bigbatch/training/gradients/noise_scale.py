@@ -2,8 +2,9 @@
 
 The gradients of single examples have mean G and covariance Sigma; a mean over b examples has an expected squared norm
 of |G|**2 + tr(Sigma) / b. Squared norms for two sizes b, that of a ghost and that of the batch, thus give both unknowns
-without bias, and their ratio tr(Sigma) / |G|**2, the simple noise scale: the batch size from which on a larger one
-gains little. The ratio of two noisy numbers is biased, so the moments are averaged, never the ratio.
+without bias, and their ratio tr(Sigma) / |G|**2, the simple noise scale: the batch size at which the noise is as large
+as the gradient. It is no critical batch size: it goes like 1 / rate, and does not see momentum or Adam, which move that
+one. The ratio of two noisy numbers is biased, so the moments are averaged, never the ratio.
 
 The gradient that trains is computed as ever. Those of the ghosts come from passes of their own, one a ghost, on copies
 of the running statistics and of the random state: training is the same to the last bit with and without them.
