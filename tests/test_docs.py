@@ -78,7 +78,8 @@ def test_every_command_runs(page, tmp_path):
 
 
 def test_every_page_of_a_task_is_run_and_linked():
-    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, 'reliability.md', 'reproduction.md', 'results.md'}
+    not_run = {'reliability.md', 'reproduction.md', 'results.md', 'what_is_known.md'}
+    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, *not_run}
     readme = (PROJECT / 'README.md').read_text()
     assert [page for page in TASKS if f'docs/{page}' not in readme] == []
 
