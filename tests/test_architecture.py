@@ -164,6 +164,15 @@ def test_no_script_is_imported():
     assert wrong == []
 
 
+def test_the_library_needs_torch_numpy_and_scipy_alone():
+    found = set()
+    for path in sources():
+        for node in ast.walk(tree_of(path)) if room_of(path) == 'bigbatch' else ():
+            found |= {alias.name.partition('.')[0] for alias in node.names} if isinstance(node, ast.Import) else set()
+            found |= {node.module.partition('.')[0]} if isinstance(node, ast.ImportFrom) else set()
+    assert {'torch', 'numpy'} <= found - set(sys.stdlib_module_names) <= {'bigbatch', 'torch', 'numpy', 'scipy'}
+
+
 def test_scripts_compose_and_no_more():
     for path in scripts():
         froms = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.ImportFrom)]
