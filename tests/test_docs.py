@@ -26,7 +26,7 @@ TASKS = (
 )  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
 WRITTEN = re.compile(r'''(?:--(?:results_dir|output|figures|results)\s+|savez\(['"])([A-Za-z][\w./-]*)''')
-COPIED = ('*.py', '*.sh', 'analysis', 'benchmarks', 'datasets', 'experiments', 'models', 'utils')
+COPIED = ('*.py', '*.sh', 'benchmarks', 'bigbatch', 'data_sets', 'experiments', 'models', 'utils')
 COMMAND_SECONDS = 300
 
 
