@@ -4,4 +4,4 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${PYTHON:-$here/.venv/bin/python}
 [ -x "$python" ] || python=$(command -v python3)
-PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m utils.sweeps "$@"
+PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "$here/utils/sweeps/__main__.py" "$@"

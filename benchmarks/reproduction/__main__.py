@@ -1,7 +1,7 @@
 """Write docs/reproduction.md, which figures of the papers reproduce, from the runs that are kept in docs/reproduction.
 
-    python -m benchmarks.reproduction
-    python -m benchmarks.reproduction TrainingResults/reproduction_f1 TrainingResults/reproduction_ra_digits
+    python benchmarks/reproduction
+    python benchmarks/reproduction TrainingResults/reproduction_f1 TrainingResults/reproduction_ra_digits
 
 Without arguments the page and its plots are drawn anew from what is there: published.csv (the figures of the papers and
 the row that answers each), plots.csv, findings.md (written by hand) and runs/SUITE/RUN. With folders of suites the
@@ -17,12 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from bigbatch.errors import UserError
-from bigbatch.messages import counted, suggest
-from utils.command import command
-from utils.parser import Parser
-
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from bigbatch.errors import UserError  # noqa: E402
+from bigbatch.messages import counted, suggest  # noqa: E402
+from utils.command import command  # noqa: E402
+from utils.parser import Parser  # noqa: E402
+
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
     'imagenet': 'ImageNet', 'digits': 'digits',
@@ -31,8 +33,8 @@ SINGLE_QUOTED = re.compile(r'''[^"$`!\\]*'[^"$`!\\]*''')
 INTRODUCTION = """\
 # Which published figures reproduce
 
-Written by `python -m benchmarks.reproduction`, in the folder of the project, from the files in
-[reproduction/](reproduction/), which are what is to be edited.
+Written by `python benchmarks/reproduction` from the files in [reproduction/](reproduction/), which are what is to be
+edited.
 
 How to read it:
 
@@ -49,7 +51,7 @@ How to read it:
 
 `python compare_experiments.py docs/reproduction/runs/SUITE` shows the kept runs of a suite with all their curves. To
 add a row, run its suite by `./run_experiments.sh SUITE`, then
-`python -m benchmarks.reproduction TrainingResults/SUITE`; the line of a figure in
+`python benchmarks/reproduction TrainingResults/SUITE`; the line of a figure in
 [published.csv](reproduction/published.csv) names the row that answers it.
 """
 
@@ -57,7 +59,7 @@ add a row, run its suite by `./run_experiments.sh SUITE`, then
 @command
 def main(argv: list[str] | None = None) -> int:
     """Keep runs, draw the page and return the exit status."""
-    parser = Parser(prog='python -m benchmarks.reproduction', description=__doc__)
+    parser = Parser(prog='benchmarks/reproduction', description=__doc__)
     parser.add_argument('suites', nargs='*', type=Path, help='folders of suites whose runs are kept')
     flags = parser.parse_args(argv)
     docs = PROJECT / 'docs'

@@ -96,7 +96,7 @@ EFFECTS = {
     '--reset-momentum': ('epochs', (), ('--reset-momentum',)),
     '--clip-grad': ('steps', (), ('--clip-grad', '0.01')),
     '--amp': ('steps', (), ('--amp', 'bf16')),
-    '--compile': ('refusal', (), ('--compile', 'reduce-overhead')),  # tests/bigbatch/training/test_compile.py
+    '--compile': ('refusal', (), ('--compile', 'reduce-overhead')),  # tests/engine/test_compile.py
     '--channels-last': ('warning', (), ('--channels-last',)),
     '--no-channels-last': ('plan', ('--model', 'resnet', '--model_config', "{'depth': 8}"), ('--no-channels-last',)),
     '--epochs': ('plan', (), ('--epochs', '4')),
