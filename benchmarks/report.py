@@ -165,7 +165,7 @@ def _hash_of_files() -> str:
 
 
 def _sources() -> Iterable[Path]:
-    folders = ('analysis', 'benchmarks', 'datasets', 'experiments', 'models', 'utils')
+    folders = ('benchmarks', 'bigbatch', 'data_sets', 'experiments', 'models', 'utils')
     inside = [path for folder in folders for path in (PROJECT / folder).rglob('*') if path.suffix in ('.py', '.sh')]
     return sorted([*PROJECT.glob('*.py'), *PROJECT.glob('*.sh'), *inside])
 

@@ -19,6 +19,7 @@ from benchmarks.published import CLIP, SETTINGS, PublishedRun
 from bigbatch.errors import UserError
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from tests.conftest import PROJECT, read_rows
+from tests.test_architecture import sources
 from utils.parser import Parser
 from utils.runs import manifest
 from utils.sweeps.suite import find_suite
@@ -85,6 +86,7 @@ def test_outside_a_checkout_code_is_known_by_its_files(open_report, monkeypatch)
     monkeypatch.setattr(manifest, 'describe_code', lambda: {'commit': None, 'dirty': None})
     before = report._code()['commit']
     assert before.startswith('files ')
+    assert {PROJECT / path for path in sources()} <= {*report._sources()}  # nothing that is run is left out
     assert report._code()['commit'] == before
     monkeypatch.setattr(report, '_sources', lambda: [PROJECT / 'data.py'])
     assert report._code()['commit'] != before
