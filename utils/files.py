@@ -1,4 +1,4 @@
-"""Write files whole or not at all, and name the file where that fails."""
+"""Where the project lies; files that are written whole or not at all, and named where that fails."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 
+PROJECT = Path(__file__).resolve().parents[1]  # the folder of the scripts
 REMEDIES = {
     errno.ENOSPC: 'make room on that disk', errno.EDQUOT: 'make room in that quota',
     errno.EFBIG: 'allow larger files', errno.EROFS: 'mount it writable', errno.EACCES: 'make it writable',

@@ -86,9 +86,7 @@ class Runner:
         if program.endswith('.sh'):
             text = (self.checkout / program).read_text()
             program = ''.join(re.findall(r'exec .* -m ([\w.]+)|exec .*here/([\w/]+\.py)', text)[-1])
-        name = program.removesuffix('.py').replace('/', '.')
-        is_package = (self.checkout / name.replace('.', '/')).is_dir()  # which -m runs by the file of that name in it
-        return importlib.import_module(f'{name}.__main__' if is_package else name).main
+        return importlib.import_module(program.removesuffix('.py').replace('/', '.')).main
 
     def _call(self, main: Callable[[list[str]], int], program: str, argv: list[str]) -> Outcome:
         output, errors = io.StringIO(), io.StringIO()

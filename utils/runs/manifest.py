@@ -12,8 +12,7 @@ import numpy
 import torch
 
 from bigbatch.messages import counted
-
-PROJECT = Path(__file__).resolve().parents[2]
+from utils.files import PROJECT
 
 
 def describe_code() -> dict:

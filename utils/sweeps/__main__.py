@@ -15,11 +15,12 @@ from pathlib import Path
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
 from utils.command import command
+from utils.files import PROJECT
 from utils.parser import Parser, whole
 from utils.sweeps.commands import data_of, name_suffix, settings_of
 from utils.sweeps.execution import Sweep
 from utils.sweeps.state import State, look_at
-from utils.sweeps.suite import PROJECT, PlannedRun, find_suite, list_suites
+from utils.sweeps.suite import PlannedRun, find_suite, list_suites
 
 
 @command

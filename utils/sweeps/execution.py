@@ -23,10 +23,11 @@ from bigbatch.interrupts import stop_requests
 from bigbatch.memory import JOBS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
+from utils.files import PROJECT
 from utils.runs.layout import STARTED_VARIABLE
 from utils.runs.lock import holder_of
 from utils.sweeps.state import Estimate, State, Underway, duration, look_at, record_measurement
-from utils.sweeps.suite import PROJECT, PlannedRun
+from utils.sweeps.suite import PlannedRun
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep

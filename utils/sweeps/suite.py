@@ -20,9 +20,9 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.files import PROJECT
 from utils.sweeps.commands import MEASURING, SCRIPTS, given_flags, name_suffix, place_words, settings_of
 
-PROJECT = Path(__file__).resolve().parents[2]
 SUITES = PROJECT / 'experiments'
 RESERVED = frozenset(('results_dir', 'resume', 'dry_run', 'evaluate'))  # settings that a sweep makes for each run
 RUN_PATH = re.compile(r'(?:\./)?TrainingResults/([^/]+)(/.+)?')

@@ -19,9 +19,10 @@ from bigbatch.distributed import NAMES, Ranks, meet
 from bigbatch.errors import Interrupted, OtherRankError
 from bigbatch.interrupts import stop_requests
 from utils.command import EXIT_INTERRUPTED
+from utils.files import PROJECT
 from utils.sweeps.execution import SECONDS_BETWEEN_LOOKS, Sweep
 from utils.sweeps.state import State, look_at
-from utils.sweeps.suite import PROJECT, PlannedRun
+from utils.sweeps.suite import PlannedRun
 
 FOLDER, LOOKED, WORKERS = 'folder', 'looked', 'workers'  # where ranks meet
 
