@@ -150,7 +150,7 @@ def command_lines(script: Script) -> st.SearchStrategy[list[str]]:
     anything = st.one_of(hostile, hostile, st.text(max_size=12))
     if script.always != PLAN:  # and of no path that happens to be there
         anything = hostile
-    actions = [action for action in parser._actions if action.dest not in (*script.without, 'dry_run')]
+    actions = [action for action in parser.actions() if action.dest not in (*script.without, 'dry_run')]
     words = st.one_of([_given(action, anything, dict(script.texts)) for action in actions])
     stray = st.one_of(anything, st.sampled_from(['--no-such-flag', '--batch', '-zz', '--no-lr', '--b=']))
     part = _weighted((words, 30), (stray.map(lambda word: [word]), 1))

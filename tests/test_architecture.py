@@ -49,6 +49,7 @@ VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}
 # Methods that a base class of torch or of the standard library documents.
 OVERRIDES = {
     'forward', 'backward', 'setup_context', 'extra_repr', 'emit', 'error', 'parse_args', 'parse_known_args', 'format',
+    'add_argument', 'add_argument_group',
 }  # fmt: skip
 HEAVY = ('torch', 'torchvision', 'pandas', 'bokeh', 'scipy', 'sklearn', 'matplotlib')
 

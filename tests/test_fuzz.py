@@ -58,7 +58,7 @@ def test_numbers_that_no_machine_counts_up_to(place, script, words, status):
 @pytest.mark.parametrize('script', fuzz.SCRIPTS, ids=lambda script: script.name)
 def test_words_that_are_no_names(place, script):
     """Each flag that takes any text, with each word that no file can be called by, or hardly."""
-    actions = [action for action in script.parser()._actions if action.nargs != 0 and not action.choices]
+    actions = [action for action in script.parser().actions() if action.nargs != 0 and not action.choices]
     for action in (action for action in actions if action.type in (None, Path, regime_literal)):
         for word in ('x' * 300, 'y/' * 3000, '\udcff', 'two\nlines', '\u202e'):
             words = [word] * (action.nargs if isinstance(action.nargs, int) else 1)

@@ -33,11 +33,11 @@ def flag_table() -> str:
     add_ghost_args(ghost, default=128)
     add_swap_args(ghost)
     normal = build_parser('', list_models(), list_datasets(), prog='main_normal.py', batch_size=256)
-    defaults = {action.dest: action.default for action in normal._actions}
+    defaults = {action.dest: action.default for action in normal.actions()}
     lines = ['| flag | what | default |', '|---|---|---|']
-    for group in ghost._action_groups:
-        actions = [action for action in group._group_actions if action.dest != 'help']
-        lines += [f'| **{group.title}** | | |'] if actions else []
+    for title, declared in ghost.groups().items():
+        actions = [action for action in declared if action.dest != 'help']
+        lines += [f'| **{title}** | | |'] if actions else []
         lines += [_row(action, defaults.get(action.dest, action.default)) for action in actions]
     return '\n'.join(lines) + '\n'
 

@@ -57,15 +57,32 @@ class Parser(argparse.ArgumentParser):
         related: Callable[[], Iterable[Parser]] = tuple, **settings,
     ):  # fmt: skip
         settings.setdefault('formatter_class', _Formatter)
-        super().__init__(description=description, allow_abbrev=False, **settings)
         self._takes_ranks, self._related = takes_ranks, related
+        self._record: list[tuple[str, argparse.Action]] = []  # with the titles of their groups
+        super().__init__(description=description, allow_abbrev=False, exit_on_error=False, **settings)  # declares -h
+
+    def add_argument(self, *names, **settings) -> argparse.Action:
+        return self._recorded('', super().add_argument(*names, **settings))
+
+    def add_argument_group(self, title: str | None = None, *others, **settings):
+        group = super().add_argument_group(title, *others, **settings)
+        add = group.add_argument  # replaced in the group itself, as argparse keeps its class private
+        group.add_argument = lambda *names, **each: self._recorded(title or '', add(*names, **each))
+        return group
+
+    def _recorded(self, title: str, action: argparse.Action) -> argparse.Action:
+        self._record.append((title, action))
+        return action
 
     def parse_known_args(self, args=None, namespace=None):
         arguments = sys.argv[1:] if args is None else args
         for argument in arguments:
             if any('\ud800' <= letter <= '\udfff' for letter in argument):  # which Python makes of such bytes
                 self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: use another name')
-        return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
+        try:
+            return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
+        except argparse.ArgumentError as error:
+            self.error(f'{error}{self._remark(error)}')
 
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_args(args, namespace)
@@ -79,14 +96,22 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
     def error(self, message: str) -> NoReturn:
-        if message.endswith('expected one argument'):
-            flag = message.split(':')[0].split('/')[-1].split()[-1]
-            message += f'; one that begins with "-" is joined to it by "=": {flag}=-1'
         raise UsageError(message, self.prog)
+
+    def actions(self) -> list[argparse.Action]:
+        """Return what is declared, -h too, in order of declaration."""
+        return [action for _, action in self._record]
+
+    def groups(self) -> dict[str, list[argparse.Action]]:
+        """Return what is declared in each group by its title; what is in none has the empty title."""
+        groups: dict[str, list[argparse.Action]] = {}
+        for title, action in self._record:
+            groups.setdefault(title, []).append(action)
+        return groups
 
     def flags(self) -> set[str]:
         """Return every declared spelling."""
-        return set(self._option_string_actions)
+        return {*self._by_spelling()}
 
     def last_of_each(self, words: Sequence[str]) -> list[str]:
         """Return a command line without the flags, and their values, that later ones of the same setting undo."""
@@ -99,19 +124,39 @@ class Parser(argparse.ArgumentParser):
         name = self._declared(argument).partition('=')[0]
         if not name.startswith('--'):  # its value may be joined to it, as in -b32
             name = max((flag for flag in self.flags() if name.startswith(flag)), key=len, default=name)
-        action = self._option_string_actions.get(name)
+        action = self._by_spelling().get(name)
         return action.dest if action else name
+
+    def _by_spelling(self) -> dict[str, argparse.Action]:
+        return {flag: action for action in self.actions() for flag in action.option_strings}
 
     def _declared(self, argument: str) -> str:
         """Return the declared spelling of a flag whose hyphens and underscores differ from it."""
         name, equals, value = argument.partition('=')
-        if not name.startswith('--') or name in self._option_string_actions:
+        flags = self._by_spelling()
+        if not name.startswith('--') or name in flags:
             return argument
         plain = name[2:].replace('-', '_')
-        for declared in self._option_string_actions:
+        for declared in flags:
             if declared.startswith('--') and declared[2:].replace('-', '_') == plain:
                 return f'{declared}{equals}{value}'
         return argument
+
+    def _remark(self, error: argparse.ArgumentError) -> str:
+        """Return how a value that begins with "-" is given, where an error says that a flag has none."""
+        one_value = [action for action in self.actions() if action.option_strings and action.nargs is None]
+        for flag in [action.option_strings[-1] for action in one_value]:
+            if self._error_without_value(flag) == str(error):
+                return f'; one that begins with "-" is joined to it by "=": {flag}=-1'
+        return ''
+
+    def _error_without_value(self, flag: str) -> str | None:
+        """Return what argparse, in the words of this version of Python, says of a flag that stands alone."""
+        try:
+            super().parse_known_args([flag])
+        except argparse.ArgumentError as error:
+            return str(error)
+        return None
 
     def _suggest_flag(self, flag: str) -> str:
         for other in self._related():

@@ -88,7 +88,7 @@ def test_deterministic_asks_for_deterministic_kernels(run, tmp_path):
 def test_every_flag_is_in_the_table():
     useless = {flag for group in USELESS.values() for spellings in group for flag in spellings}
     parser = evaluate.build_parser()
-    for action in parser._actions:
+    for action in parser.actions():
         spellings = {*action.option_strings}
         assert spellings & {*EFFECTS} or spellings <= useless or action.dest == 'help', spellings
         assert all(flag in EFFECTS for flag in spellings - useless if flag.startswith('--no-'))

@@ -1,0 +1,85 @@
+"""The parser knows what is declared and says how a value that begins with a hyphen is given."""
+
+import argparse
+
+import pytest
+
+from utils.parser import Parser, UsageError, real, whole
+
+REMARK = 'one that begins with "-" is joined to it by "="'
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog='script.py')
+    parser.add_argument('names', nargs='*')
+    group = parser.add_argument_group('numbers')
+    group.add_argument('-r', '--rate', '--lr', type=real(), default=0.1)
+    group.add_argument('--count', type=whole(1), nargs='+')
+    group.add_argument('--cutout', nargs='?', const=16)
+    parser.add_argument('--bn', choices=('fixed', 'batch'))
+    parser.add_argument('--flip', action=argparse.BooleanOptionalAction)
+    return parser
+
+
+def message(*words: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        build_parser().parse_args(words)
+    return str(caught.value)
+
+
+def test_everything_declared_is_kept_in_its_order():
+    parser = build_parser()
+    names = ['help', 'names', 'rate', 'count', 'cutout', 'bn', 'flip']
+    assert [action.dest for action in parser.actions()] == names
+    groups = {title: [action.dest for action in actions] for title, actions in parser.groups().items()}
+    assert groups == {'': ['help', 'names', 'bn', 'flip'], 'numbers': ['rate', 'count', 'cutout']}
+    assert parser.flags() == {
+        '-h', '--help', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
+    }  # fmt: skip
+    assert Parser(prog='script.py', add_help=False).actions() == []
+
+
+def test_what_is_refused_is_not_kept():
+    parser = build_parser()
+    before = parser.actions()
+    with pytest.raises(argparse.ArgumentError):
+        parser.add_argument('--lr')
+    assert parser.actions() == before
+
+
+def test_defaults_that_are_set_later_are_those_of_the_actions():
+    parser = build_parser()
+    parser.add_argument_group('others').set_defaults(rate=0.5)
+    assert {action.dest: action.default for action in parser.actions()}['rate'] == 0.5
+    assert parser.parse_args([]).rate == 0.5
+
+
+@pytest.mark.parametrize(('words', 'flag'), [
+    (('--rate',), '--lr'),
+    (('-r', '--flip'), '--lr'),
+    (('--lr', '-x'), '--lr'),
+    (('--lr', '--', '3'), '--lr'),
+    (('a', '--bn', '--lr', 'x'), '--bn'),
+    (('--lr', '3', '--bn'), '--bn'),
+])  # fmt: skip
+def test_a_flag_without_its_value_is_told_how_to_get_one(words, flag):
+    assert message(*words).endswith(f'{REMARK}: {flag}=-1')
+
+
+@pytest.mark.parametrize('words', [
+    ('--lr', 'x'),
+    ('--lr', 'x', '--lr'),
+    ('--bn', 'x', '--bn'),
+    ('--lr=', '--bn'),
+    ('--lr', 'expected one argument'),
+    ('--count',),
+    ('--count', '--lr'),
+    ('--flip=1',),
+    ('--unknown', '-1'),
+])
+def test_other_errors_are_told_nothing_of_it(words):
+    assert REMARK not in message(*words)
+
+
+def test_a_negative_number_is_a_value():
+    assert build_parser().parse_args(['--lr', '-1']).rate == build_parser().parse_args(['--lr=-1']).rate == -1
