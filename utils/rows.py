@@ -18,11 +18,12 @@ LARGEST_EXACT = 2**53  # whole numbers above it are kept as words: a float would
 class RowFile:
     """Rows of a CSV file, found by their key; nothing is written before the first row is added.
 
-    Half a last line, which a stopped process may leave, is left out, and cut when a row is added.
+    A file with these columns in another order keeps its order. Half a last line, which a stopped process may leave, is
+    left out, and cut when a row is added.
 
     Args:
         path: of the file; it need not exist.
-        columns: names, in order.
+        columns: names, in the order of a new file.
         key: those columns that tell rows apart; of two rows with one key the later one holds.
 
     Raises:
@@ -77,11 +78,13 @@ class RowFile:
         except (OSError, ValueError, csv.Error) as error:
             raise UserError(f'{self.path}: not a table of this project, or damaged ({error}): move it away') from error
         self._is_whole = whole == content
-        if lines and tuple(lines[0]) != self._columns:
-            found = ', '.join(map(str, lines[0]))[:200]
+        head = tuple(lines[0]) if lines else self._columns
+        if sorted(map(str, head)) != sorted(self._columns):
+            found = ', '.join(map(str, head))[:200]
             raise UserError(
                 f'{self.path} has the columns {found}, not {", ".join(self._columns)}: move it away, or see --save'
             )
+        self._columns = head
         for number, cells in enumerate(lines[1:], start=2):
             if len(cells) != len(self._columns):
                 raise UserError(f'{self.path}: row {number} has {len(cells)} values, not {len(self._columns)}: mend it')

@@ -82,8 +82,29 @@ def test_the_later_of_two_rows_holds(tmp_path):
     assert [row['value'] for row in table(rows.path).rows()] == [2]
 
 
+def test_a_file_keeps_its_own_order_of_columns(tmp_path):
+    path = tmp_path / 'rows.csv'
+    other = RowFile(path, COLUMNS[::-1], KEY[::-1])
+    for row in ROWS[:2]:
+        other.add(row)
+    for row in ROWS[2:]:
+        table(path).add(row)
+    rows = table(path)
+    assert [rows.get(name=row['name'], number=row['number'])['value'] for row in ROWS] == [0.1, 1e-300, math.inf, 1 / 3]
+    assert rows.rows() == RowFile(path, COLUMNS[::-1], KEY[::-1]).rows()
+    with open(path, newline='') as file:
+        read = list(csv.DictReader(file))
+    assert [*read[0]] == [*COLUMNS[::-1]]
+    assert read[3] == {'name': '-1', 'number': '1', 'value': str(1 / 3), 'note': '7'}
+
+
 @pytest.mark.parametrize(('text', 'words'), [
     ('"name","other"\n', ('name, other', 'value, note')),
+    ('"note","value","number"\n', ('has the columns note, value, number, not name, number, value, note',)),
+    ('"note","value","number","name","more"\n', ('has the columns note, value, number, name, more, not name,',)),
+    ('"note","value","number","note"\n', ('has the columns note, value, number, note, not name,',)),
+    ('"note","value","number","name","name"\n', ('has the columns note, value, number, name, name, not name,',)),
+    ('"note","value",1,"name"\n', ('has the columns note, value, 1.0, name, not name,',)),
     ('name,number\n', ('not a table',)),
     ('"name","number","value","note"\n"a",1,2\n', ('row 2', '3 values', '4')),
     ('\xff\n', ('not a table',)),
