@@ -2,26 +2,27 @@
 
 Source: data.py of the bigBatch code. Where we differ: the folder is a setting, not a constant; an unknown
 name is refused; in place of 'val', which is the official test set as published, a part of the training set
-can be held out with `split_validation`; any folder of class folders is a data set. To add one, write a file
-with `load(name, split, *, datasets_path, download)` in data_sets/, name it in the table of data_sets/catalog.py, and
-describe its images in preprocess.py. Nothing here imports torch before a data set is asked for.
+can be held out with `split_validation`; any folder of class folders is a data set. To add one, write a file in
+data_sets/ and a line in data_sets/catalog.py, which says what the file has. Nothing here imports torch before
+a data set is asked for.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from bigbatch.messages import suggest
-from data_sets.catalog import DOWNLOADABLE, FOLDER, MODULES, find_module, loader_of
+from data_sets.catalog import find_set, list_names
 
 _SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}  # of a set that does not have both
 
 
 def list_datasets() -> list[str]:
     """Return the names that get_dataset knows; it takes fake:..., .npz files and folders of class folders besides."""
-    return sorted(MODULES)
+    return list_names()
 
 
 def default_datasets_path() -> Path:
@@ -52,16 +53,16 @@ def get_dataset(
         download: fetch what is missing, where the data set has a source.
         datasets_path: folder of the data sets; None: default_datasets_path().
         memory_limit: bytes that a folder's decoded images may take up; 0: they are read as they are needed; None: half
-            of what is free. No other set asks for it.
+            of what is free. Sets that do not ask for it are not told.
     Returns: a torch Dataset of (image, label): an ArrayDataset, or an ImageFiles of what does not live in memory.
     """
     if split not in _SPLITS:
         raise ValueError(f'no split {split!r}; {suggest(split, _SPLITS)}')
     root = _datasets_path(datasets_path)
-    module = find_module(name, root)
+    load = find_set(name).load
     part = split if split == 'test' and has_test(name, root) else _SPLITS[split]
-    limit = {'memory_limit': memory_limit} if module == FOLDER else {}
-    dataset = loader_of(module)(name, part, datasets_path=root, download=download, **limit)
+    limit = {'memory_limit': memory_limit} if 'memory_limit' in inspect.signature(load).parameters else {}
+    dataset = load(name, part, datasets_path=root, download=download, **limit)
     dataset.transform = transform
     dataset.target_transform = target_transform
     return dataset
@@ -69,17 +70,18 @@ def get_dataset(
 
 def has_test(name: str, datasets_path: str | Path | None = None) -> bool:
     """Say whether a data set has a test split besides the one that is validated on; only folders can."""
-    root = _datasets_path(datasets_path)
-    if find_module(name, root) != FOLDER:
-        return False
-    from data_sets import folder
-
-    return folder.has_test(folder.find_folder(name, root))
+    ask = getattr(find_set(name), 'has_test', None)
+    return ask is not None and ask(name, _datasets_path(datasets_path))
 
 
 def is_downloadable(name: str) -> bool:
     """Say whether `download` can fetch a data set."""
-    return name in DOWNLOADABLE
+    return getattr(find_set(name), 'DOWNLOADS', False)
+
+
+def needs_files(name: str) -> bool:
+    """Say whether a data set is read from files that a user or `download` puts there."""
+    return getattr(find_set(name), 'NEEDS_FILES', True)
 
 
 def split_validation(dataset, fraction: float, seed: int):

@@ -19,24 +19,9 @@ from typing import NamedTuple
 
 import torch
 
-from bigbatch.messages import suggest
 from bigbatch.seeding import isolated_rng
 from data_sets import pixels
-from data_sets.catalog import Preset
-
-_IMAGENET = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}
-_PHOTO_SIZE = 224  # pixels, of the crop
-_PHOTOS = 'imagenet'
-_PRESETS = {
-    'mnist': Preset(2, 0, False, True, (0.5,), (0.5,)),
-    'digits': Preset(1, 0, False, False, (0.5,), (0.5,)),
-    'cifar10': Preset(4, 127, True, True, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    'cifar100': Preset(4, 127, True, True, (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    'stl10': Preset(12, 127, True, True, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)),
-    'folder': Preset(1 / 8, 127, True, True, **_IMAGENET),  # small images of one size in class folders
-    'fake': Preset(None, 127, True, True, (0.5,), (0.5,)),
-    '*.npz': Preset(None, 0, True, True, (0.5,), (0.5,)),
-}
+from data_sets.catalog import PhotoPreset, find_preset
 
 
 class _Geometry(NamedTuple):
@@ -283,53 +268,37 @@ def get_transform(
         cutout: side of a square that is set to 0 in each image after normalising, with augment and without: its centre
             lies anywhere in the image, and what reaches over the border is lost; None: none.
     """
-    preset = None if name == _PHOTOS else _get_preset(name)
+    preset = find_preset(name)
     for label, value in (('input_size', input_size), ('scale_size', scale_size), ('cutout', cutout)):
         if value is not None and value < 1:
             raise ValueError(f'{label} {value} is not a size in pixels; expected 1 or more')
     if flip and not augment:
         raise ValueError('flip=True mirrors at random, which augment=False rules out; drop one of the two')
-    statistics = None if normalize is None else _parse_normalize(normalize)
-    if preset is None:
-        settings = {'augment': augment, 'flip': augment and flip is not False, 'cutout': cutout}
-        return _photo_transform(input_size or _PHOTO_SIZE, scale_size, statistics, **settings)
-    mean, std = statistics or (preset.mean, preset.std)
-    return Transform(
-        mean=mean,
-        std=std,
-        pad=preset.pad,
-        fill=preset.fill,
-        input_size=input_size,
-        scale_size=scale_size,
-        augment=augment,
-        flip=augment and (preset.flip if flip is None else flip),
-        cutout=cutout,
-    )
+    mean, std = (preset.mean, preset.std) if normalize is None else _parse_normalize(normalize)
+    settings = {
+        'mean': mean,
+        'std': std,
+        'augment': augment,
+        'flip': augment and (preset.flip if flip is None else flip),
+        'cutout': cutout,
+    }
+    if isinstance(preset, PhotoPreset):
+        return _photo_transform(input_size or preset.size, scale_size, **settings)
+    return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
 
 
-def _photo_transform(
-    input_size: int, scale_size: int | None, statistics: tuple | None, **settings
-) -> PhotoTransform:
+def _photo_transform(input_size: int, scale_size: int | None, **settings) -> PhotoTransform:
     scale_size = round(input_size * 8 / 7) if scale_size is None else scale_size
     if scale_size < input_size:
         raise ValueError(
             f'scale_size {scale_size} is less than the crop of {input_size}; expected {input_size} or more'
         )
-    mean, std = statistics or (_IMAGENET['mean'], _IMAGENET['std'])
-    return PhotoTransform(mean, std, input_size, scale_size, **settings)
+    return PhotoTransform(input_size=input_size, scale_size=scale_size, **settings)
 
 
 def default_augment(name: str) -> bool:
     """Say whether training on this data set augments unless told otherwise."""
-    return name == _PHOTOS or _get_preset(name).augment
-
-
-def _get_preset(name: str) -> Preset:
-    key = 'fake' if name.startswith('fake:') else '*.npz' if name.endswith('.npz') else name
-    if key not in _PRESETS:
-        known = suggest(name, [*_PRESETS, _PHOTOS])
-        raise ValueError(f'no transform for data set {name!r}; {known}')
-    return _PRESETS[key]
+    return find_preset(name).augment
 
 
 def _parse_normalize(normalize: Mapping[str, Sequence[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -1,34 +1,51 @@
-"""The data sets by name, the module that loads each of them, and the form in which their images are described.
+"""The data sets by name. Each is a file of this folder and a line here; all else about it stands in that file.
 
-Nothing here imports torch before a data set is asked for, so that --help can list names at once.
+The file has
+
+    load(name, split, *, datasets_path, download): returns an ArrayDataset or an ImageFiles; it may also take
+        memory_limit=None, the bytes that decoded images may take up
+    PRESET: how its images are treated unless told otherwise, a Preset or a PhotoPreset
+    DOWNLOADS: whether `download` fetches what is missing
+
+and only where there is something to say
+
+    NEEDS_FILES = False: nothing is read from the folder of the data sets
+    has_test(name, datasets_path): whether there is a test split besides the one that is validated on
+    takes(name), FORM: whether a name is one of the set's, and how such names look
+
+It is imported when its data set is asked for, so that --help can list names at once, without torch.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-import os
-from collections.abc import Callable
-from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from bigbatch.messages import suggest
 
 MODULES = {
-    'cifar10': 'data_sets.cifar',
-    'cifar100': 'data_sets.cifar',
+    'cifar10': 'data_sets.cifar10',
+    'cifar100': 'data_sets.cifar100',
     'digits': 'data_sets.digits',
-    'fake': 'data_sets.fake',
     'imagenet': 'data_sets.imagenet',
     'mnist': 'data_sets.mnist',
     'stl10': 'data_sets.stl10',
 }
-FOLDER = 'data_sets.folder'
-DOWNLOADABLE = frozenset(('cifar10', 'cifar100', 'mnist', 'stl10'))
+# Those that names of a form of their own stand for: these files have takes and FORM.
+FORMS = {
+    'fake': 'data_sets.fake',
+    '*.npz': 'data_sets.npz',
+}
+# Every other name is that of a folder.
+FOLDERS = {
+    'folder': 'data_sets.folder',
+}
 
 
 class Preset(NamedTuple):
-    """How images of one data set are treated unless told otherwise.
+    """How small images, all of one size, are treated unless told otherwise.
 
     pad: pixels added on each side before the random crop; below 1: that part of the shorter side; None: 4 from 32
     pixels on, else 2.
@@ -44,15 +61,63 @@ class Preset(NamedTuple):
     std: tuple[float, ...]
 
 
-def loader_of(module: str) -> Callable:
-    """Return the function that loads a data set from a module of the table.
+class PhotoPreset(NamedTuple):
+    """How photographs of any size are treated unless told otherwise.
+
+    size: side of the crop in pixels. flip, augment, mean, std: as of a Preset.
+    """
+
+    size: int
+    flip: bool
+    augment: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def list_names() -> list[str]:
+    """Return the names that can be typed as they are; patterns are none."""
+    return sorted(name for name in (*MODULES, *FORMS) if '*' not in name)
+
+
+def list_forms() -> list[str]:
+    """Return how the names look that have a form of their own."""
+    return [import_set(module).FORM for module in FORMS.values()]
+
+
+def find_set(name: str) -> ModuleType:
+    """Return the file of a data set; a name that no other has is that of a folder, which may not be there."""
+    return import_set(_find_module(name) or FOLDERS['folder'])
+
+
+def find_preset(name: str) -> Preset | PhotoPreset:
+    """Return how the images of a data set are treated.
+
+    Args:
+        name: as for find_set, but of folders only the sets of the tables: what is in them says which it is.
+    Raises:
+        ValueError: there is none.
+    """
+    module = _find_module(name) or FOLDERS.get(name)
+    if module is None:
+        raise ValueError(f'no transform for data set {name!r}; {suggest(name, [*MODULES, *FORMS, *FOLDERS])}')
+    preset = getattr(import_set(module), 'PRESET', None)
+    if preset is None:
+        raise ValueError(
+            f'no transform for data set {name!r}: {_file_of(module)} has no PRESET, which says how its images are '
+            'cropped, mirrored and normalised: add one'
+        )
+    return preset
+
+
+def import_set(module: str) -> ModuleType:
+    """Import the file of a data set.
 
     Raises:
-        ValueError: the module is not there, or has no function that can be called so.
+        ValueError: it is not there, or has no function that loads the set.
     """
-    file = f'{module.replace(".", "/")}.py'
+    file = _file_of(module)
     try:
-        load = getattr(importlib.import_module(module), 'load', None)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if not f'{module}.'.startswith(f'{error.name}.'):
             raise  # it is there, and fails to import another
@@ -60,35 +125,22 @@ def loader_of(module: str) -> Callable:
             f'the table of data_sets/catalog.py has {module!r}, but there is no {file}: add it or mend that'
         ) from error
     needed = 'load(name, split, *, datasets_path, download)'
+    load = getattr(found, 'load', None)
     if not callable(load):
         raise ValueError(f'{file} has no function {needed}, which the table of data_sets/catalog.py needs: add one')
     try:
         inspect.signature(load).bind('', '', datasets_path=None, download=False)
     except TypeError as error:
         raise ValueError(f'{file}: load cannot be called as {needed}: {error}; mend its arguments') from error
-    return load
+    return found
 
 
-def find_module(name: str, root: Path) -> str:
-    """Return the module that loads a data set; names come before folders.
+def _find_module(name: str) -> str | None:
+    """Return the module of the data set that has this name, None: no set but perhaps a folder."""
+    if name in MODULES:
+        return MODULES[name]
+    return next((module for module in FORMS.values() if import_set(module).takes(name)), None)
 
-    Raises:
-        ValueError: nothing has this name; the nearest are named.
-    """
-    key = 'fake' if name.startswith('fake:') else name
-    if key in MODULES:
-        return MODULES[key]
-    if name.endswith('.npz'):
-        return 'data_sets.npz'
-    from data_sets.folder import LAYOUT, find_folder
 
-    if find_folder(name, root) is not None:
-        return FOLDER
-    path = Path(name).expanduser()
-    if any(candidate.exists() for candidate in (path, root / path)):
-        raise ValueError(f'data set {name} is a file; expected a folder with {LAYOUT}, or a path ending in .npz')
-    if os.sep in name:
-        raise ValueError(f'no folder {name} in {Path.cwd()} or {root}; expected one with {LAYOUT}')
-    folders = [entry.parent.name for entry in root.glob('*/train/')]
-    known = f'{suggest(name, {*MODULES, *folders})}, fake:NUM:CxHxW:CLASSES, a path ending in .npz'
-    raise ValueError(f'no data set {name!r}; {known}, or a folder (in {Path.cwd()} or {root}) with {LAYOUT}')
+def _file_of(module: str) -> str:
+    return f'{module.replace(".", "/")}.py'

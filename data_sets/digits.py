@@ -13,7 +13,11 @@ import numpy as np
 import torch
 
 from data_sets.arrays import ArrayDataset
+from data_sets.catalog import Preset
 
+PRESET = Preset(pad=1, fill=0, flip=False, augment=False, mean=(0.5,), std=(0.5,))
+DOWNLOADS = False
+NEEDS_FILES = False
 NUM_TRAIN = 1280
 NUM_CLASSES = 10
 

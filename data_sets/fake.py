@@ -12,9 +12,14 @@ import numpy as np
 import torch
 
 from data_sets.arrays import ArrayDataset
+from data_sets.catalog import Preset
 
+PRESET = Preset(pad=None, fill=127, flip=True, augment=True, mean=(0.5,), std=(0.5,))
+DOWNLOADS = False
+NEEDS_FILES = False
+FORM = 'fake:NUM:CxHxW:CLASSES'
+SYNTAX = f'fake, fake:NUM, fake:NUM:CxHxW or {FORM}, as in fake:2000:3x32x32:10, no 0'
 _DEFAULTS = (2000, 3, 32, 32, 10)
-SYNTAX = 'fake, fake:NUM, fake:NUM:CxHxW or fake:NUM:CxHxW:CLASSES, as in fake:2000:3x32x32:10, no 0'
 _CELLS = 4  # a pattern is a grid of 4x4 grey cells
 _CONTRAST = 64  # grey levels of the pattern; the noise takes the other 192
 
@@ -33,6 +38,11 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     for label in range(num_classes):  # class by class: a second array of this size is never made
         images[targets == label] += patterns[label]
     return ArrayDataset(torch.from_numpy(images), torch.from_numpy(targets), num_classes)
+
+
+def takes(name: str) -> bool:
+    """Say whether a name is meant for this set, well formed or not."""
+    return name.partition(':')[0] == 'fake'
 
 
 def parse_name(name: str) -> tuple[int, tuple[int, int, int], int]:

@@ -19,11 +19,16 @@ import numpy as np
 import torch
 
 from bigbatch.memory import memory_limit as default_memory_limit
+from bigbatch.messages import suggest
 from data_sets.arrays import ArrayDataset
 from data_sets.cache import ImageCache
+from data_sets.catalog import Preset, list_forms, list_names
 from data_sets.decode import decode_images
-from data_sets.images import EXTENSIONS, FileTable, ImageFiles, image_size
+from data_sets.images import EXTENSIONS, PHOTO_PIXELS, FileTable, ImageFiles, image_size
+from data_sets.npz import FORM as NPZ
 
+PRESET = Preset(pad=1 / 8, fill=127, flip=True, augment=True, **PHOTO_PIXELS)  # of small images of one size
+DOWNLOADS = False
 LAYOUT = 'train/ and val/ or test/, each with a folder of images for every class'
 LARGEST_SMALL_IMAGE = 128  # pixels
 NUM_LOOKED_AT = 256  # images whose sizes decide what kind of set it is
@@ -98,15 +103,29 @@ def load(
     return DecodedFiles(images, files)
 
 
-def find_folder(name: str, datasets_path: Path) -> Path | None:
-    """Return the folder of that name, a path as it is or else below `datasets_path`; None: there is none."""
-    path = Path(name).expanduser()
-    return next((candidate for candidate in (path, datasets_path / path) if candidate.is_dir()), None)
-
-
-def has_test(root: Path) -> bool:
+def has_test(name: str, datasets_path: Path) -> bool:
     """Say whether a folder has both val/ and test/; a test/ without class folders has no labels and does not count."""
-    return {'val', 'test'} <= set(open_splits(root).folders)
+    return {'val', 'test'} <= set(open_splits(find_folder(name, datasets_path)).folders)
+
+
+def find_folder(name: str, datasets_path: Path) -> Path:
+    """Return the folder of that name, a path as it is or else below `datasets_path`.
+
+    Raises:
+        ValueError: there is none, nor any other data set of that name; the nearest are named.
+    """
+    path = Path(name).expanduser()
+    places = (path, datasets_path / path)
+    for place in places:
+        if place.is_dir():
+            return place
+    if any(place.exists() for place in places):
+        raise ValueError(f'data set {name} is a file; expected a folder with {LAYOUT}, or {NPZ}')
+    if os.sep in name:
+        raise ValueError(f'no folder {name} in {Path.cwd()} or {datasets_path}; expected one with {LAYOUT}')
+    folders = [entry.parent.name for entry in datasets_path.glob('*/train/')]
+    known = ', '.join([suggest(name, {*list_names(), *folders}), *list_forms()])
+    raise ValueError(f'no data set {name!r}; {known}, or a folder (in {Path.cwd()} or {datasets_path}) with {LAYOUT}')
 
 
 def open_splits(root: Path) -> Splits:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from data_sets.catalog import PhotoPreset
 from data_sets.folder import open_splits, scan
-from data_sets.images import ImageFiles
+from data_sets.images import PHOTO_PIXELS, PHOTO_SIZE, ImageFiles
 
+PRESET = PhotoPreset(size=PHOTO_SIZE, flip=True, augment=True, **PHOTO_PIXELS)
+DOWNLOADS = False
 NUM_CLASSES = 1000
 
 

@@ -23,6 +23,7 @@ from bigbatch.errors import UserError
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 REMEDY = 'replace it by a readable image of that name; a begun run then goes on with --resume'
 PHOTO_SIZE = 224  # pixels; what photographs of any size are cropped to unless told otherwise
+PHOTO_PIXELS = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}  # per channel, of ImageNet in 0..1
 
 
 class FileTable(NamedTuple):

@@ -14,7 +14,10 @@ import numpy as np
 import torch
 
 from data_sets.arrays import ArrayDataset
+from data_sets.catalog import Preset
 
+PRESET = Preset(pad=2, fill=0, flip=False, augment=True, mean=(0.5,), std=(0.5,))
+DOWNLOADS = True
 NUM_CLASSES = 10
 _FILES = {
     'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),

@@ -15,7 +15,11 @@ import numpy as np
 import torch
 
 from data_sets.arrays import ArrayDataset
+from data_sets.catalog import Preset
 
+PRESET = Preset(pad=None, fill=0, flip=True, augment=True, mean=(0.5,), std=(0.5,))
+DOWNLOADS = False
+FORM = 'a path ending in .npz'
 _ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 _EXPECTED = f'the arrays {", ".join(_ARRAYS)}'
 _CHANNELS = (1, 3, 4)
@@ -43,6 +47,11 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     return ArrayDataset(
         torch.from_numpy(inputs[f'x_{part}']), torch.from_numpy(labels[f'y_{part}']), num_classes
     )
+
+
+def takes(name: str) -> bool:
+    """Say whether a name is the path of such a file, which may not be there."""
+    return name.endswith('.npz')
 
 
 def _find_file(name: str, datasets_path: Path) -> Path:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import torch
+
 
 def read_official(name: str, source: type, *, datasets_path: Path, download: bool, **split):
     """Read one split; nothing is unpickled before its checksum is verified.
@@ -32,6 +34,15 @@ def read_official(name: str, source: type, *, datasets_path: Path, download: boo
     except Exception as error:  # whatever a network, an archive or a pickle may raise
         explain = _explain_download if download else _explain_files
         raise ValueError(explain(name, source, root, error)) from error
+
+
+def read_cifar(
+    name: str, source: type, split: str, *, datasets_path: Path, download: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read a split of CIFAR-10 or CIFAR-100: images, uint8 (N, 3, 32, 32), and labels."""
+    read = read_official(name, source, datasets_path=datasets_path, download=download, train=split == 'train')
+    images = torch.from_numpy(read.data).permute(0, 3, 1, 2)  # torchvision has the channels last
+    return images, torch.tensor(read.targets)
 
 
 def _checksums(source: type) -> dict[str, str]:

@@ -66,6 +66,18 @@ def refused(capsys, tmp_path):
     return check
 
 
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Write a module that can be imported by its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / f'{name}.py').write_text(text)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return write
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read a CSV file."""
     with open(path, newline='') as file:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from data import list_datasets
 from tests.conftest import PROJECT
 
 LINE = (
@@ -30,6 +31,11 @@ SETTINGS = {
     'RunConfig', 'NetworkConfig', 'BatchConfig', 'ScheduleConfig', 'SpeedConfig', 'OutputConfig', 'MeasureConfig',
     'SwapConfig',
 }  # fmt: skip
+# The default of --dataset, and what Keskar's networks were trained on.
+NAME_DATA_SETS = {
+    ('utils/config/network.py', 'cifar10'), ('utils/measures/parametric.py', 'mnist'),
+    ('utils/measures/parametric.py', 'cifar10'), ('utils/measures/parametric.py', 'cifar100'),
+}  # fmt: skip
 # What a script may import of the project.
 MAY_SCRIPTS_IMPORT = {'utils', 'data.get_dataset', 'data.list_datasets', 'models.list_models'}
 # What --help and tables are answered with, without torch.
@@ -42,7 +48,7 @@ MAX_FILE, MAX_FUNCTION, MAX_ENTRY, MAX_SCRIPT = 400, 60, 40, 70
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'LineStyle', 'Preset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
+    'LineStyle', 'Preset', 'PhotoPreset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
 CONSTANT_METHODS = {'items', 'keys', 'values', 'join'}
 VALUE_BASES = {'NamedTuple', 'Enum', 'IntEnum', 'StrEnum'}
@@ -204,6 +210,16 @@ def test_settings_stop_at_the_composer():
         or (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS)
     }
     assert {'utils/config', 'utils/engine'} <= knowing <= KNOW_SETTINGS
+
+
+def test_data_sets_are_named_in_their_own_room_alone():
+    """By their whole names, or followed by a colon; a docstring may, and so may networks and benchmarks."""
+    rooms = {*LINE} - {'data_sets', 'models', 'benchmarks'}
+    found = {
+        (path, node.value) for path in sources() if room_of(path) in rooms for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Constant) and str(node.value).partition(':')[0] in list_datasets()
+    }
+    assert found == NAME_DATA_SETS
 
 
 # What is not written here

@@ -1,7 +1,6 @@
 """A network of a user, as the README of the published code shows one, in a whole run."""
 
 import copy
-import sys
 
 import pytest
 from torch import nn
@@ -97,18 +96,6 @@ def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monk
     run = run_example(tmp_path, 'run', '--workers', '0')
     outputs = 4 * 13 * 13 * 4 + 4
     assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
-
-
-@pytest.fixture
-def own_module(tmp_path, monkeypatch):
-    """Write a module that can be imported by its name."""
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def write(name: str, text: str) -> None:
-        (tmp_path / f'{name}.py').write_text(text)
-        monkeypatch.delitem(sys.modules, name, raising=False)
-
-    return write
 
 
 def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):

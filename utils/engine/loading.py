@@ -84,7 +84,7 @@ def _load_sets(config: NetworkConfig, limit: int, *, download: bool) -> Sets:
 
 def _warn_of_useless_places(config: NetworkConfig) -> None:
     name = config.dataset
-    if (config.download or config.datasets_dir) and name.split(':')[0] in ('digits', 'fake'):
+    if (config.download or config.datasets_dir) and not data.needs_files(name):
         log.warning('--download and --datasets-dir have no effect: %s needs no files', name)
     elif config.download and not data.is_downloadable(name):
         log.warning('--download has no effect: there is no source for %s', name)

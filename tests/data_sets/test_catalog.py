@@ -1,0 +1,129 @@
+"""The catalog of the data sets: a set is a file and a line, and the file says all else about it."""
+
+import pytest
+
+import data
+from data_sets import catalog
+from preprocess import PhotoTransform, default_augment, get_transform
+from tests.conftest import TINY
+from tests.data_helpers import assert_refused
+
+LINES = {**catalog.MODULES, **catalog.FORMS, **catalog.FOLDERS}
+STRIPES = """
+import torch
+
+from data_sets.arrays import ArrayDataset
+from data_sets.catalog import Preset
+
+{facts}
+
+
+def load(name, split, *, datasets_path, download):
+    return ArrayDataset(torch.arange(64 * 64).remainder(7).byte().view(64, 1, 8, 8), torch.arange(64) % 2)
+"""
+PRESET = 'PRESET = Preset(pad=3, fill=9, flip=False, augment=True, mean=(0.25,), std=(0.125,))'
+
+
+@pytest.fixture
+def add_set(own_module, monkeypatch):
+    """Add a data set with these facts in its file, as a user would."""
+
+    def add(*facts: str) -> None:
+        monkeypatch.setitem(catalog.MODULES, 'stripes', 'own_stripes')
+        own_module('own_stripes', STRIPES.format(facts='\n'.join(facts)))
+
+    return add
+
+
+# what is there
+
+
+def test_every_line_has_a_file_of_its_own():
+    assert len(set(LINES.values())) == len(LINES) == sum(map(len, (catalog.MODULES, catalog.FORMS, catalog.FOLDERS)))
+    assert set(data.list_datasets()) <= set(LINES)
+
+
+@pytest.mark.parametrize('name', LINES)
+def test_every_file_says_what_the_set_is(name):
+    module = catalog.import_set(LINES[name])
+    assert module.__doc__ and callable(module.load)
+    assert isinstance(module.DOWNLOADS, bool)
+    assert isinstance(module.PRESET, (catalog.Preset, catalog.PhotoPreset))
+    assert catalog.find_preset(name) is module.PRESET
+
+
+@pytest.mark.parametrize('name', LINES)
+def test_a_transform_is_what_the_preset_says(name):
+    preset, transform = catalog.find_preset(name), get_transform(name)
+    assert (transform.mean, transform.std, transform.flip) == (preset.mean, preset.std, preset.flip)
+    assert transform.augment and default_augment(name) is preset.augment
+    is_photo = isinstance(preset, catalog.PhotoPreset)
+    assert isinstance(transform, PhotoTransform) is is_photo
+    assert transform.output_size((32, 40)) == ((preset.size, preset.size) if is_photo else (32, 40))
+
+
+@pytest.mark.parametrize('name', data.list_datasets())
+def test_what_a_set_says_of_its_files_is_so(name, tmp_path):
+    if not data.needs_files(name):
+        assert not data.is_downloadable(name)
+        assert len(data.get_dataset(name, datasets_path=tmp_path)) and not list(tmp_path.iterdir())
+        return
+    with pytest.raises(ValueError, match=str(tmp_path)) as raised:
+        data.get_dataset(name, datasets_path=tmp_path)
+    assert ('--download' in str(raised.value)) is data.is_downloadable(name)
+
+
+@pytest.mark.parametrize('name', data.list_datasets())
+def test_a_name_is_that_of_one_set(name):
+    assert catalog.find_set(name).__name__ == LINES[name]
+    assert [form for form in catalog.FORMS if form != name and catalog.import_set(LINES[form]).takes(name)] == []
+
+
+@pytest.mark.parametrize(('name', 'line'), [
+    ('fake:7', 'fake'), ('fake:x.npz', 'fake'), ('fake:', 'fake'), ('fakes', 'folder'), ('mnist:3', 'folder'),
+    ('own.npz', '*.npz'), ('mnist/own.npz', '*.npz'), ('npz', 'folder'), ('./mnist', 'folder'),
+])  # fmt: skip
+def test_names_of_a_form_of_their_own(name, line):
+    assert catalog.find_set(name).__name__ == LINES[line]
+
+
+# what is added
+
+
+def test_a_set_that_is_added_is_known_everywhere(add_set, train, capsys):
+    add_set(PRESET, 'DOWNLOADS = False')
+    assert 'stripes' in data.list_datasets()
+    transform = get_transform('stripes')
+    assert (transform.pad, transform.fill, transform.flip, transform.mean) == (3, 9, False, (0.25,))
+    train('--help')
+    assert 'stripes' in capsys.readouterr().out
+    run = train(*TINY, '-mb', '4', '--dataset', 'stripes', '--epochs', '1', '--download')
+    assert (run / 'results.csv').is_file()
+    assert '--download has no effect: there is no source for stripes' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('facts', 'warning'), [
+    (('DOWNLOADS = True',), None),
+    (('DOWNLOADS = False',), '--download has no effect: there is no source for stripes'),
+    ((), '--download has no effect: there is no source for stripes'),
+    (('NEEDS_FILES = False',), '--download and --datasets-dir have no effect: stripes needs no files'),
+])  # fmt: skip
+def test_download_is_warned_of_as_the_file_says(add_set, train, capsys, facts, warning):
+    add_set(PRESET, *facts)
+    train(*TINY, '-mb', '4', '--dataset', 'stripes', '--dry-run', '--download')
+    warnings = [line for line in capsys.readouterr().err.splitlines() if '--download' in line]
+    assert warnings == ([f'warning: {warning}'] if warning else [])
+
+
+def test_a_set_without_a_preset_says_where_it_goes(add_set):
+    add_set('DOWNLOADS = False')
+    message = "no transform for data set 'stripes': own_stripes.py has no PRESET"
+    assert_refused(message, lambda: get_transform('stripes'))
+
+
+def test_a_set_is_told_of_the_memory_if_it_asks(add_set, own_module):
+    add_set()
+    assert len(data.get_dataset('stripes', memory_limit=5)) == 64
+    asking = 'def load(name, split, *, datasets_path, download, memory_limit=0):\n    raise ValueError(memory_limit)'
+    own_module('own_stripes', asking)
+    assert_refused('^5$', lambda: data.get_dataset('stripes', memory_limit=5))
