@@ -22,6 +22,7 @@ import torch
 from bigbatch.seeding import isolated_rng
 from data_sets import pixels
 from data_sets.catalog import PhotoPreset, find_preset
+from data_sets.images import PHOTO_SIZE
 
 
 class _Geometry(NamedTuple):
@@ -283,7 +284,7 @@ def get_transform(
         'cutout': cutout,
     }
     if isinstance(preset, PhotoPreset):
-        return _photo_transform(input_size or preset.size, scale_size, **settings)
+        return _photo_transform(input_size or PHOTO_SIZE, scale_size, **settings)
     return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
 
 

@@ -62,12 +62,8 @@ class Preset(NamedTuple):
 
 
 class PhotoPreset(NamedTuple):
-    """How photographs of any size are treated unless told otherwise.
+    """How photographs of any size are treated unless told otherwise; the fields are as of a Preset."""
 
-    size: side of the crop in pixels. flip, augment, mean, std: as of a Preset.
-    """
-
-    size: int
     flip: bool
     augment: bool
     mean: tuple[float, ...]

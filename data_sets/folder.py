@@ -91,11 +91,11 @@ def load(
     limit = default_memory_limit() if memory_limit is None else memory_limit
     cache = ImageCache(root, part, files.key())
     images = cache.read(len(files), limit) if limit else None
+    files.size = _common_size(splits) if images is None else tuple(images.shape[2:])
+    files.preset = 'imagenet' if files.size is None else 'folder'  # no more is known of them
     if images is not None:
-        files.size = tuple(images.shape[2:])
         _log_place(files, f'decoded before, take {_mebibytes(images.numel())}')
         return DecodedFiles(images, files)
-    files.size = _common_size(splits)
     if not limit or not _fits(files, limit):
         return files
     images = decode_images(files)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from data_sets.catalog import PhotoPreset
 from data_sets.folder import open_splits, scan
-from data_sets.images import PHOTO_PIXELS, PHOTO_SIZE, ImageFiles
+from data_sets.images import PHOTO_PIXELS, ImageFiles
 
-PRESET = PhotoPreset(size=PHOTO_SIZE, flip=True, augment=True, **PHOTO_PIXELS)
+PRESET = PhotoPreset(flip=True, augment=True, **PHOTO_PIXELS)
 DOWNLOADS = False
 NUM_CLASSES = 1000
 

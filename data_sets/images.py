@@ -46,6 +46,7 @@ class ImageFiles(Dataset):
         table: the files.
         num_classes: classes of the data set.
         size: (height, width) that all images have; None: photographs of any size.
+        preset: the data set whose PRESET is theirs; None: the one that they are loaded as.
         transform: applied to the image of an example.
         target_transform: applied to the label of an example.
     """
@@ -60,6 +61,7 @@ class ImageFiles(Dataset):
         num_classes: int,
         *,
         size: tuple[int, int] | None = None,
+        preset: str | None = None,
         transform: Callable | None = None,
         target_transform: Callable | None = None,
     ):
@@ -67,17 +69,13 @@ class ImageFiles(Dataset):
         self.table = table
         self.num_classes = num_classes
         self.size = size
+        self.preset = preset
         self.transform = transform
         self.target_transform = target_transform
 
     @property
-    def preset(self) -> str:
-        """How preprocess knows such images."""
-        return 'imagenet' if self.size is None else 'folder'
-
-    @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Shape of one example before any transform; of photographs, after that of `preset`."""
+        """Shape of one example before any transform; of photographs, after the usual crop."""
         return (3, *(self.size or (PHOTO_SIZE, PHOTO_SIZE)))
 
     def __len__(self) -> int:
@@ -98,7 +96,7 @@ class ImageFiles(Dataset):
         indices = np.asarray(indices, dtype=np.int64)
         return ImageFiles(
             self.folder, FileTable(*(column[indices] for column in self.table)), self.num_classes, size=self.size,
-            transform=self.transform, target_transform=self.target_transform,
+            preset=self.preset, transform=self.transform, target_transform=self.target_transform,
         )
 
     def fingerprint(self) -> str:

@@ -4,9 +4,10 @@ import pytest
 
 import data
 from data_sets import catalog
+from data_sets.images import PHOTO_SIZE
 from preprocess import PhotoTransform, default_augment, get_transform
 from tests.conftest import TINY
-from tests.data_helpers import assert_refused
+from tests.data_helpers import assert_refused, write_folder
 
 LINES = {**catalog.MODULES, **catalog.FORMS, **catalog.FOLDERS}
 STRIPES = """
@@ -20,6 +21,17 @@ from data_sets.catalog import Preset
 
 def load(name, split, *, datasets_path, download):
     return ArrayDataset(torch.arange(64 * 64).remainder(7).byte().view(64, 1, 8, 8), torch.arange(64) % 2)
+"""
+PHOTOS = """
+from data_sets.catalog import PhotoPreset
+from data_sets.folder import open_splits, scan
+
+PRESET = PhotoPreset(flip=False, augment=True, mean=(0.5,), std=(0.5,))
+
+
+def load(name, split, *, datasets_path, download):
+    splits = open_splits(datasets_path / 'photos')
+    return scan(splits.folders['train'], splits.classes)
 """
 PRESET = 'PRESET = Preset(pad=3, fill=9, flip=False, augment=True, mean=(0.25,), std=(0.125,))'
 
@@ -59,7 +71,7 @@ def test_a_transform_is_what_the_preset_says(name):
     assert transform.augment and default_augment(name) is preset.augment
     is_photo = isinstance(preset, catalog.PhotoPreset)
     assert isinstance(transform, PhotoTransform) is is_photo
-    assert transform.output_size((32, 40)) == ((preset.size, preset.size) if is_photo else (32, 40))
+    assert transform.output_size((32, 40)) == ((PHOTO_SIZE, PHOTO_SIZE) if is_photo else (32, 40))
 
 
 @pytest.mark.parametrize('name', data.list_datasets())
@@ -119,6 +131,17 @@ def test_a_set_without_a_preset_says_where_it_goes(add_set):
     add_set('DOWNLOADS = False')
     message = "no transform for data set 'stripes': own_stripes.py has no PRESET"
     assert_refused(message, lambda: get_transform('stripes'))
+
+
+def test_photographs_of_a_set_are_treated_as_its_file_says(own_module, monkeypatch, tmp_path, train, capsys):
+    write_folder(tmp_path / 'photos', size=(140, 90), num=6)
+    monkeypatch.setitem(catalog.MODULES, 'stripes', 'own_stripes')
+    own_module('own_stripes', PHOTOS)
+    plans = []
+    for dataset in ('photos', 'stripes'):
+        train(*TINY, '-mb', '4', '--dataset', dataset, '--datasets-dir', str(tmp_path), '--dry-run')
+        plans.append(capsys.readouterr().out)
+    assert [plan.count('crop and flip at random') for plan in plans] == [1, 0]
 
 
 def test_a_set_is_told_of_the_memory_if_it_asks(add_set, own_module):

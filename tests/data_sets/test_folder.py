@@ -199,7 +199,7 @@ def test_imagenet_is_a_thousand_class_folders(tmp_path):
     classes = [f'n{index:08}' for index in range(1000)]
     root = write_folder(tmp_path / 'imagenet', classes=classes, num=1, size=(5, 4))
     train, val = (data.get_dataset('imagenet', split, datasets_path=tmp_path) for split in ('train', 'val'))
-    assert len(train) == len(val) == train.num_classes == 1000 and train.preset == 'imagenet'
+    assert len(train) == len(val) == train.num_classes == 1000 and train.preset is None
     assert train[3][0].size == (4, 5) and val[999][1] == 999
     for split in ('train', 'val'):
         for path in (root / split / classes[-1]).iterdir():
