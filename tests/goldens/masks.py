@@ -39,6 +39,8 @@ OUTPUT = {
     'speed': Mask('the machine, and what else it does', r'(\d[\d,]*) images/s'),
     'memory': Mask('what the machine has free', r'free memory is ([\d.,]+) MiB'),
     'phases': Mask('seconds', r'seconds: (phase 1 .*)$'),
+    'data sets': Mask('one more is no other command line', r'^  --dataset NAME +(data set.*(?:\n {24}.*)*)'),
+    'names of data sets': Mask('likewise', r'known: (.*)(?=, fake:NUM)'),
     'moments': Mask('of the call', r'\d{4}-\d\d-\d\d[T _]\d\d[:-]\d\d[:-]\d\d(?:[.,]\d+)?'),
 }  # fmt: skip
 # Besides, of what is committed: processors round otherwise.
