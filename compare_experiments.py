@@ -52,12 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error('--legend with --watch: rows may still appear, so leave one of them out')
     # pandas and bokeh take a second to import: only now, so that --help answers at once.
     from utils.reports.comparison import Comparison
-    from utils.reports.diffusion import diffusion_section
-    from utils.reports.noise_scale import noise_scale_section
-    from utils.reports.point_plots import sharpness_section
 
-    sections = (sharpness_section, diffusion_section, noise_scale_section)
-    comparison = Comparison(style=flags.pop('format'), columns=flags.pop('compare'), sections=sections, **flags)
+    comparison = Comparison(style=flags.pop('format'), columns=flags.pop('compare'), **flags)
     (comparison.watch if is_watching else comparison.report)()
     return 0
 

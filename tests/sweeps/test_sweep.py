@@ -6,11 +6,16 @@ The training scripts run in this process, where a sweep would start another.
 # ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
+import re
 import shlex
 import signal
+import sys
+import types
 
+import pandas as pd
 import pytest
 
+import compare_experiments
 from bigbatch.errors import UserError
 from tests.conftest import main_normal, read_json, read_rows, stable_rows
 from tests.sweep_helpers import (  # noqa: F401
@@ -29,6 +34,8 @@ from tests.sweep_helpers import (  # noqa: F401
     table_rows,
     write,
 )  # fmt: skip
+from utils.reports import sections
+from utils.reports.tables import Section
 from utils.sweeps import execution as sweep_runs
 
 # Running, and running again
@@ -58,6 +65,23 @@ def test_a_second_call_runs_nothing_and_prints_the_table_again(write, run, start
     assert (status, started) == (0, [])
     assert '2 of 2 runs are done already\n' in out
     assert out.partition(': 2 done\n')[2] == first[1].partition(': 2 done\n')[2] != ''
+
+
+def test_its_tables_and_its_page_are_those_of_a_comparison(write, run, started, results, monkeypatch, capsys):
+    labels = pd.DataFrame({'run': ['ok_small', 'ok_ghost'], 'one more': ['1', '2']})
+    one_more = Section('One more table', labels[['one more']], labels, 'It is listed once.')
+    monkeypatch.setitem(sys.modules, 'utils.reports.mine', types.SimpleNamespace(section=lambda groups: one_more))
+    monkeypatch.setattr(sections, 'SECTIONS', (*sections.SECTIONS, 'mine.section'))
+    _, out, _ = run(write(NORMAL, GHOST))
+    page = results / 'compared.html'
+    assert compare_experiments.main([str(results), '--output', str(page)]) == 0
+    tables = capsys.readouterr().out.rpartition('\npage: ')[0]
+    assert f': 2 done\n\n{tables}\npage: ' in out
+    assert 'settings that differ' in tables
+    assert 'One more table\n\nrun ' in tables
+    headings = [re.findall('<h2>.*?</h2>', each.read_text()) for each in (results / 'comparison.html', page)]
+    assert headings[0] == headings[1]
+    assert '<h2>One more table</h2>' in headings[0]
 
 
 def test_more_seeds_run_only_those_that_are_missing(write, run, started):

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bigbatch.errors import UserError
 from utils.reports.groups import Group, group_runs, rename_groups, varying_between
 from utils.reports.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
 from utils.reports.pages.comparison_page import COLUMNS, check_colors, write_comparison_page
+from utils.reports.sections import make_sections
 from utils.reports.summary import check_columns, find_reference, summarise
 from utils.reports.tables import Section, format_summary
 from utils.reports.watch import watch
@@ -43,10 +44,9 @@ class Comparison:
         heat_map: settings for the x and y axes of heat maps; None: batch size and rate per example, and batch size and
             ghosts, where the rows are such a grid.
         margin: points over the best error up to which a heat map calls a setting usable; None: the usual ones.
-        sections: each makes of the groups one more table, or None where they have nothing for it.
     """
 
-    experiments: Sequence[str]
+    experiments: Sequence[str | Path]
     style: str = 'text'
     legend: Sequence[str] | None = None
     group_by: Sequence[str] | None = None
@@ -58,23 +58,34 @@ class Comparison:
     figures: Path | None = None
     heat_map: Sequence[str] | None = None
     margin: float | None = None
-    sections: Sequence[Callable[[Sequence[Group]], Section | None]] = ()
 
-    def report(self) -> None:
+    def load(self) -> list[Group]:
+        """Read the runs and put them into rows.
+
+        Raises:
+            UserError: none of them has results, or one of the arguments fits none.
+        """
+        return self._groups(load_runs(self.experiments))
+
+    def report(self, groups: Sequence[Group] | None = None) -> None:
         """Write the page and the figures, and print the table.
+
+        Args:
+            groups: from load; None: they are loaded now.
 
         Raises:
             UserError: bad input; nothing is written or printed then.
         """
-        groups = self._groups(load_runs(self.experiments))
+        groups = self.load() if groups is None else groups
         summary, heat_maps = summarise(groups, self.reference), self._heat_maps(groups)
-        sections = [*heat_map_sections(groups, heat_maps), *self._sections(groups)]
+        sections = make_sections(groups)
         path, folder = self._page_path(), self._figures_folder()
         self._warn(groups, summary)
         with _writing('page', path, '--output'):
-            self._write_page(groups, summary, path)
+            self._write_page(groups, summary, sections, path)
         made = self._write_figures(groups, summary, folder) if folder else ()
-        print(format_summary(summary, varying_between(groups), self.style, sections))
+        tables = [*heat_map_sections(groups, heat_maps), *sections]
+        print(format_summary(summary, varying_between(groups), self.style, tables))
         self._say(f'\npage: {path}')
         if made:
             self._say(f'figures: {", ".join(map(str, made))}')
@@ -122,15 +133,13 @@ class Comparison:
             reference = self.reference and find_reference(groups, self.reference)
         path = self._page_path()
         with _writing('page', path, '--output'):
-            self._write_page(groups, summarise(groups, reference), path, reloads=reloads, live=True)
+            summary = summarise(groups, reference)
+            self._write_page(groups, summary, make_sections(groups), path, reloads=reloads, live=True)
         return path
 
     def _groups(self, runs: list[Run]) -> list[Group]:
         groups = group_runs(runs, self.group_by)
         return rename_groups(groups, self.legend) if self.legend else groups
-
-    def _sections(self, groups: Sequence[Group]) -> list[Section]:
-        return [section for make in self.sections if (section := make(groups)) is not None]
 
     def _heat_maps(self, groups: Sequence[Group]) -> list[HeatMap]:
         return find_heat_maps(groups, self.heat_map, MARGIN if self.margin is None else self.margin)
@@ -152,14 +161,15 @@ class Comparison:
         return check_columns(groups, self.columns, expected) if self.columns else COLUMNS
 
     def _write_page(
-        self, groups: Sequence[Group], summary: pd.DataFrame, path: Path, *, reloads: bool = False, live: bool = False
-    ) -> None:
+        self, groups: Sequence[Group], summary: pd.DataFrame, sections: Sequence[Section], path: Path, *,
+        reloads: bool = False, live: bool = False,
+    ) -> None:  # fmt: skip
         columns, heat_maps = self._columns(groups, live=live), []
         with contextlib.suppress(UserError) if live else contextlib.nullcontext():  # more rows may come
             heat_maps = self._heat_maps(groups)
         write_comparison_page(
             groups, path, summary, x_axis=self.x_axis, columns=columns, colors=self.colors,
-            sections=self._sections(groups), heat_maps=heat_maps, reloads=reloads,
+            sections=sections, heat_maps=heat_maps, reloads=reloads,
         )  # fmt: skip
 
     def _write_figures(self, groups: Sequence[Group], summary: pd.DataFrame, folder: Path) -> list[Path]:

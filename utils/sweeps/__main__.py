@@ -162,27 +162,18 @@ def _plan(run: PlannedRun, results_dir: Path) -> subprocess.CompletedProcess:
 
 
 def _compare(runs: list[PlannedRun], results_dir: Path) -> None:
-    """Print the table of the suite and draw its page, from the files; a page of its own for other extra flags."""
-    from utils.reports.groups import group_runs
-    from utils.reports.heat_maps import find_heat_maps, heat_map_sections
-    from utils.reports.pages.comparison_page import write_comparison_page
-    from utils.reports.point_plots import sharpness_section
-    from utils.reports.summary import summarise
-    from utils.reports.tables import format_section, format_table
-    from utils.runs.reader import load_runs
+    """Print the tables of the suite and draw its page, from the files; a page of its own for other extra flags."""
+    from utils.reports.comparison import Comparison
 
     page = results_dir / f'comparison{name_suffix(settings_of(runs[0].script, runs[0].extra))}.html'
+    comparison = Comparison(experiments=[results_dir / run.name for run in runs], output=page)
     try:
-        groups = group_runs(load_runs(results_dir / run.name for run in runs))
+        groups = comparison.load()
     except UserError as error:
         print(f'no table: {error}', file=sys.stderr)
         return
-    summary, heat_maps = summarise(groups), find_heat_maps(groups)
-    sections = [section] if (section := sharpness_section(groups)) else []
-    page = write_comparison_page(groups, page, summary, sections=sections, heat_maps=heat_maps)
-    sections = [*heat_map_sections(groups, heat_maps), *sections]
-    tables = [format_table(summary), *map(format_section, sections)]
-    print('\n' + '\n\n'.join([*tables, f'page: {page}']))
+    print()
+    comparison.report(groups)
 
 
 if __name__ == '__main__':
