@@ -156,7 +156,7 @@ def test_zeros_are_shown_and_their_absence_from_a_log_scale_is_said(tmp_path):
 def test_run_page_names_an_unreadable_config(tmp_path):
     folder = write_run(tmp_path / 'a')
     (folder / 'config.json').write_text('{')
-    with pytest.raises(UserError, match='not readable JSON'):
+    with pytest.raises(UserError, match='damaged or unreadable'):
         write_run_page(folder)
     assert not (folder / 'results.html').exists()
 

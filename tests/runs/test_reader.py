@@ -55,7 +55,7 @@ def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_p
     assert {run.name: len(run.results) for run in runs} == {'fresh': 0, 'good': 3}
     assert len(caplog.records) == 2  # a line for those without results, a line for those that cannot be read
     assert 'fresh (running)' in caplog.text
-    assert 'not readable JSON' in caplog.text
+    assert f'{tmp_path / "torn" / "config.json"}: damaged or unreadable' in caplog.text
 
 
 DAMAGE = [
@@ -79,7 +79,7 @@ def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, capl
     with caplog.at_level(logging.WARNING):
         assert [run.name for run in load_runs([tmp_path])] == ['good']
     assert len(caplog.records) == 1
-    assert caplog.records[0].getMessage().startswith(f'skipped: {tmp_path / "bad" / "config.json"} is damaged, ')
+    assert caplog.records[0].getMessage().startswith(f'skipped: {tmp_path / "bad" / "config.json"}: damaged, ')
     assert message in caplog.text
 
 

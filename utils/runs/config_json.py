@@ -20,9 +20,10 @@ FIELDS = {
     'settings.dataset': str, 'settings.datasets_dir': str, 'settings.val_fraction': float,
     'settings.input_size': int, 'settings.pixels': str,
 }  # fmt: skip
+NEEDED = ('argv', 'data', 'num_epochs', 'num_threads', 'regime', 'script', 'settings', 'started', 'status')  # to go on
 
 
-def wrong_field(config: Mapping[str, object]) -> str:
+def _wrong_field(config: Mapping[str, object]) -> str:
     """Say which field of a config.json is of a wrong type, and which would be right; empty where none is."""
     settings = config.get('settings')
     inside = settings.items() if isinstance(settings, Mapping) else ()
@@ -49,28 +50,39 @@ def _is_kind(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind)
 
 
+def load_config_json(run: Path, remedy: str) -> dict | None:
+    """Read config.json of a run folder, be it that of a run that can be gone on with or not; None where there is none.
+
+    Raises:
+        UserError: it is damaged; the remedy ends the message.
+    """
+    path = run / CONFIG
+    try:
+        stored = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f'{path}: damaged or unreadable ({error}): {remedy}') from error
+    if not isinstance(stored, dict):
+        raise UserError(f'{path}: damaged, it holds no object: {remedy}')
+    if wrong := _wrong_field(stored):
+        raise UserError(f'{path}: damaged, {wrong}: {remedy}')
+    return stored
+
+
 def read_config_json(run: Path) -> dict:
-    """Read config.json of a run folder.
+    """Read config.json of a run folder, to go on with that run.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
-    path = run / CONFIG
     remedy = f'bring it back, or begin anew from the weights, --init-from {run / LATEST}'
-    try:
-        stored = json.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as error:
-        raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)') from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f'{path}: damaged or unreadable ({error}): {remedy}') from error
-    needed = {'script', 'argv', 'settings', 'status', 'num_epochs', 'regime', 'data', 'started', 'num_threads'}
-    if not isinstance(stored, dict):
-        raise UserError(f'{path}: damaged, it holds no object: {remedy}')
-    missing = [name for name in sorted(needed) if stored.get(name) is None]
+    stored = load_config_json(run, remedy)
+    if stored is None:
+        raise UserError(f'{run}: no config.json, so no run of this project (weights alone: --init-from)')
+    missing = [name for name in NEEDED if stored.get(name) is None]
     if missing:
-        raise UserError(f'{path}: damaged, it lacks {", ".join(missing)}: {remedy}')
-    if wrong := wrong_field(stored):
-        raise UserError(f'{path}: damaged, {wrong}: {remedy}')
+        raise UserError(f'{run / CONFIG}: damaged, it lacks {", ".join(missing)}: {remedy}')
     return stored
 
 

@@ -7,7 +7,6 @@ left out.
 from __future__ import annotations
 
 import difflib
-import json
 import logging
 import math
 import os
@@ -23,7 +22,7 @@ import pandas as pd
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
-from utils.runs.config_json import wrong_field
+from utils.runs.config_json import load_config_json
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
 
 MOST_NAMES = 20  # in an error line
@@ -61,7 +60,7 @@ def load_run(folder: str | os.PathLike) -> Run:
     return Run(
         name=folder.resolve().name,
         folder=folder,
-        config=_read_config(folder / CONFIG),
+        config=load_config_json(folder, 'mend it or leave that folder out') or {},
         results=_read_table(folder / RESULTS, RESULT_COLUMNS),
         distances=_read_table(folder / DISTANCES, DISTANCE_COLUMNS),
     )
@@ -181,20 +180,6 @@ def _runs_below(folder: Path) -> list[Path]:
 def _is_visible(path: Path) -> bool:
     """Leave out folders that a killed process was still making."""
     return path.is_dir() and not path.name.startswith('.')
-
-
-def _read_config(path: Path) -> dict:
-    if not path.is_file():
-        return {}
-    try:
-        config = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f'{path} is not readable JSON ({error}): mend it or leave that folder out') from error
-    if not isinstance(config, dict) or not isinstance(config.get('settings') or {}, dict):
-        raise UserError(f'{path} is not the config.json of a run: it needs an object with "settings"')
-    if wrong := wrong_field(config):
-        raise UserError(f'{path} is damaged, {wrong}: mend it or leave that folder out')
-    return config
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
