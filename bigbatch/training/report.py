@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,17 @@ class PartialEpoch:
         return asdict(self)
 
     @classmethod
+    def is_state_dict(cls, state: dict) -> bool:
+        """Tell whether these are the values that state_dict names, here or in an older version."""
+        return 'num_steps' in state and _of_today(state).keys() == {each.name for each in fields(cls)}
+
+    @classmethod
     def from_state_dict(cls, state: dict) -> PartialEpoch:
         """Return what state_dict described."""
-        state = {'num_norms': state['num_steps'], 'num_skipped': 0, **state}  # as older checkpoints mean it
+        state = _of_today(state)
         return cls(**{**state, 'distances': tuple(DistancePoint(**point) for point in state['distances'])})
+
+
+def _of_today(state: dict) -> dict:
+    """Add what a PartialEpoch of an older version left to be understood."""
+    return {'num_norms': state['num_steps'], 'num_skipped': 0, **state}

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import zipfile
 
 import pytest
@@ -18,11 +19,12 @@ from utils.runs import checkpoint as checkpoints
 def saved(tmp_path):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(50, 40), nn.BatchNorm1d(40))
-    content = {name: kind() for name, kind in checkpoints.PARTS.items()} | {'best': None}
-    content |= {'state_dict': model.state_dict(), 'version': checkpoints.VERSION}
-    content['rng'] = seeding.get_rng_state()
+    content = {
+        'state_dict': model.state_dict(), 'optimizer': {}, 'epoch': 0, 'step': 0, 'rng': seeding.get_rng_state(),
+        'best': None, 'config': {}, 'version': checkpoints.VERSION,
+    }  # fmt: skip
     path = tmp_path / 'checkpoint.pth.tar'
-    checkpoints.save_checkpoint(path, content)
+    checkpoints.save_checkpoint(path, checkpoints.checked(content))
     return path, model
 
 
@@ -31,6 +33,39 @@ def test_round_trip(saved):
     loaded = checkpoints.load_checkpoint(path)
     assert all(torch.equal(loaded['state_dict'][name], value) for name, value in model.state_dict().items())
     assert [child.name for child in path.parent.iterdir()] == [path.name]
+
+
+WRONG = [
+    ({'state_dict': {'weight': 1.0}}, "its state_dict is \"{'weight': 1.0}\""),
+    ({'optimizer': None}, "its optimizer is 'None'"),
+    ({'epoch': True}, "its epoch is 'True'"),
+    ({'step': -1}, "its step is '-1'"),
+    ({'rng': {'torch': 1}}, "its rng is"),
+    ({'best': {'epoch': 1.0, 'val_error1': 5.0}}, 'its best is'),
+    ({'version': 'one'}, "its version is 'one'"),
+    ({'estimator': 5}, "its estimator is '5'"),
+    ({'partial': {'num_steps': 1}}, 'its partial is'),
+    ({'ranks': [{'rng': None, 'statistics': {}, 'partial': None}]}, 'its ranks is'),
+]
+
+
+@pytest.mark.parametrize(('parts', 'message'), WRONG)
+def test_a_part_that_training_does_not_write_is_named_and_not_written(saved, parts, message):
+    path, _ = saved
+    content = checkpoints.load_checkpoint(path) | parts
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        checkpoints.checked(content)
+    checkpoints.save_checkpoint(path, content)
+    with pytest.raises(ValueError, match=re.escape(f'not a checkpoint of this project: {message}')):
+        checkpoints.load_checkpoint(path)
+
+
+def test_parts_that_no_one_declared_or_that_are_missing_are_not_written(saved):
+    content = checkpoints.load_checkpoint(saved[0])
+    with pytest.raises(AssertionError, match='momentum'):
+        checkpoints.checked({**content, 'momentum': 0.9})
+    with pytest.raises(AssertionError, match='optimizer'):
+        checkpoints.checked({name: value for name, value in content.items() if name != 'optimizer'})
 
 
 def test_a_failed_write_leaves_the_old_file(saved):

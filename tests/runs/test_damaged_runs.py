@@ -10,6 +10,7 @@ from tests.bigbatch.training.test_partial_epochs import assert_same_run, photos 
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
 from utils.files import write_atomically
 from utils.runs import checkpoint as checkpoints
+from utils.runs.checkpoint_parts import PARTS
 
 # ruff: noqa: F811 - fixtures are imported by name
 
@@ -86,6 +87,11 @@ def test_the_one_before_is_whole_at_every_moment(tmp_path, monkeypatch):
     written = {f'{links}{number}' for links in (True, False) for number in range(3)}
     assert {text for texts in seen for text in texts} == written
     assert sorted(path.name for path in tmp_path.iterdir()) == [LATEST, PREVIOUS]
+
+
+def test_a_checkpoint_has_all_parts_that_are_declared(train):
+    alone = PARTS.keys() - {'ranks'}  # of a single process
+    assert checkpoints.load_checkpoint(train(*TINY_GBN) / LATEST).keys() == alone
 
 
 def test_it_costs_the_bytes_of_one_checkpoint(train):

@@ -162,7 +162,7 @@ def snapshot(
         partial: what the epoch that goes on has come to.
         parallel: of several ranks, which all call this; what the first one gets is whole.
     """
-    return {
+    return checkpoints.checked({
         'version': checkpoints.VERSION,
         'epoch': epoch,
         'step': step,
@@ -175,7 +175,7 @@ def snapshot(
         'rng': seeding.get_rng_state(),
         'config': experiment.config.settings(),
         **(collect_rank_states(parallel, partial) if parallel else {}),
-    }
+    })
 
 
 def _run_epochs(

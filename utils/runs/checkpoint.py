@@ -1,8 +1,6 @@
 """Checkpoints: written whole or not at all, read without executing anything.
 
-A checkpoint holds tensors and plain values only: state_dict, optimizer, epoch (finished ones), step, rng, best, config,
-version; one that was saved within an epoch holds as `partial` what that epoch has come to. The published one lacks the
-optimizer, the random state and the settings, so a resumed run was another run.
+What is in them: utils.runs.checkpoint_parts. Files of weights alone, such as the initial ones, have fewer parts.
 """
 
 from __future__ import annotations
@@ -18,17 +16,22 @@ import torch
 from torch import Tensor, nn
 
 from utils.files import write_atomically
+from utils.runs.checkpoint_parts import PARTS, missing_parts, wrong_part
 from utils.runs.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
 
 VERSION = 1
-KEYS = ('state_dict', 'optimizer', 'epoch', 'step', 'rng', 'best', 'config', 'version')
-PARTS = {'optimizer': dict, 'epoch': int, 'step': int, 'rng': dict, 'config': dict, 'version': int}
-PARTIAL = {'num_steps', 'seconds', 'score_sums', 'norm_sum', 'last_grad_norm', 'distances'}  # see PartialEpoch
-LATER_PARTIAL = {'num_norms', 'num_skipped'}  # which older checkpoints lack
 # Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')
+
+
+def checked(checkpoint: dict) -> dict:
+    """Return a checkpoint that was made to go on from, once it is sure that load_checkpoint will take it."""
+    unknown = sorted(checkpoint.keys() - PARTS.keys())
+    faults = [*unknown, *missing_parts(checkpoint)] or wrong_part(checkpoint)
+    assert not faults, f'not as utils.runs.checkpoint_parts declares it: {faults}'
+    return checkpoint
 
 
 def save_checkpoint(path: Path, checkpoint: dict, *, previous: Path | None = None) -> None:
@@ -78,10 +81,9 @@ def load_checkpoint(path: str | Path) -> dict:
         ValueError: as load_file, or it is no checkpoint of this project, or of a later version of it.
     """
     checkpoint = load_file(path)
-    missing = [key for key in KEYS if key not in checkpoint]
-    if missing:
+    if missing := missing_parts(checkpoint):
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
-    if wrong := _wrong_part(checkpoint):
+    if wrong := wrong_part(checkpoint):
         raise ValueError(f'{path}: damaged, or not a checkpoint of this project: {wrong}')
     if checkpoint['version'] > VERSION:
         raise ValueError(f'{path}: written by a later version (format {checkpoint["version"]}, not {VERSION})')
@@ -149,41 +151,6 @@ def load_weights(
             f'{remedy(source)}'
         )
     model.load_state_dict(state)
-
-
-def _wrong_part(checkpoint: dict) -> str:
-    """Say which part of a checkpoint is none that this project writes; empty where all are."""
-    state, best = checkpoint['state_dict'], checkpoint['best']
-    fits = {name: type(checkpoint[name]) is kind for name, kind in PARTS.items()}
-    fits |= {name: fits[name] and 0 <= checkpoint[name] < 2**63 for name in ('epoch', 'step', 'version')}
-    fits['state_dict'] = isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())
-    fits['best'] = best is None or (isinstance(best, dict) and type(best.get('epoch')) is int and 'val_error1' in best)
-    fits['rng'] = fits['rng'] and _is_rng_state(checkpoint['rng'])
-    for name in ('estimator', 'average', 'partial'):
-        fits[name] = isinstance(checkpoint.get(name), (dict, type(None)))
-    fits['partial'] = fits['partial'] and fits['step'] and _is_partial(checkpoint.get('partial'), checkpoint['step'])
-    ranks = checkpoint.get('ranks')
-    fits['ranks'] = ranks is None or (isinstance(ranks, list) and all(map(_is_rank_state, ranks)))
-    return next((f'its {name} is {str(checkpoint[name])[:40]!r}' for name, fit in fits.items() if not fit), '')
-
-
-def _is_partial(partial: dict | None, step: object) -> bool:
-    if partial is None:
-        return True
-    has_parts = PARTIAL <= partial.keys() <= PARTIAL | LATER_PARTIAL
-    return has_parts and type(partial['num_steps']) is int and 0 < partial['num_steps'] <= step
-
-
-def _is_rng_state(state: object) -> bool:
-    """Tell whether this is what bigbatch.seeding.get_rng_state returns."""
-    if not (isinstance(state, dict) and {'torch', 'cuda', 'numpy', 'python'} <= state.keys()):
-        return False
-    kinds = [(state['torch'], Tensor), (state['cuda'], list), (state['numpy'], tuple), (state['python'], tuple)]
-    return all(isinstance(value, kind) for value, kind in kinds)
-
-
-def _is_rank_state(state: object) -> bool:
-    return isinstance(state, dict) and {'rng', 'statistics', 'partial'} <= state.keys() and _is_rng_state(state['rng'])
 
 
 def _bare_name(name: str) -> str:
