@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import functools
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -220,6 +221,19 @@ def test_data_sets_are_named_in_their_own_room_alone():
         if isinstance(node, ast.Constant) and str(node.value).partition(':')[0] in list_datasets()
     }
     assert found == NAME_DATA_SETS
+
+
+# What is written in one place
+
+
+@pytest.mark.parametrize(('pattern', 'places'), [
+    (r'\b[lr]just\b', {'utils/text_table.py'}),
+    (r' \+- \{', {'utils/quantities.py', 'benchmarks/reproduction/published.py'}),  # there as the papers print it
+    (r'\bformat_summary\(', {'utils/reports/tables.py', 'utils/reports/comparison.py'}),
+    (r'\bwrite_comparison_page\(', {'utils/reports/pages/comparison_page.py', 'utils/reports/comparison.py'}),
+])  # fmt: skip
+def test_what_is_laid_out_in_one_place_is_laid_out_in_no_other(pattern, places):
+    assert {path for path in sources() if re.search(pattern, text_of(path))} == places
 
 
 # What is not written here

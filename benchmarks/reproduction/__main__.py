@@ -24,6 +24,7 @@ from bigbatch.errors import UserError  # noqa: E402
 from bigbatch.messages import counted, suggest  # noqa: E402
 from utils.command import command  # noqa: E402
 from utils.parser import Parser  # noqa: E402
+from utils.quantities import spread  # noqa: E402
 
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
@@ -151,16 +152,12 @@ def _published_text(cell) -> str:
 
 
 def _ours_text(cell, ours) -> str:
-    from benchmarks.reproduction.plots import accuracy_text
-    from utils.reports.tables import spread_text
-
     if ours is None:
         return '-'
     diverged = f'{len(ours.group.diverged)} of {len(ours.group.runs)} diverged' if ours.group.diverged else ''
     if not ours.values:
         return diverged
-    values = ours.values
-    text = f'{spread_text(values, digits=3)} ({len(values)})' if cell.is_sharpness else accuracy_text(values)
+    text = spread(ours.values, '.3g' if cell.is_sharpness else '.2f', has_count=True)
     data = _data_of(ours.group)
     notes = [diverged, f'on {data}' if data != cell.data else '']
     return '; '.join(filter(None, [text, *notes]))

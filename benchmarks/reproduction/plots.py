@@ -23,11 +23,11 @@ from benchmarks.reproduction.published import Cell, read_quantity, read_table
 from bigbatch.analysis.diffusion import DiffusionFit
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.quantities import spread
 from utils.reports.diffusion import fit_run
 from utils.reports.figures.comparison import STYLE
 from utils.reports.groups import Group
 from utils.reports.style import COLORS
-from utils.reports.tables import spread_text
 
 COLUMNS = ('file', 'kind', 'title', 'suite', 'table', 'net', 'rows')
 ABLATION, DISTANCE = 'ablation', 'distance'
@@ -113,18 +113,12 @@ def _accuracies(group: Group) -> list[float]:
 def _ablation_row(cell: str, name: str, group: Group, published: float | None) -> dict[str, str]:
     values = _accuracies(group)
     diverged = f'{len(group.diverged)} of {len(group.runs)} diverged' if group.diverged else ''
-    ours = '; '.join(filter(None, [accuracy_text(values) if values else '', diverged]))
+    ours = '; '.join(filter(None, [spread(values, '.2f', has_count=True) if values else '', diverged]))
     row = {'setting': f'`{name}`', 'cell': cell, 'ours %': ours}
     if published is not None:
         gap = f'{statistics.fmean(values) - published:+.2f}' if values else '-'
         row |= {'published %': f'{published:.2f}', 'gap': gap}
     return row
-
-
-def accuracy_text(values: Sequence[float]) -> str:
-    """Return `98.65 +- 0.30 (3)`, without the deviation for a single run."""
-    std = f' +- {statistics.stdev(values):.2f}' if len(values) > 1 else ''
-    return f'{statistics.fmean(values):.2f}{std} ({len(values)})'
 
 
 def _draw_ablation(lines: Sequence[tuple[str, str, Group]], published: Mapping[str, float]) -> Figure:
@@ -173,12 +167,12 @@ def _distance_row(cell: str, group: Group) -> dict[str, str]:
     return {
         'run': cell,
         'seeds': str(len(group.counted)),
-        'ours %': accuracy_text(_accuracies(group)),
+        'ours %': spread(_accuracies(group), '.2f', has_count=True),
         'first phase, updates': f'{max(fit.last_step for fit in fits):,}' if fits else '-',
-        'distance after it': spread_text(at_drop, digits=4),
-        **{title: spread_text([getattr(fit, name) for fit in fits], digits=3) for title, name in numbers.items()},
+        'distance after it': spread(at_drop, '.4g'),
+        **{title: spread([getattr(fit, name) for fit in fits], '.3g') for title, name in numbers.items()},
         'updates': f'{group.counted[0].results["step"].iloc[-1]:,.0f}',
-        'distance at the end': spread_text(ends, digits=4),
+        'distance at the end': spread(ends, '.4g'),
     }
 
 

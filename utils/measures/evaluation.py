@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,13 +22,15 @@ from bigbatch.training.report import Scores
 from bigbatch.training.scoring import ScoreSums
 from utils.bar import EvaluationProgress
 from utils.engine.network import Network
+from utils.quantities import spread
 from utils.rows import RowFile
 from utils.runs.layout import CONDITIONS
+from utils.text_table import text_table
 
 FILE = 'evaluation.csv'
 KEY = ('digest', *CONDITIONS, 'mode', 'noise', 'noise_per', 'batch_size', 'repeat', 'duplicates')
 COLUMNS = ('checkpoint', *KEY, 'examples', 'loss', 'error1', 'error5')
-DIGITS = {'loss': 4, 'error1': 2, 'error5': 2}
+FORMS = {'loss': '.4f', 'error1': '.2f', 'error5': '.2f'}
 
 log = logging.getLogger('bigbatch')
 
@@ -111,14 +112,10 @@ class Evaluation:
         """Lay out all networks as text: means over repetitions, and sample deviations where there are several."""
         head = ['checkpoint', 'loss', 'error@1 %', 'error@5 %']
         cells = [
-            [label, *(_spread([row[name] for row in rows], digits) for name, digits in DIGITS.items())]
+            [label, *(spread([row[name] for row in rows], form) for name, form in FORMS.items())]
             for label, rows in self._table
         ]
-        widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
-        lines = [
-            '  '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in [head, *cells]
-        ]
-        return '\n'.join([lines[0], '-' * len(lines[0]), *lines[1:]])
+        return '\n'.join(text_table(head, cells))
 
     def _key(self, network: Network, loader, repeat: int) -> dict:
         noise = self._noise
@@ -141,8 +138,3 @@ class Evaluation:
             f'{network.label} on {row["dataset"]} ({self._mode}, {counted(row["examples"], "example")}{which}): '
             f'loss {row["loss"]:.4f}  error@1 {row["error1"]:.2f} %  error@5 {row["error5"]:.2f} %'
         )
-
-
-def _spread(values: list[float], digits: int) -> str:
-    mean = f'{statistics.fmean(values):.{digits}f}'
-    return f'{mean} +- {statistics.stdev(values):.{digits}f}' if len(values) > 1 else mean

@@ -18,6 +18,7 @@ from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
 from utils.rows import RowFile
+from utils.text_table import text_table
 
 FILE = 'potential.csv'
 log = logging.getLogger('bigbatch')
@@ -88,8 +89,9 @@ def measure_potentials(flags: Namespace, open_networks: Iterable[Callable[[], Ne
 
 def describe_potential(label: str, potential: Potential) -> str:
     """Lay out a potential as text: a row a distance, then the exponent."""
-    lines = [label, f'{"distance":>12}{"mean difference":>18}{"std of the loss":>18}']
-    for row in zip(potential.distances, potential.means, potential.stds, strict=True):
-        lines.append(f'{row[0]:>12.4g}{row[1]:>18.4g}{row[2]:>18.4g}')
-    lines.append(f'std ~ distance**(alpha / 2): alpha {potential.alpha:.2f}, R2 {potential.r2:.3f} in logarithms')
-    return '\n'.join(lines)
+    places = zip(potential.distances, potential.means, potential.stds, strict=True)
+    rows = [[f'{value:.4g}' for value in place] for place in places]
+    return '\n'.join([
+        label, *text_table(['distance', 'mean difference', 'std of the loss'], rows, left=()),
+        f'std ~ distance**(alpha / 2): alpha {potential.alpha:.2f}, R2 {potential.r2:.3f} in logarithms',
+    ])  # fmt: skip

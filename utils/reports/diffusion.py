@@ -13,8 +13,9 @@ from dataclasses import asdict, fields
 import pandas as pd
 
 from bigbatch.analysis.diffusion import DiffusionFit, fit_diffusion
+from utils.quantities import spread
 from utils.reports.groups import Group
-from utils.reports.tables import Section, spread_text
+from utils.reports.tables import Section
 from utils.runs.reader import Run
 
 FEWEST_POINTS = 10
@@ -82,5 +83,5 @@ def _cells(rows: Sequence[tuple[str, Sequence[DiffusionFit]]]) -> pd.DataFrame:
     cells = {'run': [label for label, _ in rows], 'runs': [str(len(fits)) for _, fits in rows]}
     cells['to update'] = [f'{max(fit.last_step for fit in fits):,}' if fits else '-' for _, fits in rows]
     for heading, name in columns.items():
-        cells[heading] = [spread_text([getattr(fit, name) for fit in fits], digits=3) for _, fits in rows]
+        cells[heading] = [spread([getattr(fit, name) for fit in fits], '.3g') for _, fits in rows]
     return pd.DataFrame(cells, dtype=object)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.quantities import plus_minus
 from utils.reports.groups import Group
 from utils.reports.point_plots import BATCH_SETTINGS, families
 from utils.reports.tables import Section
@@ -268,5 +269,4 @@ def _mark(cell: dict | None) -> str:
 
 
 def _error_text(cell: pd.Series) -> str:
-    std = f' +- {cell["std"]:.2f}' if not np.isnan(cell['std']) else ''
-    return f'{cell["error"]:.2f}{std} ({int(cell["n"])})'
+    return plus_minus(cell['error'], cell['std'], '.2f', count=int(cell['n']))

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from utils.quantities import spread
 from utils.reports.groups import Group
-from utils.reports.tables import Section, spread_text
+from utils.reports.tables import Section
 from utils.runs.columns import NOISE_COLUMNS
 
 HALF_LIFE = 2.0  # epochs
@@ -51,8 +52,9 @@ def noise_scale_section(groups: Sequence[Group]) -> Section | None:
     cells = {
         'run': [group.label for group in groups],
         'runs': [str(len(each)) for each in scales],
-        **{f'noise scale, {place}': [_text(each) for each in found] for place, found in places.items()},
     }
+    for place, found in places.items():
+        cells[f'noise scale, {place}'] = [spread(each.tolist(), '.3g') for each in found]
     values = {f'noise_scale_{place}': [each.mean() for each in found] for place, found in places.items()}
     return Section(TITLE, pd.DataFrame(values, dtype=float), pd.DataFrame(cells, dtype=object), EXPLANATION)
 
@@ -61,7 +63,3 @@ def _at(scales: Sequence[Sequence[pd.Series]], part: float) -> list[pd.Series]:
     """Return for each group the scales of its runs at a part of their epochs, the known ones."""
     found = [[each.iloc[round(part * (len(each) - 1))] for each in runs] for runs in scales]
     return [pd.Series(each, dtype=float).replace([np.inf, -np.inf], np.nan).dropna() for each in found]
-
-
-def _text(values: pd.Series) -> str:
-    return spread_text(values.tolist(), digits=3)

@@ -16,9 +16,10 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
+from utils.quantities import spread
 from utils.reports.groups import Group, varying_between
 from utils.reports.sharpness import SHARPNESS
-from utils.reports.tables import Section, spread_text
+from utils.reports.tables import Section
 from utils.runs.reader import Run
 
 FEWEST = 3  # places on the x axis that make a plot
@@ -92,9 +93,7 @@ def sharpness_section(groups: Sequence[Group]) -> Section | None:
     for setting, part in rows.groupby('setting', sort=False):
         last = _last_rows(part)
         found = [last.loc[last['group'] == place, 'sharpness'].tolist() for place in range(len(groups))]
-        cells[f'sharpness, {setting}'] = [
-            spread_text(each, digits=4) + (f' ({len(each)})' if each else '') for each in found
-        ]
+        cells[f'sharpness, {setting}'] = [spread(each, '.4g', has_count=True) for each in found]
         values[f'sharpness {setting}'] = [np.mean(each) if each else np.nan for each in found]
         values[f'sharpness {setting} std'] = [np.std(each, ddof=1) if len(each) > 1 else np.nan for each in found]
     title = 'Sharpness of the last epoch that was measured'

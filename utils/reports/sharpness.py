@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.files import write_atomically
+from utils.quantities import plus_minus
 from utils.rows import RowFile
 from utils.runs.layout import CONDITIONS
+from utils.text_table import text_table
 
 SETTING = ('digest', *CONDITIONS, 'mode', 'batch_norm', 'batch_size')  # batch_size: empty where it does not count
 SOLVER_WORDS = {'CONVERGENCE': 'converged', 'STOP': 'iteration limit'}
@@ -77,8 +79,7 @@ def sharpness_cells(summaries: Sequence[Mapping]) -> list[dict[str, str]]:
 def _sharpness(row: Mapping) -> str:
     if row['below_resolution']:
         return f'below resolution ({100 * row["resolution"] / (1 + row["loss"]):.1g})'
-    spread = '' if row['sharpness_std'] is None else f' +- {row["sharpness_std"]:.2g}'
-    return f'{row["sharpness"]:.4g}{spread}'
+    return plus_minus(row['sharpness'], row['sharpness_std'], '.4g')
 
 
 def _short(status: str) -> str:
@@ -94,7 +95,7 @@ def hessian_cells(rows: Iterable[Mapping]) -> list[dict[str, str]]:
             'data': _data(row),
             'loss': f'{row["loss"]:.4g}',
             'top eigenvalues': ', '.join(f'{float(value):.4g}' for value in str(row['eigenvalues']).split()),
-            'trace': f'{row["trace"]:.4g}' + ('' if row['trace_error'] is None else f' +- {row["trace_error"]:.2g}'),
+            'trace': plus_minus(row['trace'], row['trace_error'], '.4g'),
             'products': str(row['products']),
         }
         for row in rows
@@ -160,17 +161,8 @@ TABLES = (SHARPNESS, HESSIAN)
 
 def align(cells: Sequence[Mapping[str, str]]) -> str:
     """Lay cells out as lines of text, words to the left and numbers to the right."""
-    heads = list(cells[0])
-    lines = [heads, *([row[name] for name in heads] for row in cells)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    texts = [
-        '  '.join(
-            text.ljust(width) if name in WORDS else text.rjust(width)
-            for name, text, width in zip(heads, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
-    return '\n'.join([texts[0], '-' * max(map(len, texts)), *texts[1:]])
+    headings = list(cells[0])
+    return '\n'.join(text_table(headings, [[row[name] for name in headings] for row in cells], left=WORDS))
 
 
 def write_csv(path: Path, rows: Sequence[Mapping]) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-import numpy as np
 import pandas as pd
 
+from utils.quantities import plus_minus
 from utils.reports.groups import shorten_table
-from utils.wording import wrap
+from utils.text_table import NARROWEST_LABEL, text_table
 
 FORMATS = ('text', 'csv', 'markdown', 'latex')
-TABLE_WIDTH, NARROWEST_LABEL = 120, 24  # characters
+TABLE_WIDTH = 120  # characters
 WORDS = ('run', 'note')  # columns that are no numbers
 IN_SUMMARY = ('batch_size', 'ghost_batch_size')  # settings that the summary has as columns of its own
 LATEX = {
@@ -118,18 +118,6 @@ def format_table(summary: pd.DataFrame) -> str:
     return '\n'.join([*lines, *notes, '', *textwrap.wrap(explain(summary), TABLE_WIDTH)])
 
 
-def spread_text(values: Sequence[float], *, digits: int) -> str:
-    """Return mean and sample deviation of values: `1.25 +- 0.013`, without the deviation for a single one.
-
-    Args:
-        digits: significant ones of the mean; the deviation has two.
-    """
-    if not len(values):
-        return '-'
-    mean = f'{np.mean(values):.{digits}g}'
-    return f'{mean} +- {np.std(values, ddof=1):.2g}' if len(values) > 1 else mean
-
-
 def format_section(section: Section) -> str:
     """Lay a section out as aligned text of at most 120 columns, the meaning of its columns below it."""
     return '\n'.join([
@@ -152,17 +140,7 @@ def _settings_text(settings: pd.DataFrame) -> list[str]:
 
 
 def _aligned(cells: pd.DataFrame) -> list[str]:
-    """Lay out a heading, a rule and rows; a label, the first cell, that is too long goes on in the line below."""
-    widths, first = {name: max(len(name), *map(len, cells[name])) for name in cells}, cells.columns[0]
-    room = TABLE_WIDTH - sum(width + 2 for name, width in widths.items() if name != first)
-    widths[first] = min(widths[first], max(room, NARROWEST_LABEL))
-    lines = []
-    for row in [{name: name for name in cells}, *cells.to_dict('records')]:
-        pieces = wrap(row[first], widths[first], indent='  ')
-        rest = [row[name].rjust(widths[name]) for name in cells if name != first]
-        lines += ['  '.join([pieces[0].ljust(widths[first]), *rest]), *pieces[1:]]
-    lines.insert(1, '-' * len(lines[0]))
-    return lines
+    return text_table(list(cells), cells.to_numpy().tolist(), width=TABLE_WIDTH)
 
 
 def _markdown(cells: pd.DataFrame, left: set[str]) -> str:
@@ -206,8 +184,6 @@ def _text(value: float | None, form: str) -> str:
 
 
 def _mean_text(row: Mapping, name: str) -> str:
-    """Return `98.65 +- 0.30 (3)`, without the deviation for a single run."""
     if name == 'val_accuracy' and not row['n']:
         return 'diverged' if row['num_diverged'] else '-'
-    mean, std = _text(row[name], '{:.2f}'), _text(row[f'{name}_std'], ' +- {:.2f}')
-    return mean if mean == '-' else f'{mean}{std.strip("-")} ({row["n"]})'
+    return '-' if pd.isna(row[name]) else plus_minus(row[name], row[f'{name}_std'], '.2f', count=row['n'])

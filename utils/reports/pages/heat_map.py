@@ -9,6 +9,7 @@ from __future__ import annotations
 from bokeh.palettes import Cividis256
 
 from bigbatch.messages import counted
+from utils.quantities import plus_minus
 from utils.reports.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, name_of, usable_ranges, write_value
 from utils.reports.pages.html import table, text
 
@@ -63,8 +64,8 @@ def _cell(heat_map: HeatMap, x: float, y: float) -> str:
     if not cell['n']:
         return f'<td class="diverged" title="{text(f"{place}: {diverged}")}">diverged</td>'
     color, ink = color_of(heat_map.shade(cell['error']))
-    std = '' if cell['std'] != cell['std'] else f' +- {cell["std"]:.2f}'
-    title = f'{place}: {cell["error"]:.2f}{std} % ({counted(int(cell["n"]), "run")})'
+    error = plus_minus(cell['error'], cell['std'], '.2f')
+    title = f'{place}: {error} % ({counted(int(cell["n"]), "run")})'
     some = f'<small>{int(cell["num_diverged"])}/{int(cell["num_runs"])} diverged</small>' * bool(cell['num_diverged'])
     kind = ' class="best usable"' if cell['is_best'] else ' class="usable"' if cell['is_usable'] else ''
     return (

@@ -1,0 +1,25 @@
+"""Mean and deviation, as people read them."""
+
+import math
+
+import pytest
+
+from utils.quantities import plus_minus, spread
+
+
+@pytest.mark.parametrize(('values', 'form', 'text'), [
+    ([1.0, 2.0], '.2f', '1.50 +- 0.71'), ([1.0, 2.0], '.4g', '1.5 +- 0.71'), ([0.001, 0.003], '.3g', '0.002 +- 0.0014'),
+    ([98.654], '.2f', '98.65'), ([], '.2f', '-'), ([350.12], '.4g', '350.1'), ([5.0, 5.0], '.3g', '5 +- 0'),
+    ([math.inf, 1.0], '.4f', 'inf +- inf'), ([math.nan, 1.0], '.4f', 'nan'),
+    ([1e200, 3e200], '.3g', '2e+200 +- 1.4e+200'),
+])  # fmt: skip
+def test_mean_and_deviation_of_values(values, form, text):
+    assert spread(values, form) == text
+    counted = f'{text} ({len(values)})' if values else '-'
+    assert spread(values, form, has_count=True) == counted
+
+
+def test_a_deviation_that_is_not_there_is_not_written():
+    assert plus_minus(98.654, 0.3, '.2f', count=3) == '98.65 +- 0.30 (3)'
+    assert plus_minus(98.654, math.nan, '.2f', count=1) == '98.65 (1)'
+    assert plus_minus(98.654, None, '.4g') == '98.65'

@@ -1,0 +1,34 @@
+"""Quantities for people: mean and deviation."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+
+def plus_minus(mean: float, deviation: float | None, form: str, *, count: int | None = None) -> str:
+    """Write mean and deviation: `98.65 +- 0.30 (3)`.
+
+    Args:
+        deviation: None or NaN where there is none, as of a single value.
+        form: of the mean, '.2f' or the like; the deviation has as many decimals, two significant digits with 'g'.
+        count: of the values; None: it is not said.
+    """
+    has_deviation = deviation is not None and not math.isnan(deviation)
+    spread = f' +- {deviation:{".2g" if form.endswith("g") else form}}' if has_deviation else ''
+    return f'{mean:{form}}{spread}' + ('' if count is None else f' ({count})')
+
+
+def spread(values: Sequence[float], form: str, *, has_count: bool = False) -> str:
+    """Write mean and sample deviation of values as plus_minus does; `-` where there are none.
+
+    Args:
+        has_count: whether their number is said.
+    """
+    if not len(values):
+        return '-'
+    mean, count = statistics.fmean(values), len(values)
+    # As a distance, which may be infinite: statistics.stdev fails on a loss that is not finite.
+    deviation = math.dist(values, [mean] * count) / math.sqrt(count - 1) if count > 1 else None
+    return plus_minus(mean, deviation, form, count=count if has_count else None)
