@@ -229,6 +229,8 @@ def test_data_sets_are_named_in_their_own_room_alone():
 @pytest.mark.parametrize(('pattern', 'places'), [
     (r'\b[lr]just\b', {'utils/text_table.py'}),
     (r' \+- \{', {'utils/quantities.py', 'benchmarks/reproduction/published.py'}),  # there as the papers print it
+    (r'\} (?:h|min)\b', set()),  # durations: utils/quantities.py has their units in a table
+    (r'\bdef duration\(', {'utils/quantities.py'}),
     (r'\bformat_summary\(', {'utils/reports/tables.py', 'utils/reports/comparison.py'}),
     (r'\bwrite_comparison_page\(', {'utils/reports/pages/comparison_page.py', 'utils/reports/comparison.py'}),
 ])  # fmt: skip

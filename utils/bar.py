@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from utils.quantities import duration
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -39,16 +41,9 @@ class EvaluationProgress:
         if now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line, seconds = now, now - self._start
             left = seconds / max(self._done, 1) * max(0, self._total - self._done)
-            print(
-                f'{self._done:,} of {self._total:,} {self._what} after {_clock(seconds)}, about {_clock(left)} left',
-                file=self._stream, flush=True,
-            )
+            times = f'after {duration(seconds)}, about {duration(left)} left'
+            print(f'{self._done:,} of {self._total:,} {self._what} {times}', file=self._stream, flush=True)
 
     def __exit__(self, *error) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _clock(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f'{hours}:{rest // 60:02}:{rest % 60:02}' if hours else f'{rest // 60}:{rest % 60:02}'

@@ -14,8 +14,8 @@ def test_a_measurement_says_how_long_it_will_take(monkeypatch):
             now[0] += 6
             progress.advance(10)
     assert stream.getvalue().splitlines() == [
-        '20 of 4,000 examples after 0:12, about 39:48 left',
-        '40 of 4,000 examples after 0:24, about 39:36 left',
+        '20 of 4,000 examples after 12 s, about 39 min 48 s left',
+        '40 of 4,000 examples after 24 s, about 39 min 36 s left',
     ]
 
 

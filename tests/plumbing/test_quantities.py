@@ -1,10 +1,10 @@
-"""Mean and deviation, as people read them."""
+"""Mean and deviation, and durations, as people read them."""
 
 import math
 
 import pytest
 
-from utils.quantities import plus_minus, spread
+from utils.quantities import duration, plus_minus, spread
 
 
 @pytest.mark.parametrize(('values', 'form', 'text'), [
@@ -23,3 +23,13 @@ def test_a_deviation_that_is_not_there_is_not_written():
     assert plus_minus(98.654, 0.3, '.2f', count=3) == '98.65 +- 0.30 (3)'
     assert plus_minus(98.654, math.nan, '.2f', count=1) == '98.65 (1)'
     assert plus_minus(98.654, None, '.4g') == '98.65'
+
+
+@pytest.mark.parametrize(('seconds', 'text'), [
+    (0, '0 s'), (1.25, '1.2 s'), (25, '25 s'), (59.4, '59.4 s'), (59.99, '1 min'), (60, '1 min'), (61, '1 min 1 s'),
+    (153, '2 min 33 s'), (3599, '59 min 59 s'), (3599.6, '1 h'), (3600, '1 h'), (3 * 3600 + 65, '3 h 1 min'),
+    (7179.9, '2 h'), (18600, '5 h 10 min'), (86399, '1 d'), (86400, '1 d'), (273600, '3 d 4 h'),
+    (273600 + 720, '3 d 4 h 12 min'), (None, '-'), (math.nan, '-'), (math.inf, '-'), (-1, '-'),
+])  # fmt: skip
+def test_durations(seconds, text):
+    assert duration(seconds) == text

@@ -17,7 +17,7 @@ from utils.reports.groups import group_runs
 from utils.reports.pages.charts import scales_for
 from utils.reports.pages.comparison_page import write_comparison_page
 from utils.reports.pages.curves import thin
-from utils.reports.pages.html import duration, number
+from utils.reports.pages.html import number
 from utils.reports.pages.run_page import readable_name, write_run_page
 from utils.reports.summary import summarise
 from utils.runs.reader import load_runs
@@ -392,10 +392,7 @@ def test_scales_suit_the_values():
     assert scales_for(np.array([np.nan, np.inf])) == ()
 
 
-def test_numbers_times_and_names_for_people():
+def test_numbers_and_names_for_people():
     assert [number(value) for value in (0.000123456, 12345.6, 7.0, None)] == ['0.0001235', '12,346', '7', '-']
-    assert [duration(value) for value in (1.25, 59.99, 61, 3 * 3600 + 65, None)] == [
-        '1.2 s', '60.0 s', '1 min 01 s', '3 h 01 min', '-',
-    ]  # fmt: skip
     assert readable_name('cifar10_resnet44_bs2048_ghost_bn256') == 'cifar10 resnet44 batch 2048 ghost batch norm 256'
     assert readable_name('2026-11-21_09-00-00') == '2026-11-21 09-00-00'

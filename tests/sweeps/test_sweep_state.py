@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from utils.sweeps.state import Estimate, State, Underway, duration
-
-
-@pytest.mark.parametrize(('seconds', 'text'), [
-    (0, '0 s'), (59.4, '59 s'), (60, '1 min'), (153, '2 min 33 s'), (3599, '59 min 59 s'), (3600, '1 h'),
-    (18600, '5 h 10 min'), (86400, '1 d'), (273600, '3 d 4 h'), (7179.9, '2 h'),
-])  # fmt: skip
-def test_durations(seconds, text):
-    assert duration(seconds) == text
+from utils.sweeps.state import Estimate, State, Underway
 
 
 def timed(**rows: float) -> Estimate:

@@ -24,9 +24,10 @@ from bigbatch.memory import JOBS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
 from utils.files import PROJECT
+from utils.quantities import duration
 from utils.runs.layout import STARTED_VARIABLE
 from utils.runs.lock import holder_of
-from utils.sweeps.state import Estimate, State, Underway, duration, look_at, record_measurement
+from utils.sweeps.state import Estimate, State, Underway, look_at, record_measurement
 from utils.sweeps.suite import PlannedRun
 
 SECONDS_BETWEEN_LOOKS = 0.2

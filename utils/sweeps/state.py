@@ -11,12 +11,11 @@ from pathlib import Path
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from utils.files import write_atomically
+from utils.quantities import duration
 from utils.runs.config_json import read_config_json
 from utils.runs.layout import RESULTS, checkpoint_of
 from utils.sweeps.commands import differences, settings_of
 from utils.sweeps.suite import PlannedRun
-
-UNITS = ((86400, 'd', 3600, 'h'), (3600, 'h', 60, 'min'), (60, 'min', 1, 's'))  # a unit and its parts, in seconds
 
 
 @dataclass(frozen=True)
@@ -162,12 +161,3 @@ class Estimate:
         if num_unknown:
             return f'more than {duration(seconds)} left, {counted(num_unknown, "run")} not timed yet'
         return f'about {duration(seconds)} left'
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its two largest units: 45 s, 2 min 33 s, 5 h 10 min, 3 d 4 h."""
-    if seconds < 60:
-        return f'{seconds:.0f} s'
-    size, unit, small, small_unit = next(each for each in UNITS if seconds >= each[0])
-    large, rest = divmod(round(seconds / small), size // small)
-    return f'{large} {unit} {rest} {small_unit}' if rest else f'{large} {unit}'

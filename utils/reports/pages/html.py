@@ -65,18 +65,6 @@ def percent(value: object) -> str:
     return '-' if value is None or pd.isna(value) else f'{value:.2f} %'
 
 
-def duration(seconds: float | None) -> str:
-    """Write a time for people, such as `4 min 10 s`."""
-    if seconds is None or not 0 <= seconds < float('inf'):
-        return '-'
-    if seconds < 60:
-        return f'{seconds:.1f} s'
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f'{minutes} min {rest:02d} s'
-    return f'{minutes // 60} h {minutes % 60:02d} min'
-
-
 def cards(facts: Iterable[tuple[str, str]]) -> str:
     """Lay out headline figures, pairs of name and value."""
     items = ''.join(f'<div><dt>{text(name)}</dt><dd>{text(value)}</dd></div>' for name, value in facts)

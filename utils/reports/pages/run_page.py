@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from utils.quantities import duration
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
 from utils.reports.pages.html import (
     RELOAD_SECONDS,
     breakable,
     cards,
-    duration,
     fact_table,
     number,
     percent,

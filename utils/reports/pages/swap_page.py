@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from utils.quantities import duration
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, legend, line_chart, shared_scales, use_ticks
-from utils.reports.pages.html import breakable, cards, duration, fact_table, number, percent, table, text, write_page
+from utils.reports.pages.html import breakable, cards, fact_table, number, percent, table, text, write_page
 from utils.reports.style import COLORS, DASHES
 from utils.runs.columns import TITLES
 from utils.runs.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
