@@ -34,7 +34,8 @@ def build_parser() -> Parser:
         help='fresh noise for each batch, or copies of the network with noise, each scored on the whole split',
     )
     group.add_argument('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')
-    group.add_argument('--duplicates', type=whole(1), default=1, metavar='M', help='copies of an image, see --avg-out')
+    copies = {'dest': 'num_copies', 'type': whole(1), 'default': 1, 'metavar': 'M'}
+    group.add_argument('--duplicates', **copies, help='copies of an image, see --avg-out')
     group.add_argument('--avg-out', action='store_true', help='score mean outputs over copies that --augment makes')
     return parser
 
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     if not flags.sharpness_smoothing and (flags.times > 1 or flags.noise_per == 'copy'):
         parser.error('--times and --noise-per are about noise, of which there is none: add --ss A, as 0.006')
-    if flags.avg_out != (flags.duplicates > 1) or (flags.avg_out and not flags.augment):
+    if flags.avg_out != (flags.num_copies > 1) or (flags.avg_out and not flags.augment):
         parser.error('--avg-out scores the mean over --duplicates M, 2 or more, that --augment makes: give all or none')
     configs = [network_config(parser, argv, path) for path in flags.evaluate]
     # torch takes a second to import: only now, so that --help answers at once.

@@ -26,7 +26,7 @@ from benchmarks.workload import (  # noqa: E402
     describe_workload,
     stepper,
 )
-from bigbatch.training.averaging import settle  # noqa: E402
+from bigbatch.training.averaging import WeightAverage, settle  # noqa: E402
 from bigbatch.training.scoring import evaluate  # noqa: E402
 from utils.command import command  # noqa: E402
 from utils.parser import Parser, whole  # noqa: E402
@@ -83,7 +83,8 @@ def _measure(
 def _measure_average(report: Report, flags) -> Figure:
     """Time what SWA adds to an epoch of training and scoring: the average, its statistics and its scores."""
     experiment = build_workload(flags, '--swa-start', '1')
-    step, data, average = stepper(experiment), experiment.data, experiment.average
+    step, data = stepper(experiment), experiment.data
+    average = WeightAverage(experiment.model)
 
     def add() -> None:
         average.add(experiment.model)

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
+from utils.config.every import names_of
 from utils.files import write_atomically
 from utils.reports.sharpness import SHARPNESS
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
 from utils.runs.reader import Run, find_run_folders, is_run_folder, load_run
+from utils.settings import Means
 
 KEPT = (RESULTS, DISTANCES, SHARPNESS.file)
 ENDED = ('done', 'diverged')
-PLACE_SETTINGS = ('results_dir', 'datasets_dir')
-PLACE_FLAGS = (*PLACE_SETTINGS, 'resume')  # a run that went on equals one that was not stopped
 # The root or the home, then names; not the second half of `images/s`.
 ABSOLUTE_PATH = re.compile(r'''(?<![\w.:/~])~?(?:/[^\s'",;:/]+)+/?''')
 
@@ -64,7 +64,8 @@ def clean_config(config: dict) -> dict:
     settings = config.get('settings') or {}
     results_dir = str(settings.get('results_dir') or '')
     cleaned = _without_paths(config, results_dir)
-    cleaned['settings'] = {name: value for name, value in cleaned['settings'].items() if name not in PLACE_SETTINGS}
+    folders = names_of(Means.FOLDER)
+    cleaned['settings'] = {name: value for name, value in cleaned['settings'].items() if name not in folders}
     cleaned['argv'] = [_without_paths(word, results_dir) for word in _without_place_flags(config.get('argv') or [])]
     return cleaned | {'command': shlex.join(['python', cleaned.get('script') or '', *cleaned['argv']])}
 
@@ -99,7 +100,7 @@ def _without_place_flags(argv: Sequence[str]) -> list[str]:
     words, kept = iter(argv), []
     for word in words:
         name, equals, _ = word.partition('=')
-        if name.removeprefix('--').replace('-', '_') not in PLACE_FLAGS:
+        if name.removeprefix('--').replace('-', '_') not in names_of(Means.FOLDER):  # of --resume, too
             kept.append(word)
         elif not equals:
             next(words, None)

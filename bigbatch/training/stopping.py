@@ -13,22 +13,20 @@ class StopRule:
     """Watch the accuracy while training.
 
     Args:
-        accuracy: percent that ends the run; None: nothing does.
+        accuracy: percent that ends the run.
         num_epochs: of a run that is not ended.
 
     Attributes:
         is_reached: whether the last epoch seen ends the run.
-        message: how it went, in a line; empty without an accuracy.
+        message: how it went, in a line; empty before the first epoch.
     """
 
-    def __init__(self, accuracy: float | None, num_epochs: int):
+    def __init__(self, accuracy: float, num_epochs: int):
         self._accuracy, self._num_epochs = accuracy, num_epochs
         self.is_reached, self.message = False, ''
 
     def see(self, epoch: int, train_error1: float) -> bool:
         """Take note of a finished epoch and tell whether the run ends with it."""
-        if self._accuracy is None:
-            return epoch >= self._num_epochs
         self.is_reached = 100.0 - train_error1 >= self._accuracy - ROUNDING
         came_to = f'{100.0 - train_error1:.2f} % accuracy while training after epoch {epoch} of {self._num_epochs}'
         if self.is_reached:

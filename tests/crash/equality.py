@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
+from utils.methods.weight_average import FILE as AVERAGED
 from utils.runs.checkpoint import load_checkpoint, load_file
-from utils.runs.layout import AVERAGED, BEST, CONFIG, DISTANCES, INITIAL, LATEST, PAGE, PREVIOUS, RESULTS
+from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, PAGE, PREVIOUS, RESULTS
 
 TIMES = ('epoch_seconds', 'images_per_second')
 PLACES = frozenset(('config', 'seconds'))  # of a checkpoint: how it was asked for, and how long it took

@@ -154,6 +154,7 @@ def make_files(folder: Path) -> None:
     from PIL import Image
 
     (folder / 'empty').mkdir()
+    (folder / 'TrainingResults').mkdir()  # as some of the commands do, whatever the order they run in
     for name, content in FILES.items():
         (folder / name).write_text(content)
     x, y = np.random.RandomState(0).normal(size=(64, 5)), np.arange(64) % 4

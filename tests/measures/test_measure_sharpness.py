@@ -14,10 +14,10 @@ import measure_sharpness
 from bigbatch.analysis.objective import NetworkObjective, open_objective
 from tests.conftest import TINY_GBN, read_rows
 from tests.engine.test_network import open_with
+from utils.config.measure import CONDITIONS
 from utils.measures import sharpness_run
 from utils.reports.pages.run_page import write_run_page
 from utils.reports.sharpness import SHARPNESS, summarise_sharpness
-from utils.runs.layout import CONDITIONS
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from torch import nn
 
 import evaluate
 from bigbatch.seeding import make_generator
-from bigbatch.training.gradients import create_estimator
-from bigbatch.training.gradients.copies import copies_factor
+from bigbatch.training.gradients.copies import AdaptGradNorm, copies_factor
+from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import summed_criterion
 from tests.config.test_flags import build, weights_after
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
@@ -138,20 +138,20 @@ def test_the_factor_is_the_published_one(layout):
     factor = copies_factor(model, summed_criterion(None), batch)
     torch.testing.assert_close(factor, expected, rtol=1e-12, atol=0)
     assert factor > 1.001
-    estimator = create_estimator('adapt_grad_norm', inner=create_estimator('plain'), every=3)
+    estimator = AdaptGradNorm(inner=PlainGradient(), every=3)
     torch.testing.assert_close(call(estimator, model, batch), whole * expected, rtol=1e-11, atol=1e-14)
 
 
 def test_it_is_measured_every_so_many_updates_and_kept():
-    model, plain = Net(), create_estimator('plain')
-    estimator = create_estimator('adapt_grad_norm', inner=plain, every=3)
+    model, plain = Net(), PlainGradient()
+    estimator = AdaptGradNorm(inner=plain, every=3)
     batches = list(build(*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4').data.train.epoch(0))
     ratios = []
     for step, batch in enumerate(batches):
         ratios.append((call(estimator, model, batch, step=step) / call(plain, model, batch, step=step)).mean())
     torch.testing.assert_close(torch.stack(ratios[:3]), ratios[0].expand(3), rtol=1e-9, atol=0)
     assert abs(ratios[3] - ratios[0]) > 1e-4
-    resumed = create_estimator('adapt_grad_norm', inner=plain, every=3)
+    resumed = AdaptGradNorm(inner=plain, every=3)
     resumed.load_state_dict(estimator.state_dict())
     assert torch.equal(call(resumed, model, batches[0], step=4), call(estimator, model, batches[0], step=4))
 
@@ -162,9 +162,9 @@ def test_the_passes_that_measure_leave_no_trace():
     for every in (1, None):
         torch.manual_seed(0)
         model = Net(nn.BatchNorm1d(8), nn.Dropout(0.5))
-        estimator = create_estimator('plain')
+        estimator = PlainGradient()
         if every:
-            estimator = create_estimator('adapt_grad_norm', inner=estimator, every=every)
+            estimator = AdaptGradNorm(inner=estimator, every=every)
         gradient = call(estimator, model.double(), batch)
         states.append((gradient / gradient.norm(), torch.rand(1), *model.buffers()))
     for one, two in zip(*states, strict=True):

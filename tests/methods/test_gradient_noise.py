@@ -12,8 +12,8 @@ from scipy import stats
 from torch import nn
 
 from bigbatch.seeding import derive_seed, make_generator
-from bigbatch.training.gradients import create_estimator
-from bigbatch.training.gradients.gradient_noise import normal_numbers
+from bigbatch.training.gradients.gradient_noise import GradientNoise, normal_numbers
+from bigbatch.training.gradients.plain import PlainGradient
 from data_sets.loader import Batch, MicroBatch
 from tests.config.test_flags import build
 from tests.conftest import TINY, TINY_GBN, main_normal
@@ -97,8 +97,8 @@ def standard_errors(covariance: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_covariance_is_that_of_a_small_batch_and_an_excess_along_the_mean():
-    noisy = gradients_of(create_estimator('gradient_noise', sigma=math.sqrt(RATIO - 1), seed=3), BATCH)
-    small = gradients_of(create_estimator('plain'), BATCH // RATIO)
+    noisy = gradients_of(GradientNoise(sigma=math.sqrt(RATIO - 1), seed=3), BATCH)
+    small = gradients_of(PlainGradient(), BATCH // RATIO)
     mean, root = torch.tensor(MEAN, dtype=torch.float64), torch.tensor(ROOT, dtype=torch.float64)
     of_small, excess = root @ root.T * RATIO / BATCH, (RATIO - 1) / BATCH * mean.outer(mean)
     errors = standard_errors(of_small + excess)
@@ -114,20 +114,20 @@ def test_the_covariance_is_that_of_a_small_batch_and_an_excess_along_the_mean():
 
 def test_losses_are_weighted_and_scores_are_not():
     sigma, step, batch = 2.0, 4, batch_of(12, 4)
-    estimator = create_estimator('gradient_noise', sigma=sigma, seed=5)
+    estimator = GradientNoise(sigma=sigma, seed=5)
     found = gradient(estimator, tiny_network(), batch, step=step)
     model, (inputs, targets, indices) = tiny_network().train(), next(iter(batch_of(12)))
     z = 1 + sigma * normal_numbers(indices, derive_seed(5, 'gradient noise', step))
     losses = F.cross_entropy(model(inputs), targets, reduction='none')
     expected = torch.autograd.grad((losses * z).sum() / 12, list(model.parameters()))
     torch.testing.assert_close(found, torch.cat([each.flatten() for each in expected]), rtol=1e-12, atol=1e-14)
-    sums, plain = (each(tiny_network().train(), SUM, batch, step=0) for each in (estimator, create_estimator('plain')))
+    sums, plain = (each(tiny_network().train(), SUM, batch, step=0) for each in (estimator, PlainGradient()))
     assert sums.scores().loss == pytest.approx(plain.scores().loss, rel=1e-12)
     assert sums.scores().error1 == plain.scores().error1
 
 
 def test_micro_batches_and_places_change_nothing():
-    estimator = create_estimator('gradient_noise', sigma=2.0, seed=5)
+    estimator = GradientNoise(sigma=2.0, seed=5)
     found = [gradient(estimator, tiny_network(), batch_of(24, micro), step=1) for micro in (None, 4, 8)]
     (inputs, targets, indices), order = next(iter(batch_of(24))), [*range(12, 24), *range(12)]
     turned = MicroBatch(inputs[order], targets[order], indices[order])

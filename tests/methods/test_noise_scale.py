@@ -10,17 +10,17 @@ import torch
 from torch import nn
 
 import models
-from bigbatch.training.gradients import create_estimator
-from bigbatch.training.gradients.noise_scale import gradient_moments, noise_scale
+from bigbatch.training.gradients.noise_scale import NoiseScaleGradient, gradient_moments, noise_scale
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of
+from utils.methods import NoiseScale
 from utils.reports.groups import group_runs
 from utils.reports.noise_scale import noise_scale_section, smoothed_noise_scale
-from utils.runs.columns import NOISE_COLUMNS
 from utils.runs.reader import load_runs
 
 DIM, GHOST, BATCH = 40, 8, 64
+MEASURED = {column.name for column in NoiseScale.COLUMNS}
 
 
 class Linear(nn.Module):
@@ -47,7 +47,7 @@ def batch_of(inputs: torch.Tensor, micro: int | None = None) -> Batch:
 
 
 def measured(batches, *, num_steps=1) -> dict[str, float]:
-    model, estimator = Linear(), create_estimator('noise_scale', ghost_size=GHOST, num_steps=num_steps)
+    model, estimator = Linear(), NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
     for batch in batches:
         model.zero_grad()
         estimator(model, Identity(), batch, step=0)
@@ -109,7 +109,7 @@ def test_at_most_sixteen_updates_of_an_epoch_are_measured(num_steps, num, monkey
     monkeypatch.setattr(
         'bigbatch.training.gradients.noise_scale.NoiseScaleGradient._measure', lambda *arguments: calls.append(1)
     )
-    estimator = create_estimator('noise_scale', ghost_size=GHOST, num_steps=num_steps)
+    estimator = NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
     for _ in range(2):
         for _ in range(num_steps):
             estimator(Linear(), Identity(), batch_of(torch.ones(BATCH, DIM)), step=0)
@@ -128,7 +128,7 @@ def train(train, monkeypatch):
 
 
 def without_noise(folder):
-    return [{key: value for key, value in row.items() if key not in NOISE_COLUMNS} for row in stable_rows(folder)]
+    return [{key: value for key, value in row.items() if key not in MEASURED} for row in stable_rows(folder)]
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_training_is_the_same_to_the_last_bit(train, more):
         assert torch.equal(value, states[1]['state_dict'][name]), name
     assert torch.equal(states[0]['rng']['torch'], states[1]['rng']['torch'])
     assert without_noise(measures) == stable_rows(plain)
-    assert set(read_rows(measures / 'results.csv')[0]) - set(read_rows(plain / 'results.csv')[0]) == set(NOISE_COLUMNS)
+    assert set(read_rows(measures / 'results.csv')[0]) - set(read_rows(plain / 'results.csv')[0]) == MEASURED
     for row in read_rows(measures / 'results.csv'):
         assert float(row['gradient_variance']) > 0
 

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from bigbatch.training.gradients import create_estimator
-from bigbatch.training.gradients.relu_noise import NoisyRelus, calls_relu
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.gradients.relu_noise import NoisyRelus, ReluNoise, calls_relu
 from tests.conftest import TINY
 from tests.methods.test_smoothout import SUM, batch_of
-from utils.methods.dropout import Dropout, fit
+from utils.methods.dropout import Dropout
 
 KINDS = {
     'module': nn.ReLU(),
@@ -58,19 +58,19 @@ def test_networks_are_seen_to_have_relus(name):
 
 def test_only_the_gradient_meets_the_noise():
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)).double()
-    noisy = create_estimator('relu_noise', inner=create_estimator('plain'), width=0.5)
+    noisy = ReluNoise(inner=PlainGradient(), width=0.5)
     torch.manual_seed(0)
     losses = [noisy(model, SUM, batch_of(12), step=step).scores().loss for step in range(2)]
-    plain = create_estimator('plain')(model, SUM, batch_of(12), step=0).scores().loss
+    plain = PlainGradient()(model, SUM, batch_of(12), step=0).scores().loss
     assert len({*losses, plain}) == 3
-    assert create_estimator('plain')(model, SUM, batch_of(12), step=0).scores().loss == plain
+    assert PlainGradient()(model, SUM, batch_of(12), step=0).scores().loss == plain
 
 
 def test_dropout_of_every_layer_is_set():
     model = models.create_model('vgg', num_classes=4, input_shape=(3, 32, 32))
     layers = [module for module in model.modules() if isinstance(module, nn.Dropout)]
     assert len({layer.p for layer in layers}) > 1
-    fit(Dropout(dropout=0.125), model)
+    Dropout(dropout=0.125).fit(model)
     assert {layer.p for layer in layers} == {0.125}
 
 

@@ -1,7 +1,6 @@
 """SmoothOut: noise of the size that it says, gradients at noisy weights, clean weights for the update."""
 
-from __future__ import annotations
-
+import functools
 import math
 
 import pytest
@@ -12,8 +11,9 @@ from torch import nn
 import models
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.seeding import make_generator
-from bigbatch.training.gradients import create_estimator
-from bigbatch.training.gradients.smoothout import strength_factor
+from bigbatch.training.gradients.gradient_noise import GradientNoise
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.gradients.smoothout import SmoothOut, strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
@@ -63,8 +63,8 @@ def batch_of(num: int, micro: int | None = None, shape: tuple[int, ...] = (1, 4,
 
 def smoothout(strength=0.1, *, inner=None, ghost_size=GHOST, seed=5, **settings):
     given = strength if callable(strength) else lambda step: strength
-    inner = inner or create_estimator('plain')
-    return create_estimator('smoothout', inner=inner, strength=given, ghost_size=ghost_size, seed=seed, **settings)
+    inner = inner or PlainGradient()
+    return SmoothOut(inner=inner, strength=given, ghost_size=ghost_size, seed=seed, **settings)
 
 
 def gradient(estimator, model, batch, *, step=0) -> torch.Tensor:
@@ -159,20 +159,22 @@ def test_weights_are_clean_again_and_running_statistics_moved():
 
 def test_without_strength_it_is_the_plain_gradient():
     plain, smooth = ((tiny_network(), batch_of(12, 8)) for _ in range(2))
-    assert torch.equal(gradient(create_estimator('plain'), *plain), gradient(smoothout(0.0), *smooth))
+    assert torch.equal(gradient(PlainGradient(), *plain), gradient(smoothout(0.0), *smooth))
     for name, value in plain[0].state_dict().items():
         assert torch.equal(value, smooth[0].state_dict()[name])
 
 
 @pytest.mark.parametrize('per', ['ghost', 'step'])
-@pytest.mark.parametrize('inner', [{'name': 'plain'}, {'name': 'gradient_noise', 'sigma': 2.0, 'seed': 5}])
+@pytest.mark.parametrize(
+    'inner', [PlainGradient, functools.partial(GradientNoise, sigma=2.0, seed=5)], ids=['plain', 'noisy']
+)
 @pytest.mark.parametrize('num', [24, 27, 25])  # the last ghost has 4, 3 or, with the odd example, 5
 def test_micro_batches_change_nothing(num, inner, per):
-    estimator = smoothout(inner=create_estimator(**inner), ghost_size=GHOST if per == 'ghost' else None)
+    estimator = smoothout(inner=inner(), ghost_size=GHOST if per == 'ghost' else None)
     found = [gradient(estimator, tiny_network(), batch_of(num, micro)) for micro in (None, 4, 8, 12)]
     for other in found[1:]:
         torch.testing.assert_close(other, found[0], rtol=1e-12, atol=1e-14)
-    assert (found[0] - gradient(create_estimator(**inner), tiny_network(), batch_of(num))).abs().max() > 1e-3
+    assert (found[0] - gradient(inner(), tiny_network(), batch_of(num))).abs().max() > 1e-3
 
 
 def test_a_batch_of_one_ghost_meets_the_noise_of_the_step():

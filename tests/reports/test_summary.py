@@ -35,6 +35,17 @@ def test_seeds_that_start_from_checkpoints_of_their_own_are_one_group(tmp_path):
     assert [len(group.runs) for group in groups_of(tmp_path, **runs, **other)] == [2, 1]
 
 
+def test_seeds_in_the_names_of_data_tell_rows_apart(tmp_path):
+    runs = {f'a_seed{seed}': {'seed': seed, 'settings': {'dataset': f'blobs_seed{seed}.npz'}} for seed in (1, 2)}
+    assert [len(group.runs) for group in groups_of(tmp_path, **runs)] == [1, 1]
+
+
+def test_runs_older_than_a_flag_are_in_the_row_of_those_that_do_as_they_did(tmp_path):
+    later = {'amp': 'off', 'pixels': 'normalized', 'val_seed': None, 'channels_last': True}
+    runs = {'a_seed1': {}, 'a_seed2': {'seed': 2, 'settings': later}, 'a_seed3': {'settings': {'amp': 'bf16'}}}
+    assert [len(group.runs) for group in groups_of(tmp_path, **runs)] == [2, 1]
+
+
 def test_a_regime_that_differs_makes_another_group(tmp_path):
     groups = groups_of(tmp_path, a_seed1={}, b_seed2={'seed': 2, 'config': {'regime': [{'epoch': 0, 'lr': 7.0}]}})
     assert [group.label for group in groups] == ['a', 'b']
@@ -168,11 +179,11 @@ def test_settings_that_differ_are_in_the_order_of_reading(tmp_path):
     })  # fmt: skip
     table = varying_settings(load_runs([tmp_path]))
     assert list(table) == [
-        'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size', 'regime_bb_fix', 'init_from', 'zeal',
+        'model_config', 'batch_size', 'micro_batch_size', 'ghost_batch_size', 'regime_bb_fix', 'init_from', 'zeal',
         'seed', 'device',
     ]  # fmt: skip
-    assert table.loc['a'].tolist() == ['depth 20', '64', '-', '64', '-', '-', '1.5', '1', 'cpu']
-    assert table.loc['b'].tolist() == ['depth 44', '512', '16', '512', 'yes', '-', '-', '2', 'cuda']
+    assert table.loc['a'].tolist() == ['depth 20', '64', '64', '-', '-', '-', '1.5', '1', 'cpu']
+    assert table.loc['b'].tolist() == ['depth 44', '512', '512', '16', 'yes', '-', '-', '2', 'cuda']
 
 
 def test_long_settings_are_shortened_where_they_still_differ(tmp_path):

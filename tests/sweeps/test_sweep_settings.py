@@ -85,6 +85,10 @@ def test_a_seed_behind_the_dashes_is_a_seed(write, run, started, results):
     ('--optimizer Adam', '_optimizer-Adam'),
     ('--seed 3 --warmup-epochs 1', '_warmup_epochs1_seed3'),
     ('--device cpu --workers 3 --datasets-dir /data --print-freq 9', ''),
+    ('--gpus 0 --type torch.cuda.FloatTensor', ''),  # as --device does
+    ('--type torch.FloatTensor --deterministic --tensorboard', ''),
+    ('--type torch.DoubleTensor', '_type-torch.DoubleTensor'),  # which computes something else
+    ('--mini-batch-size 8 --noise-scale', '_mini_batch_size8_noise_scale'),
     ('--b 64 --batch-size 32', '_batch_size32'),
 ])  # fmt: skip
 def test_what_flags_add_to_a_name(flags, suffix):

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from dataclasses import dataclass
+from typing import ClassVar
 
 from utils.parser import Parser, auto_or, whole
+from utils.settings import Means, Setting, add_settings, asked, setting
 
 AUTO = 'auto'  # --micro-batch-size: the fewest passes that fit into memory
+BASE = 256  # examples per update that a regime was tuned at, where neither a flag nor ghosts say so
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchConfig:
-    """How many examples there are in what."""
+class SizeConfig:
+    """Batch size."""
 
-    drop_last: bool
-    batch_size: int  # examples per update, --batch-multiplier included
-    micro_batch_size: int | str | None  # None: the whole batch at once; auto: not found yet
-    ghost_batch_size: int | None  # None: ordinary batch norm
-    base_batch_size: int
-    bn_per_rank: bool
+    batch_size: int = setting(  # of a run: --batch-multiplier included
+        '-b', '--batch-size', '--b', type=whole(1), default=2048, metavar='B',
+        means=Means.KEY | Means.SUMMARY | Means.SIZE | Means.PHASE, help='examples per update',
+    )  # fmt: skip
+    batch_multiplier: ClassVar[Setting] = asked(
+        '-bm', '--batch-multiplier', type=whole(1), default=1, metavar='N',
+        means=Means.SIZE | Means.PHASE | Means.IDLE, help='multiplies the batch size',
+    )  # fmt: skip
+    micro_batch_size: int | str | None = setting(  # of a run; None: the whole batch at once; auto: not found yet
+        '--micro-batch-size', type=auto_or(whole(1)), metavar='auto|M', means=Means.KEY | Means.SIZE | Means.PHASE,
+        help='examples per forward pass, to save memory; auto: the fewest equal passes of whole ghosts that fit into '
+        'memory; if not given the whole batch, or B of it where that is made of whole ghosts and --batch-multiplier '
+        'or copies of the examples repeat it',
+    )  # fmt: skip
+    bn_per_rank: bool = setting(
+        '--bn-per-rank', action='store_true', means=Means.LARGE,
+        help="under torchrun, ordinary batch norm over each rank's part of the batch; CPUs have no other over ranks",
+    )  # fmt: skip
+    base_batch_size: int = setting(
+        '--base-batch-size', type=whole(1), metavar='B0', means=Means.KEY | Means.DERIVED | Means.PHASE,
+        help=f'batch size that the regime was tuned at; if not given {BASE}, or the ghost size in main_gbn.py',
+    )  # fmt: skip
+    drop_last: bool = setting(
+        '--drop-last', action=BooleanOptionalAction, default=True,
+        help='leave out the last incomplete batch of an epoch',
+    )  # fmt: skip
 
     @property
     def fixed_micro_batch_size(self) -> int | None:
@@ -26,46 +50,29 @@ class BatchConfig:
         return None if self.micro_batch_size == AUTO else self.micro_batch_size
 
 
-def add_batch_args(parser: Parser, batch_size: int) -> None:
-    """Add the flags of all sizes but that of ghosts."""
-    group = parser.add_argument_group('batch size')
-    group.add_argument(
-        '-b', '--batch-size', '--b', type=whole(1), default=batch_size, metavar='B', help='examples per update'
-    )
-    group.add_argument(
-        '-bm', '--batch-multiplier', type=whole(1), default=1, metavar='N', help='multiplies the batch size'
-    )
-    group.add_argument(
-        '--micro-batch-size', type=auto_or(whole(1)), metavar='auto|M',
-        help='examples per forward pass, to save memory; auto: the fewest equal passes of whole ghosts that fit into '
-        'memory; if not given the whole batch, or B of it where that is made of whole ghosts and --batch-multiplier '
-        'or --duplicates repeat it',
-    )
-    group.add_argument(
-        '--bn-per-rank', action='store_true',
-        help="under torchrun, ordinary batch norm over each rank's part of the batch; CPUs have no other over ranks",
-    )
-    group.add_argument(
-        '--base-batch-size', type=whole(1), metavar='B0',
-        help='batch size that the regime was tuned at; if not given 256, or the ghost size in main_gbn.py',
-    )
-    group.add_argument(
-        '--eval-batch-size', type=whole(1), default=2048, metavar='N', help='examples per forward pass when scoring'
-    )
+@dataclass(frozen=True, kw_only=True)
+class GhostConfig:
+    """Ghost batch norm."""
+
+    ghost_batch_size: int | None = setting(  # None: ordinary batch norm
+        '-mb', '--mini-batch-size', type=whole(1), metavar='G',
+        means=Means.KEY | Means.SUMMARY | Means.AXIS | Means.LARGE | Means.IDLE,
+        help='ghost batch size: examples per batch-norm statistic',
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig(GhostConfig, SizeConfig):
+    """How many examples there are in what."""
 
 
 def add_ghost_args(parser: Parser, *, default: int | None) -> None:
     """Add the flag of ghost batch norm; with it, the base batch size is the ghost size unless given."""
-    group = parser.add_argument_group('ghost batch norm')
-    group.add_argument(
-        '-mb', '--mini-batch-size', type=whole(1), default=default, metavar='G',
-        help='ghost batch size: examples per batch-norm statistic',
-    )
+    add_settings(parser, GhostConfig, ghost_batch_size=default)
 
 
-def resolve_micro_batch_size(flags) -> int | str | None:
+def resolve_micro_batch_size(flags, ghost: int | None, num_copies: int) -> int | str | None:
     """Return examples per pass: a published loader batch, or as many copies of images, where ghosts make that exact."""
-    ghost = flags.mini_batch_size
-    repeats = flags.batch_multiplier > 1 or flags.duplicates > 1
+    repeats = flags.batch_multiplier > 1 or num_copies > 1
     accumulates = repeats and ghost is not None and flags.batch_size % ghost == 0
     return flags.micro_batch_size or (flags.batch_size if accumulates else None)

@@ -6,8 +6,8 @@ import math
 
 from bigbatch.errors import UserError
 from utils.config.run import RunConfig
-from utils.methods import check_methods
 from utils.runs.tensorboard import check_tensorboard
+from utils.settings import Means, names, written
 
 
 def check_settings(config: RunConfig) -> None:
@@ -17,7 +17,8 @@ def check_settings(config: RunConfig) -> None:
         UserError: in one line, what is wrong and what would be right.
     """
     _check_sizes(config)
-    check_methods(config)
+    for method in config.methods:
+        method.check(config)
     _check_rate(config)
     _check_speed(config)
 
@@ -53,11 +54,11 @@ def _check_sizes(config: RunConfig) -> None:
     if ghost is not None and ghost > batch:
         raise UserError(f'--mini-batch-size {ghost} is larger than the batch of {batch}: at most {batch} is possible')
     if ghost is not None and batch % ghost:
-        unit = ghost // math.gcd(ghost, config.duplicates)  # batches that are a multiple of it hold whole ghosts
+        unit = ghost // math.gcd(ghost, config.num_copies)  # batches that are a multiple of it hold whole ghosts
         below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
-        copies = f' with {config.duplicates} copies of each example' if config.duplicates > 1 else ''
+        each = f' with {config.num_copies} copies of each example' if config.num_copies > 1 else ''
         raise UserError(
-            f'--batch-size {config.batch_size}{copies} is not a multiple of --mini-batch-size {ghost}: '
+            f'--batch-size {config.batch_size}{each} is not a multiple of --mini-batch-size {ghost}: '
             f'{" and ".join(str(size) for size in (below, above) if size)} {"are" if below else "is"}, '
             f'and ghosts of {_nearest_divisor(batch, ghost)} divide {batch}'
         )
@@ -82,25 +83,15 @@ def _check_rate(config: RunConfig) -> None:
 
 
 def _check_speed(config: RunConfig) -> None:
-    """Refuse ways of computing that do not go with the precision or the methods of a run."""
+    """Refuse a way of computing that does not go with the precision of a run."""
     if config.amp != 'off' and config.dtype != 'float32':
         raise UserError(
             f'--amp {config.amp} computes parts of a float32 network in half precision, but --type makes it '
             f'{config.dtype}: leave out one'
         )
-    measuring = [('--noise-scale', config.noise_scale), ('--adapt-grad-norm', config.adapt_grad_norm)]
-    for flag, is_on in measuring:
-        if config.amp == 'fp16' and is_on:
-            raise UserError(f'{flag} measures gradients, which --amp fp16 scales and may lose: take bf16 or off')
-    if config.compile != 'off' and config.relu_noise:
-        raise UserError(
-            f'--compile {config.compile} computes ReLUs together with what is around them, so that --relu_noise '
-            f'{config.relu_noise:g} finds none: leave out one'
-        )
 
 
 def shaped_by_length(config: RunConfig) -> str:
-    """Return the flag of a method that depends on how long the run is, so that it cannot be extended; '' for none."""
-    if config.linear_decay:
-        return '--linear-decay'
-    return '--smoothing-type tanh' if config.smoothing_type == 'tanh' else ''
+    """Return the flag that depends on how long the run is, so that it cannot be extended; '' for none."""
+    shaped = [written(config, name) for name in names(type(config), Means.LENGTH) if getattr(config, name)]
+    return next((text for text in [*shaped, *(method.shaped_by_length() for method in config.methods_on)] if text), '')

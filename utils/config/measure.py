@@ -15,36 +15,64 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bigbatch.errors import UserError
-from utils.config.network import NetworkConfig, add_device_args, add_input_args, device_and_dtype, warn_about_device
-from utils.parser import Parser, one_of, options_literal, whole
+from utils.config.network import (
+    DataConfig,
+    DeviceConfig,
+    ModelConfig,
+    NetworkConfig,
+    device_and_dtype,
+    warn_about_device,
+)
+from utils.config.run import RunConfig
+from utils.parser import Parser, whole
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
-
-# Flags that the published scripts parse and that mean nothing to a network that is not trained, with their values.
-USELESS = {
-    1: (
-        ('--epochs',), ('--start-epoch',), ('--mini-batch-size', '-mb'), ('--batch-multiplier', '-bm'),
-        ('--optimizer',), ('--lr', '--learning_rate'), ('--momentum',), ('--weight-decay', '--wd'), ('--dropout',),
-        ('--resume',), ('--smoothing-type',), ('--anneal-index', '--ai'), ('--tanh-scale', '--ts'),
-        ('--print-freq', '-p'), ('--sharpness-smoothing', '--ss'),
-    ),
-    0: (
-        ('--lr_bb_fix',), ('--no-lr_bb_fix',), ('--regime_bb_fix',), ('--no-regime_bb_fix',), ('--save_all',),
-        ('--no-save_all',),
-    ),
-}  # fmt: skip
-FROM_RUN = ('model', 'model_config', 'dataset', 'datasets_dir', 'input_size', 'pixels')
+from utils.settings import Means, add_settings, declared, given_values, names, setting
 
 log = logging.getLogger('bigbatch')
 
 
+FROM_RUN = [
+    name for name, each in declared(NetworkConfig).items()
+    if Means.NETWORK in each.means and Means.MEASURING in each.means
+]  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class MeasureConfig(NetworkConfig):
-    """What an analysis needs besides to feed a trained network; `seed` is that of its run, which split the data."""
+    """What is measured on.
 
-    measure_seed: int
-    num_examples: int | None  # at most so many of each set, the first of an order seeded by measure_seed; None: all
-    duplicates: int  # copies of each example in a batch; above 1 all sets are augmented, not the training set alone
+    All that an analysis needs besides to feed a trained network; `seed` is that of its run, which split the data.
+    """
+
+    num_examples: int | None = setting(
+        '--num-examples', type=whole(1), metavar='N', means=Means.CONDITION,
+        help='measure on at most so many examples of a set, the first of an order that --seed decides',
+    )  # fmt: skip
+    measure_seed: int = setting(
+        '--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', means=Means.CONDITION,
+        help='seed of everything random',
+    )  # fmt: skip
+    num_copies: int = 1  # of each example in a batch; above 1 all sets are augmented, not the training set alone
+
+
+def conditions_of(config: MeasureConfig) -> dict:
+    """Return what besides the weights decides what is measured, as plain values; the seed is that of measuring."""
+    return {column: _plain(getattr(config, name)) for column, name in COLUMNS.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return repr(value) if value else ''
+    return int(value) if isinstance(value, bool) else value
+
+
+# Columns of what is measured, the keys of conditions_of, and the settings that they hold.
+COLUMNS = {
+    name.removeprefix('measure_'): name for name, each in declared(MeasureConfig).items()
+    if Means.CONDITION in each.means
+}  # fmt: skip
+CONDITIONS = tuple(COLUMNS)
 
 
 class _Useless(argparse.Action):
@@ -66,18 +94,20 @@ def build_analysis_parser(
         used: published flags, such as '--ss', that the script adds itself, because it does use them.
     """
     parser = Parser(prog=prog, description=doc)
-    parser.set_defaults(duplicates=1)
-    _add_network_args(parser, models, datasets, single=single)
-    _add_data_args(parser, batch_size)
-    group = parser.add_argument_group('the measurement')
-    add_device_args(group)
+    parser.set_defaults(num_copies=1)
+    _add_checkpoint_arg(parser, single=single)
+    shared = {'known': {'model': models, 'dataset': datasets}, 'only': Means.MEASURING}
+    add_settings(parser, ModelConfig, title='the network; that of the run if not given', model=None, **shared)
+    add_settings(parser, DataConfig, title='data; that of the run if not given', dataset=None, **shared)
+    _add_measuring_args(add_settings(parser, MeasureConfig), batch_size)
+    add_settings(parser, DeviceConfig, title='device', **shared)
+    group = parser.add_argument_group('where results go')
     group.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
     group.add_argument('--save', default='', metavar='NAME', help='folder of these results in it')
-    for num_values, flags in USELESS.items():
-        for spellings in flags:
-            if not {*spellings} & {*used}:
-                settings = {'nargs': num_values or 0, 'help': argparse.SUPPRESS, 'default': argparse.SUPPRESS}
-                parser.add_argument(*spellings, action=_Useless, dest=f'useless_{spellings[0]}', **settings)
+    for spellings, num_values in idle_flags():
+        if not {*spellings} & {*used}:
+            settings = {'nargs': num_values, 'help': argparse.SUPPRESS, 'default': argparse.SUPPRESS}
+            parser.add_argument(*spellings, action=_Useless, dest=f'useless_{spellings[0]}', **settings)
     return parser
 
 
@@ -101,24 +131,17 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
     _check_named(checkpoint, flags)
     warn_about_device(flags)
     device, strict, dtype = device_and_dtype(flags)
-    return MeasureConfig(
-        **{name: getattr(flags, name) for name in FROM_RUN},
-        download=False,
-        augment=flags.augment,
-        flip=stored.get('flip') if flags.augment and stored.get('augment') else None,
-        val_fraction=stored.get('val_fraction', 0.0),
-        val_seed=stored.get('val_seed'),
-        workers=flags.workers,
-        eval_batch_size=flags.batch_size,
-        device=device,
-        strict_device=strict,
-        dtype=dtype if flags.type else stored.get('dtype', dtype),
-        deterministic=flags.deterministic,
-        seed=stored.get('seed', flags.seed),
-        measure_seed=flags.seed,
-        num_examples=flags.num_examples,
-        duplicates=flags.duplicates,
-    )
+    of_run = [name for name in names(NetworkConfig, Means.NETWORK) if name in stored and name not in FROM_RUN]
+    return MeasureConfig(**{
+        **given_values(MeasureConfig, flags),
+        **{name: stored[name] for name in of_run},
+        'flip': stored.get('flip') if flags.augment and stored.get('augment') else None,
+        'eval_batch_size': flags.batch_size,
+        'device': device,
+        'strict_device': strict,
+        'dtype': dtype if flags.type else stored.get('dtype', dtype),
+        'num_copies': flags.num_copies,
+    })
 
 
 def _check_named(checkpoint: str, flags: Namespace) -> None:
@@ -130,42 +153,29 @@ def _check_named(checkpoint: str, flags: Namespace) -> None:
         )
 
 
-def _add_network_args(parser: Parser, models: list[str], datasets: list[str], *, single: bool) -> None:
-    group = parser.add_argument_group('the network')
+def _add_checkpoint_arg(parser: Parser, *, single: bool) -> None:
+    group = parser.add_argument_group('what is measured')
     group.add_argument(
         '-e', '--evaluate', required=True, nargs=None if single else '+', metavar='CKPT',
         help='checkpoint, or run folder for the latest one in it' + ('' if single else '; several make one table'),
     )
-    group.add_argument(
-        '-a', '--model', type=one_of('model', models), metavar='NAME',
-        help=f'network, if the checkpoint lies in no run of this project: {", ".join(models)}',
-    )
-    group.add_argument(
-        '--model_config', type=options_literal, default={}, metavar='DICT', help='its options, as "{\'depth\': 44}"'
-    )
-    group.add_argument(
-        '--dataset', metavar='NAME',
-        help=f'data set, if not that of the run: {", ".join(datasets)}, a folder or a .npz file',
-    )
 
 
-def _add_data_args(parser: Parser, batch_size: int) -> None:
-    group = parser.add_argument_group('data')
-    group.add_argument(
-        '--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets, if not given'
-    )
-    add_input_args(group)
+def _add_measuring_args(group, batch_size: int) -> None:
     group.add_argument(
         '--augment', action=BooleanOptionalAction, default=False, help='crop and mirror training images at random'
     )
     group.add_argument(
-        '--num-examples', type=whole(1), metavar='N',
-        help='measure on at most so many examples of a set, the first of an order that --seed decides',
-    )
-    group.add_argument(
         '-b', '--batch-size', '--b', type=whole(1), default=batch_size, metavar='B', help='examples per forward pass'
     )
-    group.add_argument(
-        '-j', '--workers', type=whole(0), metavar='N',
-        help='loader processes, for data that is transformed image by image; 2 if not given',
-    )
+
+
+def idle_flags() -> list[tuple[tuple[str, ...], int]]:
+    """Return the spellings of each published flag that means nothing here, and how many values it has."""
+    found = []
+    for each in declared(RunConfig).values():
+        if each.means & Means.IDLE and each.num_values:
+            found.append((each.flags, each.num_values))
+        elif each.means & Means.IDLE:
+            found += [((each.write(is_on),), 0) for is_on in (True, False)]
+    return found

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
 from argparse import BooleanOptionalAction
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bigbatch.errors import UserError
-from utils.parser import Parser, one_of, options_literal, real, whole
+from utils.parser import one_of, options_literal, real, whole
+from utils.settings import Means, Setting, asked, setting
 
 DATASET = 'cifar10'  # unless --dataset names another
 TENSOR_TYPES = {
@@ -18,107 +21,107 @@ TENSOR_TYPES = {
     'torch.cuda.FloatTensor': ('cuda', 'float32'),
     'torch.cuda.DoubleTensor': ('cuda', 'float64'),
 }
+PLACE = Means.FREE | Means.PLACE  # of a run, and free to change
+DESCRIBING = Means.NETWORK | Means.CONDITION | Means.MEASURING  # a network or its data, to whoever opens it
 
 log = logging.getLogger('bigbatch')
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """What names a network, its data and its device: enough to build it and to feed it."""
+class ModelConfig:
+    """Model."""
 
-    dataset: str
-    datasets_dir: str | None
-    download: bool
-    model: str
-    model_config: dict
-    input_size: int | None
-    pixels: str  # normalized: by mean and deviation of the data set; unit: from 0 to 1
-    augment: bool | None  # None: as is usual for the data set
-    flip: bool | None
-    val_fraction: float
-    val_seed: int | None  # of the choice of those; None: seed
-    workers: int | None
-    eval_batch_size: int
-    device: str  # auto, cpu, cuda or cuda:i
-    strict_device: bool  # False: fall back with a warning where the device is missing
-    dtype: str
-    deterministic: bool
-    seed: int
+    model: str = setting(
+        '-a', '--model', default='resnet', choose=functools.partial(one_of, 'model'), metavar='NAME',
+        means=DESCRIBING | Means.SHAPE | Means.KEY, help='network: {known}',
+    )  # fmt: skip
+    model_config: dict = setting(
+        '--model_config', type=options_literal, default={}, metavar='DICT',
+        means=DESCRIBING | Means.SHAPE | Means.KEY, help='options, as "{\'depth\': 44}"',
+    )  # fmt: skip
 
 
-def add_data_args(parser: Parser, datasets: list[str]) -> None:
-    """Add the flags of the data set and of what the network sees of it."""
-    group = parser.add_argument_group('data')
-    group.add_argument(
-        '--dataset', default=DATASET, metavar='NAME',
-        help=f'data set: {", ".join(datasets)}, a .npz file or a folder of class folders',
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Data."""
+
+    dataset: str = setting(
+        '--dataset', default=DATASET, metavar='NAME', means=DESCRIBING | Means.SHAPE | Means.KEY,
+        help='data set: {known}, a .npz file or a folder of class folders',
+    )  # fmt: skip
+    datasets_dir: str | None = setting(
+        '--datasets-dir', metavar='DIR', means=PLACE | Means.FOLDER | Means.NETWORK | Means.MEASURING,
+        help='folder of the data sets; $DATASETS_DIR, else ~/Datasets, if not given',
+    )  # fmt: skip
+    download: bool = setting(
+        '--download', action='store_true', means=PLACE | Means.SCORING, help='fetch the data set if it is not there'
     )
-    group.add_argument(
-        '--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets, if not given'
-    )
-    group.add_argument('--download', action='store_true', help='fetch the data set if it is not there')
-    add_input_args(group)
-    group.add_argument(
-        '--augment', action=BooleanOptionalAction,
-        help='crop training images at random; by default as is usual for the data set',
-    )
-    group.add_argument(
-        '--flip', action=BooleanOptionalAction,
-        help='mirror training images at random; by default for photographs, not for digits',
-    )
-    group.add_argument(
-        '--val-fraction', type=real(0, 1, below=True), default=0.0, metavar='F',
+    val_fraction: float = setting(
+        '--val-fraction', type=real(0, 1, below=True), default=0.0, metavar='F', means=Means.NETWORK | Means.CONDITION,
         help='share of the training set held out for validation; the test set is then scored once, at the end',
-    )
-    group.add_argument(
-        '--val-seed', type=whole(0, 2**63 - 1), metavar='S',
+    )  # fmt: skip
+    val_seed: int | None = setting(
+        '--val-seed', type=whole(0, 2**63 - 1), metavar='S', means=Means.NETWORK | Means.LARGE, before=None,
         help='seed that chooses the examples held out; that of --seed if not given',
-    )
-    group.add_argument(
-        '--drop-last', action=BooleanOptionalAction, default=True,
-        help='leave out the last incomplete batch of an epoch',
-    )
-    group.add_argument(
-        '-j', '--workers', type=whole(0), metavar='N',
-        help='loader processes, for data that is transformed image by image; 2 if not given',
-    )
-
-
-def add_input_args(group) -> None:
-    """Add the flags that say what of an image the network sees."""
-    group.add_argument('--input_size', type=whole(1), metavar='PIXELS', help='side of the crop that the network sees')
-    group.add_argument(
-        '--pixels', choices=('normalized', 'unit'), default='normalized',
+    )  # fmt: skip
+    input_size: int | None = setting(
+        '--input_size', type=whole(1), metavar='PIXELS', means=DESCRIBING | Means.SHAPE,
+        help='side of the crop that the network sees',
+    )  # fmt: skip
+    pixels: str = setting(
+        '--pixels', choices=('normalized', 'unit'), default='normalized', before='normalized',
+        means=DESCRIBING,
         help='normalized: by mean and deviation of the data set; unit: from 0 to 1, as Keskar et al.',
-    )
+    )  # fmt: skip
+    augment: bool | None = setting(
+        '--augment', action=BooleanOptionalAction, means=Means.OPEN | Means.CONDITION,
+        help='crop training images at random; by default as is usual for the data set',
+    )  # fmt: skip
+    flip: bool | None = setting(
+        '--flip', action=BooleanOptionalAction, means=Means.OPEN,
+        help='mirror training images at random; by default for photographs, not for digits',
+    )  # fmt: skip
+    workers: int | None = setting(
+        '-j', '--workers', type=whole(0), metavar='N', means=PLACE | Means.SCORING | Means.MEASURING,
+        help='loader processes, for data that is transformed image by image; 2 if not given',
+    )  # fmt: skip
+    eval_batch_size: int = setting(
+        '--eval-batch-size', type=whole(1), default=2048, metavar='N', means=PLACE | Means.SCORING,
+        help='examples per forward pass when scoring',
+    )  # fmt: skip
 
 
-def add_model_args(parser: Parser, models: list[str]) -> None:
-    """Add the flags of the network."""
-    group = parser.add_argument_group('model')
-    group.add_argument(
-        '-a', '--model', type=one_of('model', models), default='resnet', metavar='NAME',
-        help=f'network: {", ".join(models)}',
-    )
-    group.add_argument(
-        '--model_config', type=options_literal, default={}, metavar='DICT', help='options, as "{\'depth\': 44}"'
-    )
-    group.add_argument('--init-from', default='', metavar='CKPT', help='start from the weights of a checkpoint')
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """Seed and device."""
 
-
-def add_device_args(group) -> None:
-    """Add the flags for the seed, the device and the precision."""
-    group.add_argument('--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', help='seed of everything random')
-    group.add_argument('--device', metavar='DEVICE', help='auto, cpu, cuda or cuda:i; refused where it is missing')
-    group.add_argument(
-        '--type', type=one_of('tensor type', TENSOR_TYPES), metavar='TYPE',
+    seed: int = setting(
+        '--seed', type=whole(0, 2**63 - 1), default=123, metavar='S',
+        means=Means.NETWORK | Means.LARGE | Means.KEY, help='seed of everything random',
+    )  # fmt: skip
+    device: str = setting(
+        '--device', metavar='DEVICE', means=PLACE | Means.SCORING | Means.MEASURING,
+        help='auto, cpu, cuda or cuda:i; refused where it is missing',
+    )  # fmt: skip
+    strict_device: bool = setting(means=PLACE | Means.ASKED, default=False)  # else it falls back with a warning
+    type: ClassVar[Setting] = asked(
+        '--type', type=one_of('tensor type', TENSOR_TYPES), metavar='TYPE', means=Means.SCORING | Means.MEASURING,
         help='published form of device and precision, such as torch.FloatTensor; falls back where there is no GPU',
-    )
-    group.add_argument('--gpus', metavar='I', help='published form of --device cuda:I; falls back likewise')
-    group.add_argument(
-        '--deterministic', action='store_true',
+    )  # fmt: skip
+    gpus: ClassVar[Setting] = asked(
+        '--gpus', metavar='I', means=PLACE | Means.SCORING | Means.MEASURING,
+        help='published form of --device cuda:I; falls back likewise',
+    )  # fmt: skip
+    deterministic: bool = setting(
+        '--deterministic', action='store_true', means=PLACE | Means.SCORING | Means.MEASURING,
         help='ask for deterministic kernels; an operation without one is refused',
-    )
+    )  # fmt: skip
+    dtype: str = setting(means=Means.CONDITION, default='float32')
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(DeviceConfig, DataConfig, ModelConfig):
+    """What names a network, its data and its device: enough to build it and to feed it."""
 
 
 def device_and_dtype(flags) -> tuple[str, bool, str]:

@@ -8,28 +8,39 @@ from argparse import BooleanOptionalAction
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.config.network import add_device_args
-from utils.methods import noise_scale
-from utils.parser import Parser, real, whole
+from utils.config.network import PLACE
+from utils.parser import real, whole
+from utils.settings import ABSENT, Means, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutputConfig:
-    """What a run was asked by, what it starts from and what it leaves."""
+class PlaceConfig:
+    """Where results go."""
 
-    script: str
-    command: str
-    argv: tuple[str, ...]
-    results_dir: str
-    save: str
-    save_all: bool
-    checkpoint_minutes: float  # 0: none within an epoch
-    tensorboard: bool
-    print_freq: int | None
-    init_from: str
-    resume: str
-    evaluate: str
-    dry_run: bool
+    results_dir: str = setting(
+        '--results_dir', default='./TrainingResults', metavar='DIR', means=PLACE | Means.FOLDER | Means.EACH,
+        help='parent folder of runs',
+    )  # fmt: skip
+    save: str = setting(
+        '--save', default='', metavar='NAME', means=Means.FREE | Means.EACH,
+        help='folder of this run; the start time if not given',
+    )  # fmt: skip
+    save_all: bool = setting(
+        '--save_all', action=BooleanOptionalAction, default=False, means=PLACE | Means.IDLE,
+        help='keep the checkpoint of every epoch',
+    )  # fmt: skip
+    checkpoint_minutes: float = setting(  # 0: none within an epoch
+        '--checkpoint-minutes', type=real(0), default=10.0, metavar='M', means=PLACE,
+        help='save within an epoch, too, when the last checkpoint is so old; 0: between epochs alone',
+    )  # fmt: skip
+    tensorboard: bool = setting(
+        '--tensorboard', action=BooleanOptionalAction, default=False, means=PLACE,
+        help='also write the curves for TensorBoard, if that package is installed',
+    )  # fmt: skip
+    print_freq: int | None = setting(
+        '-p', '--print-freq', type=whole(1), metavar='STEPS', means=PLACE | Means.IDLE,
+        help='log a progress line every so many steps; by default a line every 10 seconds',
+    )  # fmt: skip
 
     @property
     def folder(self) -> Path:
@@ -37,38 +48,34 @@ class OutputConfig:
         return Path(self.results_dir) / self.save
 
 
-def add_place_args(parser: Parser) -> None:
-    """Add the flags of where results go and what else is written."""
-    group = parser.add_argument_group('where results go')
-    group.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of runs')
-    group.add_argument('--save', default='', metavar='NAME', help='folder of this run; the start time if not given')
-    group.add_argument(
-        '--save_all', action=BooleanOptionalAction, default=False, help='keep the checkpoint of every epoch'
-    )
-    group.add_argument(
-        '--checkpoint-minutes', type=real(0), default=10.0, metavar='M',
-        help='save within an epoch, too, when the last checkpoint is so old; 0: between epochs alone',
-    )
-    group.add_argument(
-        '--tensorboard', action=BooleanOptionalAction, default=False,
-        help='also write the curves for TensorBoard, if that package is installed',
-    )
-    noise_scale.add_args(group)
-    group.add_argument(
-        '-p', '--print-freq', type=whole(1), metavar='STEPS',
-        help='log a progress line every so many steps; by default a line every 10 seconds',
-    )
+@dataclass(frozen=True, kw_only=True)
+class StartConfig:
+    """The run."""
+
+    script: str = setting(means=Means.ASKED, default=ABSENT)
+    command: str = setting(means=Means.ASKED, default=ABSENT)
+    argv: tuple[str, ...] = setting(means=Means.ASKED, default=ABSENT)
+    init_from: str = setting(
+        '--init-from', default='', metavar='CKPT', means=Means.RUN | Means.LARGE,
+        help='start from the weights of a checkpoint',
+    )  # fmt: skip
+    resume: str = setting(
+        '--resume', default='', metavar='RUN', means=PLACE | Means.FOLDER | Means.ASKED | Means.EACH | Means.IDLE,
+        help='go on with a run: its folder or a checkpoint in it',
+    )  # fmt: skip
+    evaluate: str = setting(
+        '-e', '--evaluate', default='', metavar='CKPT', means=Means.ASKED | Means.SCORING | Means.EACH,
+        help='score a checkpoint on the validation set',
+    )  # fmt: skip
+    dry_run: bool = setting(
+        '--dry-run', action='store_true', means=PLACE | Means.ASKED | Means.SCORING | Means.EACH,
+        help='print the plan and touch nothing',
+    )  # fmt: skip
 
 
-def add_run_args(parser: Parser) -> None:
-    """Add the flags of the length, the device and the start of a run."""
-    group = parser.add_argument_group('the run')
-    group.add_argument('--epochs', type=whole(1), default=200, metavar='E', help='epochs, before they are stretched')
-    group.add_argument('--start-epoch', type=whole(0), default=0, metavar='E', help='first epoch, counted from 0')
-    add_device_args(group)
-    group.add_argument('--resume', default='', metavar='RUN', help='go on with a run: its folder or a checkpoint in it')
-    group.add_argument('-e', '--evaluate', default='', metavar='CKPT', help='score a checkpoint on the validation set')
-    group.add_argument('--dry-run', action='store_true', help='print the plan and touch nothing')
+@dataclass(frozen=True, kw_only=True)
+class OutputConfig(StartConfig, PlaceConfig):
+    """What a run was asked by, what it starts from and what it leaves."""
 
 
 def name_by_time(results_dir: Path) -> str:

@@ -5,43 +5,36 @@ The published flags of bigBatch and SmoothOut keep their spellings.
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+import math
 import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from bigbatch.errors import UserError
-from utils.config.batch import add_batch_args, add_ghost_args, resolve_micro_batch_size
+from utils.config.batch import BASE, GhostConfig, SizeConfig, add_ghost_args, resolve_micro_batch_size
 from utils.config.checks import check_flags, check_settings, shaped_by_length
-from utils.config.network import add_data_args, add_model_args, device_and_dtype, warn_about_device
-from utils.config.output import add_place_args, add_run_args, name_by_time
+from utils.config.network import DataConfig, DeviceConfig, ModelConfig, device_and_dtype, warn_about_device
+from utils.config.output import PlaceConfig, StartConfig, name_by_time
 from utils.config.run import RunConfig
-from utils.config.schedule import add_optimizer_args, add_regime_args, resolve_lr_scaling
-from utils.config.speed import add_speed_args
-from utils.config.swap import add_swap_args
-from utils.methods import add_method_args
+from utils.config.schedule import AdaptationConfig, LengthConfig, OptimizerConfig, resolve_lr_scaling
+from utils.config.speed import SpeedConfig
+from utils.config.swap import PhasesConfig, add_swap_args
+from utils.methods import METHODS
 from utils.parser import Parser
 from utils.runs.config_json import read_config_json, stored_settings
 from utils.runs.layout import CONFIG, run_of
+from utils.settings import ABSENT, Means, add_settings, declared, given_values, names, values_before
+
+GROUPS = (  # in the order of --help
+    PlaceConfig, DataConfig, ModelConfig, SizeConfig, AdaptationConfig, OptimizerConfig, *METHODS, SpeedConfig,
+    LengthConfig, DeviceConfig, StartConfig,
+)  # fmt: skip
 
 log = logging.getLogger('bigbatch')
-
-# Settings that a resumed run may change: how long it runs, where, and what is shown.
-FREE_ON_RESUME = frozenset((
-    'epochs', 'device', 'strict_device', 'workers', 'save', 'results_dir', 'datasets_dir', 'download', 'resume',
-    'eval_batch_size', 'print_freq', 'save_all', 'checkpoint_minutes', 'tensorboard', 'dry_run', 'deterministic',
-    'jobs', 'skip_lost_workers',
-))
-
-USED_IN_EVALUATION = frozenset((
-    'evaluate', 'dataset', 'datasets_dir', 'download', 'input_size', 'pixels', 'val_fraction', 'val_seed', 'workers',
-    'model', 'model_config', 'eval_batch_size', 'seed', 'device', 'type', 'gpus', 'deterministic', 'dry_run', 'help',
-    'amp', 'channels_last',
-))
-# Settings that say what --evaluate scores a checkpoint with.
-DESCRIBING = ('model', 'model_config', 'dataset', 'datasets_dir', 'val_fraction', 'input_size', 'seed')
 
 
 def build_parser(
@@ -49,16 +42,20 @@ def build_parser(
 ) -> Parser:
     """Build the parser that the training scripts share; the script adds its own group."""
     parser = Parser(prog=prog, description=doc, takes_ranks=True, related=_specialists)
-    parser.set_defaults(mini_batch_size=None)
-    add_place_args(parser)
-    add_data_args(parser, datasets)
-    add_model_args(parser, models)
-    add_batch_args(parser, batch_size)
-    add_regime_args(parser)
-    add_optimizer_args(parser)
-    add_method_args(parser)
-    add_speed_args(parser)
-    add_run_args(parser)
+    parser.set_defaults(mini_batch_size=None)  # of a script without ghosts
+    add_settings(parser, *GROUPS, known={'model': models, 'dataset': datasets}, batch_size=batch_size)
+    return parser
+
+
+def build_given_parser(prog: str, *, ghosts: bool, phases: bool) -> Parser:
+    """Build a parser of all flags of a training script that returns only what is given; it knows no names of networks.
+
+    Args:
+        ghosts: whether the script has ghost batch norm.
+        phases: whether it has the phases of SWAP.
+    """
+    parser = Parser(prog=prog, takes_ranks=True, related=_specialists, argument_default=argparse.SUPPRESS)
+    add_settings(parser, *GROUPS, *[GhostConfig] * ghosts, *[PhasesConfig] * phases)
     return parser
 
 
@@ -106,20 +103,23 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
-    # An older config.json lacks later flags. Such a run was made with their defaults; --channels-last, whose default
-    # depends on the device, was off.
-    defaults = {**vars(parser.parse_args([])), 'channels_last': False}
-    _check_same_settings(config, {**defaults, **stored['settings']})
+    _check_same_settings(config, {**vars(parser.parse_args([])), **values_before(kind), **stored['settings']})
     if flags.save:
         return replace(config, results_dir=flags.results_dir, save=flags.save)
     return replace(config, results_dir=str(run.parent), save=run.name)
 
 
 def _check_same_settings(config: RunConfig, stored: dict) -> None:
-    """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default."""
-    for name, value in json.loads(json.dumps(config.settings())).items():
-        left_open = name in ('augment', 'flip', 'channels_last') and value is None
-        if name in stored and stored[name] != value and name not in FREE_ON_RESUME and not left_open:
+    """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default.
+
+    Args:
+        stored: the settings of the run, those that it lacks as they were when it was made.
+    """
+    free, left_open = names(type(config), Means.FREE), names(type(config), Means.OPEN)
+    now, known = json.loads(json.dumps(config.settings())), declared(type(config))
+    for name, value in sorted(now.items(), key=lambda each: not known[each[0]].flags):  # what can be typed comes first
+        is_open = name in left_open and value is None
+        if name in stored and stored[name] != value and name not in free and not is_open:
             raise UserError(
                 f'--resume {config.resume}: {name} was {stored[name]!r} there and would be {value!r}; leave it as it '
                 'was, or start a new run with --init-from'
@@ -133,21 +133,24 @@ def _check_same_settings(config: RunConfig, stored: dict) -> None:
 
 def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> RunConfig:
     check_flags(flags)
-    values = {name: value for name, value in vars(flags).items() if name in kind.__dataclass_fields__}
+    values = given_values(kind, flags)
+    methods = tuple(each(**{name: values.pop(name) for name in declared(each)}) for each in METHODS)
+    num_copies = math.prod(method.num_copies for method in methods if method.is_on)
     device, strict, dtype = device_and_dtype(flags)
-    ghost, eta = flags.mini_batch_size, flags.base_lr_per_example
+    ghost, eta = values['ghost_batch_size'], flags.base_lr_per_example
+    batch_size = flags.batch_size * flags.batch_multiplier
     config = kind(**{
         **values,
+        'methods': methods,
         'script': parser.prog,
         'command': shlex.join(['python', parser.prog, *argv]),
         'argv': tuple(argv),
         'save': flags.save or name_by_time(Path(flags.results_dir)),
-        'batch_size': flags.batch_size * flags.batch_multiplier,
-        'micro_batch_size': resolve_micro_batch_size(flags),
-        'ghost_batch_size': ghost,
-        'base_batch_size': flags.base_batch_size or ghost or 256,
+        'batch_size': batch_size,
+        'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
+        'base_batch_size': flags.base_batch_size or ghost or BASE,
         'lr_scaling': resolve_lr_scaling(flags),
-        'lr': flags.lr if eta is None else eta * flags.batch_size * flags.batch_multiplier,
+        'lr': flags.lr if eta is None else eta * batch_size,
         'device': device,
         'strict_device': strict,
         'dtype': dtype,
@@ -157,9 +160,11 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
 
 
 def _warn_unused_in_evaluation(parser: Parser, argv: list[str] | None) -> None:
-    flags = parser.parse_args(argv)
-    given = [action for action in parser._actions if getattr(flags, action.dest, None) != action.default]
-    unused = [action.option_strings[-1] for action in given if action.dest not in USED_IN_EVALUATION]
+    values, used = vars(parser.parse_args(argv)), names(RunConfig, Means.NETWORK | Means.SCORING)
+    unused = [
+        each.write(values[each.dest]).split()[0] for name, each in declared(RunConfig).items()
+        if name not in used and each.flags and values.get(each.dest) != parser.get_default(each.dest)
+    ]  # fmt: skip
     if unused:
         log.warning('%s: no effect on --evaluate, which trains and writes nothing', ', '.join(unused))
 
@@ -169,12 +174,10 @@ def _describing_flags(run: Path) -> list[str]:
     settings = stored_settings(run)
     if not settings:
         return []
-    missing = [name for name in DESCRIBING if name not in settings]
+    naming = {name: each for name, each in declared(RunConfig).items() if each.means & Means.NETWORK}
+    missing = [name for name, each in naming.items() if name not in settings and each.before is ABSENT]
     if missing:
         raise UserError(f'{run / CONFIG}: damaged, its settings lack {", ".join(missing)}')
-    flags = ['--model', settings['model'], '--model_config', repr(settings['model_config'])]
-    flags += ['--dataset', settings['dataset'], '--val-fraction', str(settings['val_fraction'])]
-    flags += ['--val-seed', str(settings['val_seed'])] if settings.get('val_seed') is not None else []
-    flags += ['--seed', str(settings['seed']), '--pixels', settings.get('pixels', 'normalized')]
-    flags += ['--datasets-dir', settings['datasets_dir']] if settings['datasets_dir'] else []
-    return flags + (['--input_size', str(settings['input_size'])] if settings['input_size'] else [])
+    settings = {**values_before(RunConfig), **settings}
+    given = {each.flag: settings[name] for name, each in naming.items()}
+    return [word for flag, value in given.items() if value not in (None, '') for word in (flag, str(value))]

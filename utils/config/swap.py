@@ -5,22 +5,48 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bigbatch.errors import UserError
+from utils.config.network import PLACE
 from utils.config.run import RunConfig
 from utils.parser import Parser, real, whole
 from utils.runs.config_json import read_config_json
 from utils.runs.layout import run_of
+from utils.settings import Means, add_settings, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class SwapConfig(RunConfig):
-    """Every setting of SWAP; those of RunConfig are the first phase's."""
+class PhasesConfig:
+    """SWAP, main_swap.py alone: workers that go on from where the large batch ends."""
 
-    swap_workers: int
-    swap_batch_size: int | None  # None: the base batch size
-    swap_epochs: int
-    swap_lr: float | None  # None: the first rate of the regime, unscaled
-    jobs: int
-    skip_lost_workers: bool
+    swap_workers: int = setting(
+        '--swap-workers', type=whole(2, 1000), default=8, metavar='W', means=Means.PHASE | Means.KEY,
+        help='runs of their own, whose weights are averaged',
+    )  # fmt: skip
+    swap_batch_size: int | None = setting(
+        '--swap-batch-size', type=whole(1), metavar='B', means=Means.PHASE | Means.KEY,
+        help='examples per update of a worker; B0 if not given',
+    )  # fmt: skip
+    swap_epochs: int = setting(
+        '--swap-epochs', type=whole(1), default=10, metavar='E', means=Means.PHASE | Means.KEY,
+        help='epochs of each worker',
+    )  # fmt: skip
+    swap_lr: float | None = setting(
+        '--swap-lr', type=real(0, above=True), metavar='RATE', means=Means.PHASE | Means.KEY,
+        help='rate of a worker at its start, from where it falls linearly to 0; the first one of the regime, '
+        'unscaled, if not given',
+    )  # fmt: skip
+    jobs: int = setting(
+        '--jobs', type=whole(1), default=1, metavar='N', means=PLACE | Means.PHASE,
+        help='workers at a time; they share the cores',
+    )  # fmt: skip
+    skip_lost_workers: bool = setting(
+        '--skip-lost-workers', action='store_true', means=PLACE | Means.PHASE,
+        help='average the others where a worker failed, diverged or is damaged',
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwapConfig(PhasesConfig, RunConfig):
+    """Every setting of SWAP; those of RunConfig are the first phase's."""
 
     @property
     def phase_script(self) -> str:
@@ -35,25 +61,7 @@ class SwapConfig(RunConfig):
 
 def add_swap_args(parser: Parser) -> None:
     """Add the flags of the second and the third phase."""
-    group = parser.add_argument_group('SWAP, main_swap.py alone: workers that go on from where the large batch ends')
-    group.add_argument(
-        '--swap-workers', type=whole(2, 1000), default=8, metavar='W',
-        help='runs of their own, whose weights are averaged',
-    )
-    group.add_argument(
-        '--swap-batch-size', type=whole(1), metavar='B', help='examples per update of a worker; B0 if not given'
-    )
-    group.add_argument('--swap-epochs', type=whole(1), default=10, metavar='E', help='epochs of each worker')
-    group.add_argument(
-        '--swap-lr', type=real(0, above=True), metavar='RATE',
-        help='rate of a worker at its start, from where it falls linearly to 0; the first one of the regime, '
-        'unscaled, if not given',
-    )
-    group.add_argument('--jobs', type=whole(1), default=1, metavar='N', help='workers at a time; they share the cores')
-    group.add_argument(
-        '--skip-lost-workers', action='store_true',
-        help='average the others where a worker failed, diverged or is damaged',
-    )
+    add_settings(parser, PhasesConfig)
 
 
 def check_swap(config: SwapConfig) -> None:
@@ -64,8 +72,8 @@ def check_swap(config: SwapConfig) -> None:
     """
     if config.evaluate:
         raise UserError(f'--evaluate {config.evaluate}: evaluate.py scores the average, and any of its workers')
-    if config.swa_start is not None:
-        raise UserError(f'--swa-start {config.swa_start} averages over the epochs of one run, SWAP over workers')
+    for method in config.methods_on:
+        method.check_phases()
     if config.resume and run_of(config.resume) != config.folder.absolute():
         raise UserError(f'--resume {config.resume}: SWAP goes on in its own folder: leave out --save')
     if config.resume and (epochs := read_config_json(config.folder)['settings']['epochs']) != config.epochs:

@@ -25,10 +25,9 @@ from utils.engine.methods import check_network
 from utils.engine.plan import Data
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
+from utils.settings import Means, names
 
 log = logging.getLogger('bigbatch')
-# Settings that decide which weights fit.
-SHAPING = ('model', 'model_config', 'dataset', 'input_size')
 
 
 def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks = ALONE) -> None:
@@ -70,10 +69,10 @@ def name_network(config: NetworkConfig, checkpoint: str | Path) -> str:
     stored = {}
     with contextlib.suppress(UserError):  # of a damaged run, whose weights can be read all the same
         stored = stored_settings(run_of(checkpoint))
-    names = [name for name in SHAPING if stored and getattr(config, name) != stored.get(name)]
-    if not names:
+    other = [name for name in names(NetworkConfig, Means.SHAPE) if stored and getattr(config, name) != stored.get(name)]
+    if not other:
         return 'name its --model, --model_config and --dataset'
-    return f'its run has {", ".join(_flag(name, stored.get(name)) for name in names)}'
+    return f'its run has {", ".join(_flag(name, stored.get(name)) for name in other)}'
 
 
 def _flag(name: str, value: object) -> str:
@@ -135,19 +134,14 @@ def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch
             f'for batch norm over the {config.num_images // ranks.size} of each, or take main_gbn.py with ghosts'
         )
     _check_parts(config, ranks, num_examples)
-    if config.adapt_grad_norm:
-        _check_copies(config, ranks, plain)
-    own, micro = config.num_images // ranks.size, config.fixed_micro_batch_size
-    if config.noise_scale and config.ghost_batch_size is None and own % min(micro, own):
-        raise ValueError(
-            f'--noise-scale: the {own} examples of a rank are not made of whole pieces of --micro-batch-size {micro}'
-        )
+    for method in config.methods_on:
+        method.check_ranks(config, ranks, plain=plain)
 
 
 def _check_parts(config: RunConfig, ranks: Ranks, num_examples: int) -> None:
     """Refuse batches that are not made of equal parts of whole ghosts."""
-    ghost, copies = config.ghost_batch_size or 1, config.duplicates
-    unit = ranks.size * ghost // math.gcd(ranks.size * ghost, copies)
+    ghost = config.ghost_batch_size or 1
+    unit = ranks.size * ghost // math.gcd(ranks.size * ghost, config.num_copies)
     ghosts = f' of whole ghosts of {ghost}' if config.ghost_batch_size else ''
     if config.batch_size % unit:
         below, above = config.batch_size // unit * unit, -(-config.batch_size // unit) * unit
@@ -164,39 +158,6 @@ def _check_parts(config: RunConfig, ranks: Ranks, num_examples: int) -> None:
         )
 
 
-def _check_copies(config: RunConfig, ranks: Ranks, plain: bool) -> None:
-    """Refuse to measure the gradient of each copy where other ghosts than those of one process would do it."""
-    ghost = config.ghost_batch_size or 1
-    unit = ghost if config.copies == 'spread' else ghost * ranks.size
-    if plain or config.batch_size % unit:
-        what = f'a --batch-size that is a multiple of {unit}' if not plain else 'main_gbn.py with ghosts'
-        raise ValueError(
-            f'--adapt-grad-norm {config.adapt_grad_norm}: on {ranks.size} ranks the gradient of one copy takes {what}'
-        )
-
-
-def check_augmentation(config: RunConfig, model: nn.Module, dataset) -> None:
-    """Refuse a square where there are no pixels to blank, and warn of copies that are all the same.
-
-    Args:
-        config: with the augmentation resolved.
-        dataset: the training set.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
-    """
-    own = getattr(model, 'input_transform', None) is not None
-    if config.cutout and (own or dataset.is_float):
-        reason = f'{config.model} has its own input_transform' if own else f'{config.dataset} holds features'
-        raise ValueError(f'--cutout {config.cutout}: {reason}, in which nothing can be blanked: leave it out')
-    drops = any(isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0 for module in model.modules())
-    if config.duplicates > 1 and not (config.augment or config.cutout or config.relu_noise or drops):
-        log.warning(
-            '--duplicates %d: the copies of an image are all the same, as nothing changes them at random; --augment, '
-            '--cutout or a network with dropout does', config.duplicates,
-        )  # fmt: skip
-
-
 def warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
     """Say so where examples are not read one by one."""
     if config.workers and all(loader.num_workers is None for loader in loaders if loader):
@@ -205,9 +166,9 @@ def warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
 
 def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks = ALONE) -> int:
     """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
-    copies = 1 if config.adapt_grad_norm else config.duplicates  # that measures each copy by itself
-    batch = config.batch_size * copies
-    remainder = 0 if config.drop_last else num_examples % config.batch_size * copies
+    num_copies = math.prod(method.num_copies_in_pass for method in config.methods_on)
+    batch = config.batch_size * num_copies
+    remainder = 0 if config.drop_last else num_examples % config.batch_size * num_copies
     return max(1, min(2, config.ghost_batch_size or batch // ranks.size, (remainder or batch) // ranks.size))
 
 

@@ -31,7 +31,6 @@ from utils.engine.plan import Experiment, describe_plan
 from utils.engine.runner import complete, score, train
 from utils.engine.schedule import build_schedule
 from utils.engine.speed import fit_compiler, fit_layout
-from utils.methods import dropout
 from utils.runs import checkpoint as checkpoints
 from utils.runs.config_json import read_config_json
 from utils.runs.folder import check_new_folder
@@ -74,8 +73,7 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
 
 
 def _describe_end(experiment: Experiment) -> str:
-    rule = experiment.stop_rule()
-    return rule.message if rule.is_reached else all_epochs_done(experiment.num_epochs)
+    return experiment.early_end or all_epochs_done(experiment.num_epochs)
 
 
 def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
@@ -97,7 +95,9 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     schedule = build_schedule(config, model, data, start, stored)
     if config.dry_run or config.micro_batch_size != AUTO:
         fit_compiler(config, model, device, ranks)
-    methods = build_methods(config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs)
+    methods = build_methods(
+        config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs, start=start
+    )
     return Experiment(
         config=config, device=device, data=data, model=model, criterion=criterion, **schedule._asdict(),
         **methods._asdict(), start=start, stored=stored, ranks=ranks,
@@ -133,7 +133,8 @@ def _fit_layers(config: RunConfig, model: nn.Module) -> None:
         convert_ghost_batch_norm(model, config.ghost_batch_size)
         if not has_batch_norm(model):
             log.warning('%s has no batch norm: --mini-batch-size only sets the base batch size', config.model)
-    dropout.fit(config, model)
+    for method in config.methods_on:
+        method.fit(model)
 
 
 def _load_first_weights(config: RunConfig, model: nn.Module, start: dict | None) -> None:

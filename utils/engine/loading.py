@@ -20,7 +20,7 @@ from bigbatch.memory import memory_limit
 from utils.config.measure import MeasureConfig
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
-from utils.engine.checks import check_augmentation, check_ranks, warn_of_useless_workers
+from utils.engine.checks import check_ranks, warn_of_useless_workers
 from utils.engine.plan import Data
 
 log = logging.getLogger('bigbatch')
@@ -126,14 +126,14 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
     Raises:
         ValueError: examples that cannot be changed as asked for, or batches that do not divide into ranks.
     """
-    check_augmentation(config, model, sets.train)
+    for method in config.methods_on:
+        method.check_data(config, model, sets.train)
     check_ranks(config, model, ranks, device, num_examples=len(sets.train))
     shared = {**_loader_settings(config, device), 'ranks': ranks}
-    train_transform, val_transform = _transforms(config, model, sets, cutout=config.cutout)
+    train_transform, val_transform = _transforms(config, model, sets, **_asked(config, 'transform'))
     train = data.build_loader(
         sets.train, train_transform, batch_size=config.batch_size, micro_batch_size=config.fixed_micro_batch_size,
-        shuffle=True, drop_last=config.drop_last and not config.evaluate, duplicates=config.duplicates,
-        copies=config.copies, **shared,
+        shuffle=True, drop_last=config.drop_last and not config.evaluate, **_asked(config, 'loading'), **shared,
     )
     val, test = (
         None if dataset is None else data.build_loader(
@@ -144,15 +144,20 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
     return Data(train, val, test, sets.train, sets.train.fingerprint())
 
 
+def _asked(config: RunConfig, hook: str) -> dict:
+    """Return the settings that the methods of a run ask for, in one dict."""
+    return {name: value for method in config.methods_on for name, value in getattr(method, hook)().items()}
+
+
 def build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: Sets, device: torch.device) -> list:
     """Build loaders of every example once, in one seeded order; of --num-examples of each set, where given."""
     sets = Sets(*(None if dataset is None else _first_examples(dataset, config) for dataset in sets))
-    augment_val = config.augment and config.duplicates > 1
+    augment_val = config.augment and config.num_copies > 1
     train_transform, val_transform = _transforms(config, model, sets, augment_val=augment_val)
     shared = _loader_settings(config, device)
     # Folders are sorted by class, and statistics of a batch with a single class would be those of no training batch.
     shared.update(batch_size=config.eval_batch_size, seed=config.measure_seed, shuffle=True)
-    shared.update(duplicates=config.duplicates, micro_batch_size=config.eval_batch_size)
+    shared.update(duplicates=config.num_copies, micro_batch_size=config.eval_batch_size)
     loaders = [
         None if dataset is None else data.build_loader(dataset, transform, **shared)
         for dataset, transform in zip(sets, (train_transform, val_transform, val_transform), strict=True)
@@ -182,23 +187,27 @@ def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
 
 
 def _transforms(
-    config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, cutout: int | None = None
+    config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, **training
 ) -> tuple:
-    """Return the transforms of training and of validation: a network's own, or those of the data set."""
+    """Return the transforms of training and of validation: a network's own, or those of the data set.
+
+    Args:
+        training: further settings of the first one.
+    """
     own = getattr(model, 'input_transform', None)
     if own is not None:
         log.info('%s brings its own input_transform: images are transformed one by one', config.model)
         return tuple(own['train' if augment else 'eval'] for augment in (config.augment, augment_val))
-    train = _transform(config, sets.train, augment=config.augment, cutout=cutout)
+    train = _transform(config, sets.train, augment=config.augment, **training)
     return train, _transform(config, sets.val, augment=augment_val)
 
 
-def _transform(config: NetworkConfig, dataset, *, augment: bool, cutout: int | None = None) -> Callable | None:
+def _transform(config: NetworkConfig, dataset, *, augment: bool, **settings) -> Callable | None:
     if dataset.is_float:
         return None
     flip = config.flip if augment else False
     normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
     return preprocess.get_transform(
         dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment,
-        flip=flip, cutout=cutout,
+        flip=flip, **settings,
     )

@@ -1,46 +1,89 @@
-"""Compose the gradient estimator of a run from its methods, and check the network against them."""
+"""Build what the methods of a run are made of, and ask all of them what a run asks of its methods."""
 
 from __future__ import annotations
 
+import csv
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from bigbatch.training.averaging import WeightAverage
-from bigbatch.training.gradients import create_estimator
 from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.report import EpochReport
 from utils.config.run import RunConfig
-from utils.methods import copies, gradient_noise, noise_scale, relu_noise, smoothout, weight_average
+from utils.methods.base import Follower, Method, Training
+from utils.runs.layout import RESULTS, run_of
+
+
+class Followed(NamedTuple):
+    """A method that is on, and what it has along with the epochs."""
+
+    method: Method
+    follower: Follower
 
 
 class Methods(NamedTuple):
-    """What computes the gradient of a run, and what averages its weights, if anything does."""
+    """What computes the gradient of a run, and what goes along with its epochs."""
 
     estimator: Estimator
-    average: WeightAverage | None
+    followed: tuple[Followed, ...]
 
 
-def build_methods(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Methods:
-    """Build what the methods of a run are made of.
+def build_methods(
+    config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int, start: Mapping | None
+) -> Methods:
+    """Build what the methods of a run are made of, as they are where it begins or goes on.
+
+    Args:
+        start: the checkpoint that it goes on from.
 
     Raises:
         ValueError: a method that cannot be in a run of this length.
     """
     estimator = build_estimator(config, model, steps_per_epoch=steps_per_epoch, num_epochs=num_epochs)
-    return Methods(estimator, weight_average.build(config, model, num_epochs))
+    pairs = [(method, method.follow(model, num_epochs)) for method in config.methods_on]
+    followed = tuple(Followed(method, follower) for method, follower in pairs if follower is not None)
+    if start and followed:
+        row = _row_of_epoch(run_of(config.resume), start['epoch'])
+        for _, follower in followed:
+            follower.go_on(start, row)
+    return Methods(estimator, followed)
 
 
 def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int) -> Estimator:
     """Build the estimator of a run: one that computes the gradient, inside those that set its conditions."""
     num_steps = steps_per_epoch * (num_epochs - config.start_epoch)
-    estimator = (
-        noise_scale.build(config, config, steps_per_epoch)
-        or gradient_noise.build(config, config)
-        or create_estimator('plain')
-    )
-    estimator = relu_noise.wrap(config, estimator)
-    estimator = smoothout.wrap(config, config, estimator, model, num_steps)
-    return copies.wrap(config, estimator)  # the outermost: it measures whole batches, whatever computes their gradients
+    computing = (method.compute(config, steps_per_epoch=steps_per_epoch) for method in config.methods_on)
+    estimator = next((each for each in computing if each is not None), None) or PlainGradient()
+    for method in config.methods_on:
+        estimator = method.wrap(config, estimator, model, num_steps=num_steps)
+    return estimator
+
+
+def follow_epoch(
+    followed: tuple[Followed, ...], report: EpochReport, training: Training
+) -> tuple[EpochReport, dict[str, float | None]]:
+    """Have the methods take note of an epoch; return its report, their time included, and the columns that they add."""
+    start, measured = time.perf_counter(), {}
+    for method, follower in followed:
+        names = (column.name for column in method.COLUMNS)
+        measured |= zip(names, follower.on_epoch(report, training), strict=True)
+    return replace(report, epoch_seconds=report.epoch_seconds + time.perf_counter() - start), measured
+
+
+def pass_size(config: RunConfig, num_own: int) -> int:
+    """Return the number of examples of a training pass, the last of a batch apart.
+
+    Args:
+        num_own: examples of a batch that a rank has.
+    """
+    decided = (method.pass_size(config) for method in config.methods_on)
+    own = next((size for size in decided if size), None)
+    return own or min(config.fixed_micro_batch_size or num_own, num_own)
 
 
 def check_network(
@@ -54,5 +97,12 @@ def check_network(
     Raises:
         ValueError: in one line, what is wrong and what would be right.
     """
-    relu_noise.check_network(config, config, model, examples[0])
-    gradient_noise.check_network(config, config, model, criterion, examples)
+    for method in config.methods_on:
+        method.check_network(config, model, criterion, examples)
+
+
+def _row_of_epoch(run: Path, epoch: int) -> dict[str, str]:
+    """Return the row of an epoch in the results.csv of a run; empty where there is none."""
+    with open(run / RESULTS, newline='', encoding='utf-8', errors='replace') as file:
+        rows = [row for row in csv.DictReader(file) if row['epoch'] == str(epoch)]
+    return rows[-1] if rows else {}

@@ -16,7 +16,7 @@ from bigbatch import seeding
 from bigbatch.device import choose_device, keep_freed_memory
 from bigbatch.distributed import ALONE, Ranks
 from bigbatch.training.scoring import summed_criterion
-from utils.config.measure import MeasureConfig
+from utils.config.measure import MeasureConfig, conditions_of
 from utils.config.network import NetworkConfig
 from utils.engine.checks import check_forward, name_network
 from utils.engine.loading import build_measuring_loaders, load_sets, resolve_augmentation, shortened_splits
@@ -39,7 +39,7 @@ class Network:
     run: Path | None  # the run folder that it lies in
     digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     settings: dict  # of its run; empty for a foreign file
-    conditions: dict  # plain values: what besides the weights decides what is measured; see conditions_on
+    conditions: dict  # plain values: what besides the weights decides what is measured; see conditions_of
     shortened: frozenset[str]  # splits of which --num-examples leaves some examples out
     model: nn.Module  # with ordinary batch norm: that of its running statistics, as it is in eval mode
     criterion: nn.Module  # sums over examples
@@ -47,7 +47,7 @@ class Network:
     val: object
     test: object
     device: torch.device
-    duplicates: int  # copies of each example in a batch, transformed anew; by default 1
+    num_copies: int  # of each example in a batch, transformed anew; by default 1
 
     def conditions_on(self, *splits: str) -> dict:
         """Return the conditions of a measurement on these splits: more examples than there are, are all of them."""
@@ -76,22 +76,6 @@ def digest_state(state: Mapping[str, Tensor]) -> str:
         digest.update(f'{name} {value.dtype} {tuple(value.shape)};'.encode())
         digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()[:12]
-
-
-def conditions_of(config: MeasureConfig) -> dict:
-    """Return what besides the weights decides what is measured, as plain values."""
-    return {
-        'model': config.model,
-        'model_config': repr(config.model_config) if config.model_config else '',
-        'dataset': config.dataset,
-        'val_fraction': float(config.val_fraction),
-        'input_size': config.input_size,
-        'pixels': config.pixels,
-        'augment': int(bool(config.augment)),
-        'num_examples': config.num_examples,
-        'dtype': config.dtype,
-        'seed': config.measure_seed,
-    }
 
 
 def begin(config: NetworkConfig, ranks: Ranks = ALONE) -> torch.device:
@@ -156,5 +140,5 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     return Network(
         path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
         conditions=conditions_of(config), shortened=shortened_splits(config, sets), model=model, criterion=criterion,
-        train=train, val=val, test=test or val, device=device, duplicates=config.duplicates,
+        train=train, val=val, test=test or val, device=device, num_copies=config.num_copies,
     )

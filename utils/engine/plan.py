@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -12,13 +10,12 @@ from torch import nn
 from bigbatch.distributed import ALONE, Ranks
 from bigbatch.messages import counted
 from bigbatch.regime import Regime
-from bigbatch.training.averaging import WeightAverage
 from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.optim import RegimeOptimizer
-from bigbatch.training.stopping import StopRule
 from utils.config.batch import AUTO
 from utils.config.run import RunConfig
+from utils.engine.methods import Followed
 from utils.engine.speed import describe_speed
 from utils.methods import describe_methods
 from utils.runs import layout
@@ -48,7 +45,7 @@ class Experiment:
     num_epochs: int  # adapted
     optimizer: RegimeOptimizer
     estimator: Estimator
-    average: WeightAverage | None  # of the weights, with --swa-start
+    followed: tuple[Followed, ...]  # what methods have along with the epochs
     start: dict | None  # the checkpoint to go on from
     stored: dict | None  # config.json of the run that it lies in
     ranks: Ranks = ALONE
@@ -64,14 +61,17 @@ class Experiment:
     def is_finished(self) -> bool:
         """Whether a resumed run has nothing left to do or to write."""
         done = self.stored is not None and self.stored['status'] == 'done' and self.continues_in_place
-        return done and (self.first_epoch >= self.num_epochs or self.stop_rule().is_reached)
+        return done and (self.first_epoch >= self.num_epochs or bool(self.early_end))
 
-    def stop_rule(self) -> StopRule:
-        """Return the rule that may end the run early; it has seen the epoch that a resumed run goes on from."""
-        rule = StopRule(self.config.stop_accuracy, self.num_epochs)
-        if self.start:
-            _see_last_epoch(rule, layout.run_of(self.config.resume), self.first_epoch)
-        return rule
+    @property
+    def early_end(self) -> str:
+        """What a method says that ends the run after the last epoch seen; empty where none does."""
+        return next((follower.message for _, follower in self.followed if follower.ends_run), '')
+
+    @property
+    def end(self) -> str:
+        """What there is to say at the end of the run, in a line."""
+        return '; '.join(follower.message for _, follower in self.followed if follower.message)
 
     @property
     def micro_batch_size(self) -> int | None:
@@ -88,14 +88,6 @@ class Experiment:
     def first_epoch(self) -> int:
         """Finished epochs before this run's first one."""
         return self.start['epoch'] if self.start else self.config.start_epoch
-
-
-def _see_last_epoch(rule: StopRule, run: Path, epoch: int) -> None:
-    """Have a rule take note of the epoch that a resumed run goes on from, from its results.csv."""
-    with open(run / layout.RESULTS, newline='', encoding='utf-8', errors='replace') as file:
-        rows = [row for row in csv.DictReader(file) if row['epoch'] == str(epoch)]
-    if rows:
-        rule.see(epoch, float(rows[-1]['train_error1']))
 
 
 def describe_plan(experiment: Experiment) -> str:
@@ -131,8 +123,8 @@ def _describe_data(experiment: Experiment) -> str:
     streamed = data.train.num_workers is not None
     shape = 'x'.join(map(str, (data.train if streamed else data.dataset).input_shape))
     reader = f', {_describe_reader(data.train.num_workers)}' if streamed and not config.dry_run else ''
-    blanked = f'cutout of {counted(config.cutout or 0, "pixel")}'
-    changes = [word for word, on in (('crop', config.augment), ('flip', config.flip), (blanked, config.cutout)) if on]
+    changes = [word for word, on in (('crop', config.augment), ('flip', config.flip)) if on]
+    changes += [text for method in config.methods_on if (text := method.describe_images())]
     held_out = f', {data.test.num_examples:,} test' if data.test else ''
     return (
         f'{config.dataset}: {data.train.num_examples:,} training, {data.val.num_examples:,} validation{held_out} '
@@ -146,14 +138,14 @@ def _describe_reader(num_workers: int) -> str:
 
 def _describe_batch(experiment: Experiment) -> str:
     config, ranks = experiment.config, experiment.ranks
-    batch, ghost, copies = config.num_images, config.ghost_batch_size, config.duplicates
+    batch, ghost = config.num_images, config.ghost_batch_size
     own = batch // ranks.size
     micro = min(experiment.micro_batch_size or own, own)
     num_micro = -(-own // micro)
     ghosts = f'{counted(batch // ghost, "ghost")} of {ghost:,}' if ghost else 'batch norm over each forward pass'
     ghosts = ghosts if has_batch_norm(experiment.model) else 'no batch norm'
     at_most = 'at most ' if own % micro else ''
-    first = f'{config.batch_size:,} x {copies} copies = ' if copies > 1 else ''
+    first = f'{config.batch_size:,} x {config.num_copies} copies = ' if config.num_copies > 1 else ''
     pieces = f'{num_micro} micro-batch{"es" * (num_micro > 1)} of {at_most}{micro:,}'
     if experiment.micro_batch_size is None:
         pieces = 'the fewest micro-batches that fit into memory (auto)'
@@ -195,7 +187,7 @@ def _describe_files(config: RunConfig) -> str:
         return 'none'
     names = (layout.CONFIG, layout.RESULTS, layout.DISTANCES, layout.PAGE, layout.LOG)
     names += (layout.LATEST, layout.PREVIOUS, layout.BEST, layout.INITIAL)
-    names += (layout.AVERAGED,) if config.swa_start else ()
+    names += tuple(name for method in config.methods_on for name in method.FILES)
     return f'{config.folder}/ {", ".join(names)}'
 
 

@@ -7,9 +7,8 @@ import functools
 import io
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,12 +18,12 @@ from bigbatch.distributed import naming_failed_rank
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import StopRequest, stop_requests
 from bigbatch.messages import counted
-from bigbatch.training.averaging import settle
 from bigbatch.training.parallel import Parallel, has_idle_parameters
 from bigbatch.training.rank_states import begin_rank, collect_rank_states, restore_rank
-from bigbatch.training.report import EpochReport, PartialEpoch
+from bigbatch.training.report import PartialEpoch
 from bigbatch.training.scoring import evaluate
 from bigbatch.training.trainer import Trainer
+from utils.engine.methods import follow_epoch
 from utils.engine.plan import Experiment, num_parameters
 from utils.engine.progress import Progress
 from utils.files import naming_file
@@ -32,7 +31,6 @@ from utils.logs import log_to_file
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest
-from utils.runs.columns import AVERAGE_COLUMNS
 from utils.runs.config_json import read_config_json
 from utils.runs.lock import RunLock
 from utils.runs.tensorboard import TensorBoardExport
@@ -91,10 +89,10 @@ def _train(experiment: Experiment, plan: str, content: dict, best: dict | None, 
     with _noting_the_end(writer, config.folder, stop), naming_failed_rank(parallel.ranks):
         message = _run_epochs(experiment, parallel, writer, stop)
         tests = _score_at_end(experiment)
-        _save_average(experiment)
+        _save_files(experiment)
     writer.finish('done', message, **tests, finished=manifest.now())
     for name, scores in tests.items():
-        who = ', the average of the weights' if name == 'averaged_test' else ''
+        who = '' if name == 'test' else f', {name.removesuffix("_test")} weights'
         log.info('test set, scored once%s: loss %.4f  error@1 %.2f %%', who, scores['loss'], scores['error1'])
     if message:
         log.info('%s', message)
@@ -171,9 +169,9 @@ def snapshot(
         'state_dict': experiment.model.state_dict(),
         'optimizer': experiment.optimizer.state_dict(),
         'estimator': experiment.estimator.state_dict(),
-        'average': experiment.average.state_dict() if experiment.average else {},
         'rng': seeding.get_rng_state(),
         'config': experiment.config.settings(),
+        **{name: part for _, follower in experiment.followed for name, part in follower.to_checkpoint().items()},
         **(collect_rank_states(parallel, partial) if parallel else {}),
     })
 
@@ -196,26 +194,23 @@ def _run_epochs(
         first_step=start['step'] if start else 0, clip_grad=config.clip_grad, on_step=progress.on_step,
         should_stop=should_stop, should_save=writer.is_save_due, save=writer.save_within_epoch, parallel=parallel,
     )
-    data, stop = experiment.data, experiment.stop_rule()
-    if stop.is_reached:
-        return stop.message
+    data = experiment.data
+    if experiment.early_end:
+        return experiment.end
     reports = trainer.fit(
         data.train, data.val, first_epoch=experiment.first_epoch, num_epochs=experiment.num_epochs, partial=partial
     )
     try:
         for report in reports:
-            measured = experiment.estimator.take_epoch() if config.noise_scale else {}
-            if experiment.average:
-                report, scores = _add_to_average(experiment, report)
-                measured |= dict(zip(AVERAGE_COLUMNS, scores, strict=True))
-            is_last = stop.see(report.epoch, report.train.error1)
+            report, measured = follow_epoch(experiment.followed, report, experiment)
+            is_last = report.epoch >= experiment.num_epochs or bool(experiment.early_end)
             writer.add(report, measured, is_last=is_last)
             progress.on_epoch(report, is_last=is_last)
             if is_last:
                 break
     finally:
         progress.close()
-    return stop.message
+    return experiment.end
 
 
 def _initial_weights(experiment: Experiment) -> dict:
@@ -233,44 +228,24 @@ def _restore(experiment: Experiment, parallel: Parallel) -> PartialEpoch | None:
         begin_rank(parallel, seed)
         return None
     experiment.estimator.load_state_dict(start.get('estimator', {}))  # older checkpoints have none
-    if experiment.average:
-        experiment.average.load_state_dict(start['average'])
     return restore_rank(parallel, start, seed)
 
 
-def _add_to_average(experiment: Experiment, report: EpochReport) -> tuple[EpochReport, tuple]:
-    """Add an epoch's weights to the average and score it; return the report with the time that took, and the scores."""
-    if report.epoch < experiment.config.swa_start:
-        return report, (None,) * len(AVERAGE_COLUMNS)
-    start, average, data = time.perf_counter(), experiment.average, experiment.data
-    average.add(experiment.model)
-    scores = settle(average.model, experiment.criterion, data.train, data.val)
-    seconds = report.epoch_seconds + time.perf_counter() - start
-    return replace(report, epoch_seconds=seconds), (scores.loss, scores.error1, scores.error5)
-
-
 def _score_at_end(experiment: Experiment) -> dict:
-    """Score the last weights, and their average, on a test set that is scored once."""
-    test, average = experiment.data.test, experiment.average
+    """Score the last weights, and those that methods have made of them, on a test set that is scored once."""
+    test, models = experiment.data.test, {'test': experiment.model}
     if test is None:
         return {}
-    models = {'test': experiment.model, **({'averaged_test': average.model} if average and average.count else {})}
+    for _, follower in experiment.followed:
+        models |= follower.scored_at_end()
     return {name: asdict(evaluate(model, experiment.criterion, test)) for name, model in models.items()}
 
 
-def _save_average(experiment: Experiment) -> None:
-    """Save the average of the weights as a checkpoint to score, to measure and to start from."""
-    config, average = experiment.config, experiment.average
-    if average is None or not experiment.ranks.is_first:
-        return
-    if not average.count:
-        log.warning('no average: the run ended before epoch %d, --swa-start', config.swa_start)
-        return
-    content = {
-        'version': checkpoints.VERSION, 'state_dict': average.model.state_dict(), 'num_averaged': average.count,
-        'config': config.settings(),
-    }
-    checkpoints.save_checkpoint(config.folder / layout.AVERAGED, content)
+def _save_files(experiment: Experiment) -> None:
+    """Have the methods write files of their own."""
+    if experiment.ranks.is_first:
+        for _, follower in experiment.followed:
+            follower.save(experiment.config.folder, experiment.config.settings())
 
 
 def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | None]:
@@ -308,6 +283,7 @@ def new_manifest(experiment: Experiment) -> dict:
             **config.settings(), 'num_epochs': experiment.num_epochs, 'device': str(experiment.device),
         },
         'micro_batch_size': experiment.micro_batch_size,
+        'columns': [column.to_plain() for method in config.methods_on for column in method.COLUMNS],
         'regime': experiment.regime.table(experiment.num_epochs),
         'num_epochs': experiment.num_epochs,
         'steps_per_epoch': experiment.steps_per_epoch,

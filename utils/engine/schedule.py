@@ -12,8 +12,10 @@ from bigbatch.regime import Regime, epoch_factor, lr_factor
 from bigbatch.training.fast_paths import loss_scaler
 from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
 from utils.config.run import RunConfig
+from utils.config.schedule import OptimizerConfig
 from utils.engine.checks import check_length, check_unchanged
 from utils.engine.plan import Data
+from utils.settings import Means, names
 
 log = logging.getLogger('bigbatch')
 
@@ -66,7 +68,7 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     if own is None:
         log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
         own = FALLBACK_REGIME
-    asked = {name: getattr(config, name) for name in ('optimizer', 'lr', 'momentum', 'weight_decay')}
+    asked = {name: getattr(config, name) for name in names(OptimizerConfig, Means.REGIME) if hasattr(config, name)}
     regime = override_regime(Regime(own), **asked)
     stretch = config.regime_bb_multi
     if config.regime_bb_fix:

@@ -19,6 +19,7 @@ from bigbatch.training.fast_paths import (
     use_half_precision,
 )
 from utils.config.run import RunConfig
+from utils.engine.methods import pass_size
 
 COST_WITHOUT_UNITS = {'bf16': '2 times as long as float32', 'fp16': '15 to 25 times as long as float32'}
 
@@ -83,15 +84,7 @@ def fit_compiler(config: RunConfig, model: nn.Module, device: torch.device, rank
         check_compiler(device)
     except ValueError as error:
         raise UserError(f'--compile {mode}: {error}, or leave the flag out') from error
-    compile_passes(model, mode, pass_size(config, ranks))
-
-
-def pass_size(config: RunConfig, ranks: Ranks) -> int:
-    """Return the number of examples of a training pass on each rank, the last of a batch apart."""
-    own = config.num_images // ranks.size
-    if config.sharpness_smoothing and config.noise_per == 'ghost' and config.ghost_batch_size:
-        return config.ghost_batch_size
-    return min(config.fixed_micro_batch_size or own, own)
+    compile_passes(model, mode, pass_size(config, config.num_images // ranks.size))
 
 
 def describe_speed(config: RunConfig, model: nn.Module, device: torch.device) -> str:

@@ -21,10 +21,10 @@ from bigbatch.training.perturbation import perturbed
 from bigbatch.training.report import Scores
 from bigbatch.training.scoring import ScoreSums
 from utils.bar import EvaluationProgress
+from utils.config.measure import CONDITIONS
 from utils.engine.network import Network
 from utils.quantities import spread
 from utils.rows import RowFile
-from utils.runs.layout import CONDITIONS
 from utils.text_table import text_table
 
 FILE = 'evaluation.csv'
@@ -97,7 +97,7 @@ class Evaluation:
         loader = getattr(network, self._mode)
         if self._mode == 'test' and network.test is network.val:
             log.warning('%s has one set besides the training set: test is val', network.conditions['dataset'])
-        if self._mode != 'train' and network.conditions['augment'] and network.duplicates == 1:
+        if self._mode != 'train' and network.conditions['augment'] and network.num_copies == 1:
             log.warning('--augment has no effect on --mode %s: only training images are augmented', self._mode)
         keys = [self._key(network, loader, repeat) for repeat in range(self._times)]
         missing = sum(self._rows.get(**key) is None for key in keys)
@@ -121,7 +121,7 @@ class Evaluation:
         noise = self._noise
         return {
             'digest': network.digest, **network.conditions_on(self._mode), 'mode': self._mode, 'repeat': repeat,
-            'duplicates': network.duplicates, 'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
+            'duplicates': network.num_copies, 'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
             'batch_size': loader.batch_size if noise.strength and noise.per == 'batch' else None,
         }
 

@@ -1,10 +1,24 @@
-"""What methods read of a run, and how their flags are written in messages."""
+"""What a method is: its settings, and what it does at each place of a run.
+
+A method is a group of settings that overrides those hooks that it needs; the others do nothing. All but `check` are
+asked of the methods that are on alone. To add one, write its gradient in bigbatch/training/gradients and its
+declaration in a file of this folder, and name it in METHODS.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from bigbatch.errors import UserError
+from utils.runs.columns import Column
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from bigbatch.distributed import Ranks
+    from bigbatch.training.gradients.base import Estimator
+    from bigbatch.training.report import EpochReport
 
 
 class RunSettings(Protocol):
@@ -13,29 +27,180 @@ class RunSettings(Protocol):
     batch_size: int  # examples per update
     base_batch_size: int
     ghost_batch_size: int | None
+    num_copies: int  # examples of a batch for each one of the training set
     num_images: int  # examples per update, every copy counted
     fixed_micro_batch_size: int | None
     lr_scaling: str
     base_lr_per_example: float | None
-    seed: int
+    amp: str
+    compile: str
+    augment: bool | None
+    dataset: str
     model: str
-    noise_scale: bool
+    seed: int
+    methods_on: tuple[Method, ...]
 
 
-def as_flag(name: str, value: object) -> str:
-    """Return a setting as it is written on a command line: `--anneal-index 0.5`, `--no-denoise`."""
-    flag = name if name == 'relu_noise' else name.replace('_', '-')
-    value = f'{value:g}' if isinstance(value, float) else value
-    return f'--no-{flag}' if value is False else f'--{flag} {value}'
+class Training(Protocol):
+    """A run that goes on, as its followers see it."""
+
+    model: nn.Module
+    criterion: nn.Module
+    estimator: Estimator
+    data: object  # its loaders train and val
 
 
-def refuse_with_noise_scale(name: str, value: object, run: RunSettings) -> None:
-    """Refuse a method that changes the gradient where --noise-scale measures its own noise.
+class Follower:
+    """What a method does as the epochs of a run go by, and what it keeps for that; by default nothing.
 
-    Raises:
-        UserError: in one line.
+    Attributes:
+        ends_run: whether the epoch seen last ends the run.
+        message: what there is to say about it at the end, in a line.
     """
-    if run.noise_scale and value:
-        raise UserError(
-            f'{as_flag(name, value)} changes the gradient whose own noise --noise-scale measures: leave out one'
-        )
+
+    ends_run, message = False, ''
+
+    def on_epoch(self, report: EpochReport, training: Training) -> Sequence[float | None]:
+        """Take note of a finished epoch and return a value for each column of the method."""
+        return ()
+
+    def to_checkpoint(self) -> dict[str, dict]:
+        """Return what a resumed run needs, as parts of a checkpoint: tensors and plain values."""
+        return {}
+
+    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+        """Go on from a checkpoint and the row of its epoch in results.csv, which may have nothing for it."""
+
+    def scored_at_end(self) -> dict[str, nn.Module]:
+        """Return further networks to score on a test set that is scored once, by their names in config.json."""
+        return {}
+
+    def save(self, folder: Path, settings: dict) -> None:
+        """Write files of its own at the end of the run."""
+
+
+class Method:
+    """The settings of a method, and its hooks."""
+
+    LABEL: ClassVar[str] = ''  # of its line in a plan, at most 13 letters; methods of one label share a line
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()  # of results.csv, which its follower has values for
+    FILES: ClassVar[tuple[str, ...]] = ()  # that its follower writes
+    CHANGES_GRADIENT: ClassVar[bool] = False  # by noise of its own
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a run has it."""
+        raise NotImplementedError
+
+    @property
+    def num_copies(self) -> int:
+        """Examples that a batch holds for each one of the training set."""
+        return 1
+
+    @property
+    def num_copies_in_pass(self) -> int:
+        """Those of them that each pass holds."""
+        return self.num_copies
+
+    @property
+    def tells_copies_apart(self) -> bool:
+        """Whether it changes images or activations at random, so that no copy of an image is like another."""
+        return False
+
+    def check(self, run: RunSettings) -> None:
+        """Refuse settings that mean nothing together, also where it is off.
+
+        Raises:
+            UserError: in one line, what is wrong and what would be right.
+        """
+
+    def check_phases(self) -> None:
+        """Refuse to be in the first phase of SWAP, or in that of its workers.
+
+        Raises:
+            UserError: in one line.
+        """
+
+    def check_data(self, run: RunSettings, model: nn.Module, dataset) -> None:
+        """Refuse what cannot be done to the examples, and warn of what has no effect.
+
+        Args:
+            run: with its augmentation resolved.
+            dataset: the training set.
+
+        Raises:
+            ValueError: in one line.
+        """
+
+    def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
+        """Refuse what several ranks would not compute as one does.
+
+        Args:
+            plain: whether they have ordinary batch norm.
+
+        Raises:
+            ValueError: in one line.
+        """
+
+    def check_network(
+        self, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
+    ) -> None:
+        """Refuse a network that gives it nothing to work on.
+
+        Args:
+            examples: (inputs, targets), a few.
+
+        Raises:
+            ValueError: in one line.
+        """
+
+    def shaped_by_length(self) -> str:
+        """Return the flag of it that goes by the length of a run, which then cannot change; empty for none."""
+        return ''
+
+    def describe(self, run: RunSettings) -> str:
+        """Say what is done, in words."""
+        return ''
+
+    def describe_images(self) -> str:
+        """Say what is done to images at random, in words."""
+        return ''
+
+    def pass_size(self, run: RunSettings) -> int | None:
+        """Return the examples of each pass, where the method decides about them."""
+        return None
+
+    def loading(self) -> dict[str, object]:
+        """Return further settings of the loader of the training set."""
+        return {}
+
+    def transform(self) -> dict[str, object]:
+        """Return further settings of the transform of the training set."""
+        return {}
+
+    def fit(self, model: nn.Module) -> None:
+        """Change the layers of a network.
+
+        Raises:
+            ValueError: it has none of them.
+        """
+
+    def compute(self, run: RunSettings, *, steps_per_epoch: int) -> Estimator | None:
+        """Return what computes the gradient in place of the plain estimator."""
+        return None
+
+    def wrap(self, run: RunSettings, inner: Estimator, model: nn.Module, *, num_steps: int) -> Estimator:
+        """Return an estimator around another one, whose conditions it sets.
+
+        Args:
+            num_steps: updates of the run.
+        """
+        return inner
+
+    def follow(self, model: nn.Module, num_epochs: int) -> Follower | None:
+        """Return what goes along with the epochs of a run.
+
+        Raises:
+            ValueError: it cannot be in a run of this length.
+        """
+        return None

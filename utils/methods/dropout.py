@@ -5,44 +5,44 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.methods.base import RunSettings
+from utils.methods.base import Method, RunSettings
 from utils.parser import real
+from utils.settings import Means, setting
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dropout:
-    """Dropout; that of the network by default."""
+class Dropout(Method):
+    """Dropout."""
 
-    dropout: float | None  # probability in place of the network's own
+    LABEL = 'noise'
 
+    dropout: float | None = setting(
+        '--dropout', type=real(0, 1, below=True), metavar='P', means=Means.IDLE,
+        help='probability in place of that of the network',
+    )  # fmt: skip
 
-def add_args(group) -> None:
-    """Add the flag."""
-    group.add_argument(
-        '--dropout', type=real(0, 1, below=True), metavar='P', help='probability in place of that of the network'
-    )
+    @property
+    def is_on(self) -> bool:
+        """Whether the network's own probability is replaced."""
+        return self.dropout is not None
 
+    def describe(self, run: RunSettings) -> str:
+        """Name the probability."""
+        return f'dropout {self.dropout:g}'
 
-def describe(own: Dropout, run: RunSettings) -> str:
-    """Say what is done, in words; empty where it is off."""
-    return f'dropout {own.dropout:g}' if own.dropout is not None else ''
+    def fit(self, model: nn.Module) -> None:
+        """Give every dropout layer of a network the probability.
 
+        Raises:
+            ValueError: the network has none.
+        """
+        from torch.nn.modules.dropout import _DropoutNd
 
-def fit(own: Dropout, model: nn.Module) -> None:
-    """Give every dropout layer of a network the probability.
-
-    Raises:
-        ValueError: the network has none.
-    """
-    if own.dropout is None:
-        return
-    from torch.nn.modules.dropout import _DropoutNd
-
-    layers = [module for module in model.modules() if isinstance(module, _DropoutNd)]
-    if not layers:
-        raise ValueError(f'--dropout {own.dropout:g}: the network has no dropout layer, so leave it out')
-    for layer in layers:
-        layer.p = own.dropout
+        layers = [module for module in model.modules() if isinstance(module, _DropoutNd)]
+        if not layers:
+            raise ValueError(f'--dropout {self.dropout:g}: the network has no dropout layer, so leave it out')
+        for layer in layers:
+            layer.p = self.dropout

@@ -2,28 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from utils.methods.base import RunSettings
+from bigbatch.training.report import EpochReport
+from bigbatch.training.stopping import StopRule
+from utils.methods.base import Follower, Method, RunSettings, Training
 from utils.parser import real
+from utils.settings import Means, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class EarlyStop:
-    """An early end; none by default."""
+class EarlyStop(Method):
+    """Early end."""
 
-    stop_accuracy: float | None  # percent, of the training set while training, that ends the run
+    LABEL = 'stop'
 
-
-def add_args(group) -> None:
-    """Add the flag."""
-    group.add_argument(
-        '--stop-accuracy', type=real(0, 100, above=True), metavar='PERCENT',
+    stop_accuracy: float | None = setting(
+        '--stop-accuracy', type=real(0, 100, above=True), metavar='PERCENT', means=Means.LARGE | Means.KEY,
         help='end the run after the first epoch whose accuracy while training reaches this',
-    )
+    )  # fmt: skip
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is an accuracy that ends the run."""
+        return self.stop_accuracy is not None
+
+    def describe(self, run: RunSettings) -> str:
+        """Say which epoch is the last one."""
+        return f'after the first epoch with an accuracy of {self.stop_accuracy:g} % or more while training'
+
+    def follow(self, model, num_epochs: int) -> _Watch:
+        """Return what watches the accuracy."""
+        return _Watch(self.stop_accuracy, num_epochs)
 
 
-def describe(own: EarlyStop, run: RunSettings) -> str:
-    """Say what is done, in words; empty where it is off."""
-    stop = own.stop_accuracy
-    return '' if stop is None else f'after the first epoch with an accuracy of {stop:g} % or more while training'
+class _Watch(Follower):
+    def __init__(self, accuracy: float, num_epochs: int):
+        self._rule = StopRule(accuracy, num_epochs)
+
+    @property
+    def ends_run(self) -> bool:
+        return self._rule.is_reached
+
+    @property
+    def message(self) -> str:
+        return self._rule.message
+
+    def on_epoch(self, report: EpochReport, training: Training) -> tuple:
+        self._rule.see(report.epoch, report.train.error1)
+        return ()
+
+    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+        if row:
+            self._rule.see(int(row['epoch']), float(row['train_error1']))

@@ -2,52 +2,95 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bigbatch.errors import UserError
-from utils.methods.base import RunSettings
+from bigbatch.training.report import EpochReport
+from utils.methods.base import Follower, Method, RunSettings, Training
+from utils.runs.columns import Column
+from utils.settings import Means, declared, setting, written
 
 if TYPE_CHECKING:
-    from bigbatch.training.gradients.base import Estimator
+    from bigbatch.distributed import Ranks
+    from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
+
+FLAG = '--noise-scale'
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoiseScale:
-    """Measurements of the gradient's noise; off by default."""
+class NoiseScale(Method):
+    """Gradient noise scale."""
 
-    noise_scale: bool
+    COLUMNS = (
+        Column('noise_scale', 'Gradient noise scale', 'examples', flag=FLAG),
+        Column('gradient_norm2', 'Squared norm of the mean gradient', 'L2 norm squared, without bias', flag=FLAG),
+        Column(
+            'gradient_variance', 'Variance of the gradient of an example', 'trace of the covariance', flag=FLAG
+        ),
+    )  # fmt: skip
 
-
-def add_args(group) -> None:
-    """Add the flag."""
-    group.add_argument(
-        '--noise-scale', action='store_true',
+    noise_scale: bool = setting(
+        FLAG, action='store_true', means=Means.PLACE,
         help='also measure the gradient noise scale, from the gradients of the ghosts or micro-batches of some updates',
-    )
+    )  # fmt: skip
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is measured."""
+        return self.noise_scale
+
+    def check(self, run: RunSettings) -> None:
+        """Refuse to compare the gradients of parts of a batch with its own where that shows something else.
+
+        Raises:
+            UserError: the batch has but one part, or its gradient has other noise than that of its examples.
+        """
+        if not self.noise_scale:
+            return
+        batch, part = run.num_images, run.ghost_batch_size or run.fixed_micro_batch_size or run.num_images
+        if part == batch:
+            name, other = ('ghost', '--mini-batch-size') if run.ghost_batch_size else ('piece', '--micro-batch-size')
+            where = '' if run.ghost_batch_size else ' for a network without batch norm, or main_gbn.py for any'
+            raise UserError(
+                f'{FLAG} compares the gradients of parts of a batch with its own, but a batch of {batch} is one '
+                f'{name}: give {other} below {batch}{where}'
+            )
+        for method in run.methods_on:
+            given = written(method, next(iter(declared(type(method)))))
+            if method.CHANGES_GRADIENT:
+                raise UserError(f'{given} changes the gradient whose own noise {FLAG} measures: leave out one')
+            if method.num_copies > 1:
+                what = f'independent examples, which the copies of {given} are not'
+                raise UserError(f'{FLAG} needs {what}: leave out one')
+        if run.amp == 'fp16':
+            raise UserError(f'{FLAG} measures gradients, which --amp fp16 scales and may lose: take bf16 or off')
+
+    def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
+        """Refuse pieces that are no equal parts of what a rank has.
+
+        Raises:
+            ValueError: in one line.
+        """
+        own, micro = run.num_images // ranks.size, run.fixed_micro_batch_size
+        if run.ghost_batch_size is None and own % min(micro, own):
+            raise ValueError(
+                f'{FLAG}: the {own} examples of a rank are not made of whole pieces of --micro-batch-size {micro}'
+            )
+
+    def compute(self, run: RunSettings, *, steps_per_epoch: int) -> NoiseScaleGradient:
+        """Return the estimator that computes the gradient and measures its noise."""
+        from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
+
+        return NoiseScaleGradient(run.ghost_batch_size or run.fixed_micro_batch_size, steps_per_epoch)
+
+    def follow(self, model, num_epochs: int) -> _Reader:
+        """Return what reads the estimator after each epoch."""
+        return _Reader()
 
 
-def check(own: NoiseScale, run: RunSettings) -> None:
-    """Refuse to compare the gradients of parts of a batch with its own where it has but one part.
-
-    Raises:
-        UserError: in one line, what is wrong and what would be right.
-    """
-    batch, part = run.num_images, run.ghost_batch_size or run.fixed_micro_batch_size or run.num_images
-    if own.noise_scale and part == batch:
-        name, other = ('ghost', '--mini-batch-size') if run.ghost_batch_size else ('piece', '--micro-batch-size')
-        where = '' if run.ghost_batch_size else ' for a network without batch norm, or main_gbn.py for any'
-        raise UserError(
-            f'--noise-scale compares the gradients of parts of a batch with its own, but a batch of {batch} is one '
-            f'{name}: give {other} below {batch}{where}'
-        )
-
-
-def build(own: NoiseScale, run: RunSettings, steps_per_epoch: int) -> Estimator | None:
-    """Return the estimator that computes the gradient and measures its noise; None where that is off."""
-    if not own.noise_scale:
-        return None
-    from bigbatch.training.gradients import create_estimator
-
-    ghost_size = run.ghost_batch_size or run.fixed_micro_batch_size
-    return create_estimator('noise_scale', ghost_size=ghost_size, num_steps=steps_per_epoch)
+class _Reader(Follower):
+    def on_epoch(self, report: EpochReport, training: Training) -> Sequence[float]:
+        measured = training.estimator.take_epoch()
+        return [measured[column.name] for column in NoiseScale.COLUMNS]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utils.methods.base import RunSettings, refuse_with_noise_scale
+from bigbatch.errors import UserError
+from utils.methods.base import Method, RunSettings
 from utils.parser import real
+from utils.settings import setting, written
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -15,56 +17,57 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReluNoise:
-    """Factors on activations; off by default."""
+class ReluNoise(Method):
+    """Noise of ReLUs."""
 
-    relu_noise: float | None  # half-width of the factor on each activation
+    LABEL, CHANGES_GRADIENT = 'noise', True
 
-
-def add_args(group) -> None:
-    """Add the flag."""
-    group.add_argument(
+    relu_noise: float | None = setting(
         '--relu_noise', type=real(0, 1), metavar='R',
         help='multiply each output of a ReLU by a uniform number between 1 - R and 1 + R while training',
-    )
+    )  # fmt: skip
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is any noise."""
+        return bool(self.relu_noise)
 
-def check(own: ReluNoise, run: RunSettings) -> None:
-    """Refuse it beside measurements of the gradient's own noise.
+    @property
+    def tells_copies_apart(self) -> bool:
+        """Whether copies of an image come to something else: they do."""
+        return True
 
-    Raises:
-        UserError: in one line.
-    """
-    refuse_with_noise_scale('relu_noise', own.relu_noise, run)
+    def check(self, run: RunSettings) -> None:
+        """Refuse ReLUs that are no calls of their own any more.
 
+        Raises:
+            UserError: in one line.
+        """
+        if self.relu_noise and run.compile != 'off':
+            raise UserError(
+                f'--compile {run.compile} computes ReLUs together with what is around them, so that '
+                f'{written(self, "relu_noise")} finds none: leave out one'
+            )
 
-def describe(own: ReluNoise, run: RunSettings) -> str:
-    """Say what is done, in words; empty where it is off."""
-    width = own.relu_noise
-    return f'outputs of ReLUs times U({1 - width:g}, {1 + width:g})' if width else ''
+    def describe(self, run: RunSettings) -> str:
+        """Name the distribution of the factors."""
+        return f'outputs of ReLUs times U({1 - self.relu_noise:g}, {1 + self.relu_noise:g})'
 
+    def wrap(self, run: RunSettings, inner: Estimator, model: nn.Module, *, num_steps: int) -> Estimator:
+        """Return an estimator with the noise around another one."""
+        from bigbatch.training.gradients.relu_noise import ReluNoise as NoisyGradient
 
-def wrap(own: ReluNoise, inner: Estimator) -> Estimator:
-    """Return an estimator with the noise around another one; that one itself where the noise is off."""
-    if not own.relu_noise:
-        return inner
-    from bigbatch.training.gradients import create_estimator
+        return NoisyGradient(inner, self.relu_noise)
 
-    return create_estimator('relu_noise', inner=inner, width=own.relu_noise)
+    def check_network(
+        self, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
+    ) -> None:
+        """Refuse a network without a ReLU.
 
+        Raises:
+            ValueError: it has none.
+        """
+        from bigbatch.training.gradients.relu_noise import calls_relu
 
-def check_network(own: ReluNoise, run: RunSettings, model: nn.Module, inputs: Tensor) -> None:
-    """Refuse a network without a ReLU.
-
-    Args:
-        inputs: a few examples.
-
-    Raises:
-        ValueError: it has none.
-    """
-    if not own.relu_noise:
-        return
-    from bigbatch.training.gradients.relu_noise import calls_relu
-
-    if not calls_relu(model, inputs):
-        raise ValueError(f'--relu_noise {own.relu_noise:g}: {run.model} has no ReLU, so leave it out')
+        if not calls_relu(model, examples[0]):
+            raise ValueError(f'{written(self, "relu_noise")}: {run.model} has no ReLU, so leave it out')

@@ -2,51 +2,111 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bigbatch.errors import UserError
 from bigbatch.messages import counted
-from utils.methods.base import RunSettings
+from bigbatch.training.report import EpochReport
+from utils.methods.base import Follower, Method, RunSettings, Training
 from utils.parser import whole
+from utils.runs.columns import COLUMNS as PLAIN_COLUMNS
+from utils.runs.columns import Column
+from utils.settings import setting
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from bigbatch.training.averaging import WeightAverage
+FILE, WEIGHTS, FLAG = 'averaged.pth.tar', 'averaged weights', '--swa-start'
+SCORED = ('val_loss', 'val_error1', 'val_error5')
+
+log = logging.getLogger('bigbatch')
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightAveraging:
-    """The average of the weights; none by default."""
+class WeightAveraging(Method):
+    """Average of the weights."""
 
-    swa_start: int | None  # first epoch, from 1, after which weights are averaged
+    LABEL, FILES = 'average', (FILE,)
+    COLUMNS = tuple(
+        Column(
+            f'averaged_{plain.name}', f'{plain.title} of the {WEIGHTS}', plain.label, plain.panel, beside=plain.name,
+            weights=WEIGHTS, flag=FLAG,
+        ) for plain in PLAIN_COLUMNS if plain.name in SCORED
+    )  # fmt: skip
 
-
-def add_args(group) -> None:
-    """Add the flag."""
-    group.add_argument(
-        '--swa-start', type=whole(1), metavar='E',
+    swa_start: int | None = setting(
+        FLAG, type=whole(1), metavar='E',
         help='average the weights after epoch E and each later one, and score the average too',
-    )
+    )  # fmt: skip
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is an epoch from which on weights are averaged."""
+        return self.swa_start is not None
+
+    def check_phases(self) -> None:
+        """Refuse one more average.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(f'{FLAG} {self.swa_start} averages over the epochs of one run, SWAP over workers')
+
+    def describe(self, run: RunSettings) -> str:
+        """Say which weights are averaged."""
+        return f'of the weights after epoch {self.swa_start} and each later one, scored after each of them'
+
+    def follow(self, model: nn.Module, num_epochs: int) -> _Averager:
+        """Return what averages the weights.
+
+        Raises:
+            ValueError: it would begin after the run.
+        """
+        if self.swa_start > num_epochs:
+            length = counted(num_epochs, 'epoch')
+            raise ValueError(f'{FLAG} {self.swa_start}: the run has {length}, the first of them is 1')
+        return _Averager(model, self.swa_start)
 
 
-def describe(own: WeightAveraging, run: RunSettings) -> str:
-    """Say what is done, in words; empty where it is off."""
-    start = own.swa_start
-    return '' if start is None else f'of the weights after epoch {start} and each later one, scored after each of them'
+class _Averager(Follower):
+    """Add the weights to their average after each epoch from a first one on, and score it."""
 
+    def __init__(self, model: nn.Module, first_epoch: int):
+        from bigbatch.training.averaging import WeightAverage
 
-def build(own: WeightAveraging, model: nn.Module, num_epochs: int) -> WeightAverage | None:
-    """Build the average of the weights of a run; None where there is none.
+        self._average, self._first_epoch = WeightAverage(model), first_epoch
 
-    Raises:
-        ValueError: it would begin after the run.
-    """
-    if own.swa_start is None:
-        return None
-    if own.swa_start > num_epochs:
-        length = counted(num_epochs, 'epoch')
-        raise ValueError(f'--swa-start {own.swa_start}: the run has {length}, the first of them is 1')
-    from bigbatch.training.averaging import WeightAverage
+    def on_epoch(self, report: EpochReport, training: Training) -> Sequence[float | None]:
+        from bigbatch.training.averaging import settle
 
-    return WeightAverage(model)
+        if report.epoch < self._first_epoch:
+            return (None,) * len(SCORED)
+        self._average.add(training.model)
+        scores = settle(self._average.model, training.criterion, training.data.train, training.data.val)
+        return scores.loss, scores.error1, scores.error5
+
+    def to_checkpoint(self) -> dict[str, dict]:
+        return {'average': self._average.state_dict()}
+
+    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+        self._average.load_state_dict(checkpoint['average'])
+
+    def scored_at_end(self) -> dict[str, nn.Module]:
+        return {'averaged_test': self._average.model} if self._average.count else {}
+
+    def save(self, folder: Path, settings: dict) -> None:
+        """Write the average as a checkpoint to score, to measure and to start from."""
+        from utils.runs.checkpoint import VERSION, save_checkpoint
+
+        if not self._average.count:
+            log.warning('no average: the run ended before epoch %d, %s', self._first_epoch, FLAG)
+            return
+        content = {
+            'version': VERSION, 'state_dict': self._average.model.state_dict(), 'num_averaged': self._average.count,
+            'config': settings,
+        }  # fmt: skip
+        save_checkpoint(folder / FILE, content)

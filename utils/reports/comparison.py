@@ -13,14 +13,15 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
+from utils.reports.columns import known_columns
 from utils.reports.groups import Group, group_runs, rename_groups, varying_between
 from utils.reports.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
-from utils.reports.pages.comparison_page import COLUMNS, check_colors, write_comparison_page
+from utils.reports.pages.comparison_page import check_colors, write_comparison_page
 from utils.reports.sections import make_sections
 from utils.reports.summary import check_columns, find_reference, summarise
 from utils.reports.tables import Section, format_summary
 from utils.reports.watch import watch
-from utils.runs.columns import TITLES
+from utils.runs.columns import COMPARED
 from utils.runs.reader import Run, find_run_folders, has_results, load_runs
 
 log = logging.getLogger('bigbatch')
@@ -157,8 +158,8 @@ class Comparison:
             log.warning('--reference %s: %s, so there are no gaps: give a row with results', self.reference, why)
 
     def _columns(self, groups: Sequence[Group], *, live: bool = False) -> Sequence[str]:
-        expected = TITLES if live else ()  # a run that has them may still start
-        return check_columns(groups, self.columns, expected) if self.columns else COLUMNS
+        expected = known_columns(()) if live else ()  # a run that has them may still start
+        return check_columns(groups, self.columns, expected) if self.columns else COMPARED
 
     def _write_page(
         self, groups: Sequence[Group], summary: pd.DataFrame, sections: Sequence[Section], path: Path, *,

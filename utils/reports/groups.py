@@ -14,23 +14,11 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted, suggest
+from utils.config.every import before_flags, every_setting, names_of
 from utils.runs.reader import Run, seedless
+from utils.settings import Means
 from utils.wording import cut
 
-# Settings that say where or how fast something runs and what is kept of it, not what is computed.
-PLACE_SETTINGS = (
-    'results_dir', 'datasets_dir', 'download', 'device', 'workers', 'eval_batch_size', 'print_freq', 'save_all',
-    'checkpoint_minutes', 'deterministic', 'tensorboard', 'noise_scale', 'jobs', 'skip_lost_workers', 'compile',
-    'channels_last',
-)  # fmt: skip
-# The order in which people read settings; others follow, then the seed, then places.
-READING_ORDER = (
-    'script', 'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size',
-    'base_batch_size', 'lr_scaling', 'regime_bb_fix', 'regime_bb_multi', 'epochs', 'num_epochs', 'optimizer', 'lr',
-    'momentum', 'weight_decay', 'warmup_epochs', 'regime',
-)  # fmt: skip
-# Settings that older runs lack, with what those were made with.
-LATER_SETTINGS = {'amp': 'off'}
 LONGEST_TEXT = 40  # characters of a setting in a table
 
 
@@ -126,7 +114,7 @@ def varying_between(groups: Sequence[Group]) -> pd.DataFrame:
     """
     runs = [run for group in groups for run in group.runs]
     owners = [index for index, group in enumerate(groups) for _ in group.runs]
-    table = _varying(runs).drop(columns=['seed', *PLACE_SETTINGS], errors='ignore')
+    table = _varying(runs).drop(columns=['seed', *_places()], errors='ignore')
     rows = [table[np.equal(owners, index)] for index in range(len(groups))]
     joined = {name: [' | '.join(dict.fromkeys(row[name])) for row in rows] for name in table}
     joined = {name: texts for name, texts in joined.items() if len(set(texts)) > 1}
@@ -136,13 +124,13 @@ def varying_between(groups: Sequence[Group]) -> pd.DataFrame:
 def scientific_settings(run: Run) -> dict[str, str]:
     """Return the settings that decide what a run computes, as JSON; the adapted regime is one of them.
 
-    Names such as `base_seed3` of a checkpoint to start from count as the same for every seed.
+    Names of other runs, such as `base_seed3` of a checkpoint to start from, count as the same for every seed.
     """
     own = {'script': run.config.get('script'), 'regime': run.config.get('regime')}
-    settings = {**LATER_SETTINGS, **run.settings, **own}
-    ignored = {*PLACE_SETTINGS, 'save', 'seed'}
+    settings = {**before_flags(), **run.settings, **own}
+    ignored = {*_places(), 'save', 'seed'}
     kept = {name: json.dumps(value) for name, value in settings.items() if name not in ignored and value is not None}
-    return {name: re.sub(r'([_-]seed)\d+', r'\1', value) for name, value in kept.items()}
+    return kept | {name: re.sub(r'([_-]seed)\d+', r'\1', kept[name]) for name in names_of(Means.RUN) if name in kept}
 
 
 def shorten(texts: Iterable[str]) -> list[str]:
@@ -157,12 +145,17 @@ def shorten_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: shorten(table[name]) for name in table}, index=table.index, dtype=object)
 
 
+def _places() -> tuple[str, ...]:
+    """Return the settings that say where or how fast something runs and what is kept of it."""
+    return names_of(Means.PLACE)
+
+
 def _varying(runs: Sequence[Run]) -> pd.DataFrame:
     """Return what varying_settings returns, in full."""
     texts = [{**scientific_settings(run), **_other_settings(run)} for run in runs]
     names = sorted({name for each in texts for name in each}, key=_reading_place)
     names = [name for name in _without_repeats(names, texts) if len({each.get(name) for each in texts}) > 1]
-    computed = [name for name in names if name not in ('seed', *PLACE_SETTINGS)]
+    computed = [name for name in names if name not in ('seed', *_places())]
     if 'regime' in names and _num_kinds(texts, computed) == _num_kinds(texts, [n for n in computed if n != 'regime']):
         names.remove('regime')
     columns = {name: [_plain(each.get(name)) for each in texts] for name in names}
@@ -188,15 +181,17 @@ def _plain_value(value: object) -> str:
 
 
 def _other_settings(run: Run) -> dict[str, str]:
-    names = ('seed', *PLACE_SETTINGS)
+    names = ('seed', *_places())
     return {name: json.dumps(run.settings[name]) for name in names if run.settings.get(name) is not None}
 
 
 def _reading_place(name: str) -> tuple[int, int, str]:
-    if name in READING_ORDER:
-        return 0, READING_ORDER.index(name), name
-    later = ('seed', *PLACE_SETTINGS)
-    return (2, later.index(name), name) if name in later else (1, 0, name)
+    later = ('seed', *_places())
+    if name in later:
+        return 1, later.index(name), name
+    order = ('script', *every_setting())
+    declared_as = 'epochs' if name == 'num_epochs' else name
+    return 0, order.index(declared_as) if declared_as in order else len(order), name
 
 
 def _without_repeats(names: Sequence[str], settings: Iterable[Mapping[str, str]]) -> list[str]:
@@ -234,7 +229,7 @@ def _group_by_settings(runs: Sequence[Run], by: Sequence[str]) -> list[Group]:
     for row, (key, places) in enumerate(members.items()):
         alike = [runs[place] for place in places]
         varying = varying_settings(alike)
-        mixed = tuple(name for name in varying if name not in ('seed', *PLACE_SETTINGS, *by))
+        mixed = tuple(name for name in varying if name not in ('seed', *_places(), *by))
         label = ', '.join(f'{name} {shown[name][row]}' for name in by)
         groups.append(_group(label, alike, {name: text for name, text in zip(by, key, strict=True) if text}, mixed))
     return groups

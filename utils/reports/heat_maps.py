@@ -16,20 +16,16 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.config.every import every_setting, label_of, names_of
 from utils.quantities import plus_minus
 from utils.reports.groups import Group
-from utils.reports.point_plots import BATCH_SETTINGS, families
+from utils.reports.point_plots import batch_settings, families
 from utils.reports.tables import Section
+from utils.settings import Means
 
 LAST_EPOCHS = 5  # whose median is the error of a run
 MARGIN = 1.0  # points of error
-AXES = (('batch_size', 'base_lr_per_example'), ('batch_size', 'ghost_batch_size'))  # looked for in every comparison
-# Settings that say the same as another one, or that were made to suit it: a map may ignore them.
-DERIVED = ('lr', 'base_batch_size', 'base_lr_per_example')
-NAMES = {
-    'batch_size': 'batch size', 'base_lr_per_example': 'base rate per example', 'ghost_batch_size': 'ghost batch size',
-    'lr': 'learning rate',
-}  # fmt: skip
+X_AXIS = 'batch_size'  # of the maps that are looked for in every comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +52,7 @@ class HeatMap:
     @property
     def title(self) -> str:
         """Return what is drawn, in words."""
-        return f'Error over {name_of(self.x)} and {name_of(self.y)}{f": {self.family}" if self.family else ""}'
+        return f'Error over {label_of(self.x)} and {label_of(self.y)}{f": {self.family}" if self.family else ""}'
 
     @property
     def best_x(self) -> float | None:
@@ -86,14 +82,15 @@ def find_heat_maps(
 
     Args:
         groups: from group_runs.
-        axes: names of the settings for x and y; None: AXES, where more than half of a grid of them is there.
+        axes: names of the settings for x and y; None: the batch size and each setting
+            that is looked at against it, where more than half of a grid of them is there.
         margin: points over the best error up to which a setting is usable.
 
     Raises:
         UserError: no group has numbers for `axes`, or they do not differ in them.
     """
     if axes is None:
-        found = [each for pair in AXES for each in _maps(groups, *pair, margin)]
+        found = [each for y in _y_axes() for each in _maps(groups, X_AXIS, y, margin)]
         return [each for each in found if _is_grid(each)]
     for name in axes:
         _check_axis(groups, name)
@@ -116,21 +113,25 @@ def heat_map_sections(groups: Sequence[Group], maps: Sequence[HeatMap]) -> list[
         column = f'usable {heat_map.y}{f" {heat_map.family}" if heat_map.family else ""}'
         values[column] = [{True: 'yes', False: 'no'}.get(usable.get(place), '') for place in range(len(groups))]
         sections.append(Section(heat_map.title, pd.DataFrame(values), _matrix(heat_map), explain(heat_map)))
-        title = f'Usable {name_of(heat_map.y)} for each {name_of(heat_map.x)}'
+        title = f'Usable {label_of(heat_map.y)} for each {label_of(heat_map.x)}'
         title += f': {heat_map.family}' if heat_map.family else ''
         ranges = usable_ranges(heat_map)
         sections.append(Section(title, pd.DataFrame(index=range(len(groups))), ranges, explain_ranges(heat_map)))
     return sections
 
 
+def _y_axes() -> list[str]:
+    return [name for name, each in every_setting().items() if Means.AXIS in each.means]
+
+
 def usable_ranges(heat_map: HeatMap) -> pd.DataFrame:
     """Return as text for people, a row for each x, its best y, the error there and the usable values of y."""
-    rows, name = [], name_of(heat_map.y)
+    rows, name = [], label_of(heat_map.y)
     for x in heat_map.values('x'):
         cells = heat_map.cells[heat_map.cells['x'] == x]
         best, usable = cells[cells['is_best']], sorted(cells.loc[cells['is_usable'], 'y'])
         rows.append({
-            name_of(heat_map.x): _label(heat_map, x),
+            label_of(heat_map.x): _label(heat_map, x),
             f'best {name}': write_value(best['y'].iloc[0]) if len(best) else '-',
             'error %': _error_text(best.iloc[0]) if len(best) else '-',
             'usable from': write_value(usable[0]) if usable else '-',
@@ -146,7 +147,7 @@ def explain(heat_map: HeatMap) -> str:
     shared = ' Where rows share a place, the best of them.' if heat_map.cells['shares'].any() else ''
     return (
         f'error@1 on the validation set (%), median of the last {LAST_EPOCHS} epochs of a run, mean over seeds. '
-        f'*: lowest of its {name_of(heat_map.x)}; +: usable, next to it and within {heat_map.margin:g} of it; '
+        f'*: lowest of its {label_of(heat_map.x)}; +: usable, next to it and within {heat_map.margin:g} of it; '
         f'div.: all runs diverged; !: some did, and are not in the mean.{shared}'
     )
 
@@ -154,15 +155,10 @@ def explain(heat_map: HeatMap) -> str:
 def explain_ranges(heat_map: HeatMap) -> str:
     """Say in words what the columns of usable_ranges mean."""
     return (
-        f'error %: at the best {name_of(heat_map.y)}, mean +- sample standard deviation over seeds (runs). usable: the '
-        f'best and those next to it, without a gap, whose error is at most {heat_map.margin:g} higher and with which '
-        'no run diverged. diverged: those with which a run did.'
+        f'error %: at the best {label_of(heat_map.y)}, mean +- sample standard deviation over seeds (runs). usable: '
+        f'the best and those next to it, without a gap, whose error is at most {heat_map.margin:g} higher and with '
+        'which no run diverged. diverged: those with which a run did.'
     )
-
-
-def name_of(setting: str) -> str:
-    """Return what a setting is called."""
-    return NAMES.get(setting, setting.replace('_', ' '))
 
 
 def write_value(value: float) -> str:
@@ -200,7 +196,7 @@ def _maps(groups: Sequence[Group], x: str, y: str, margin: float) -> Iterator[He
     """Yield a map for each family of groups that differ in x, y and what follows from them alone."""
     places = [place for place, group in enumerate(groups) if None not in (_value(group, x), _value(group, y))]
     placed = [groups[place] for place in places]
-    names = families(placed, [*BATCH_SETTINGS, *DERIVED, x, y]) if placed else []
+    names = families(placed, [*batch_settings(), *names_of(Means.DERIVED), x, y]) if placed else []
     for name in dict.fromkeys(names):
         rows = [
             {'x': _value(group, x), 'y': _value(group, y), 'group': place, **_error(group)}
@@ -252,7 +248,7 @@ def _is_grid(heat_map: HeatMap) -> bool:
 
 def _matrix(heat_map: HeatMap) -> pd.DataFrame:
     """Lay a map out as text, high values of y first."""
-    heading = f'{name_of(heat_map.y)} / {name_of(heat_map.x)}'
+    heading = f'{label_of(heat_map.y)} / {label_of(heat_map.x)}'
     columns = {heading: [write_value(y) for y in reversed(heat_map.values('y'))]}
     for x in heat_map.values('x'):
         cells = [heat_map.at(x, y) for y in reversed(heat_map.values('y'))]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from utils.methods import NoiseScale
 from utils.quantities import spread
 from utils.reports.groups import Group
 from utils.reports.tables import Section
-from utils.runs.columns import NOISE_COLUMNS
 
 HALF_LIFE = 2.0  # epochs
 TITLE = 'Gradient noise scale'
@@ -30,7 +30,7 @@ def smoothed_noise_scale(results: pd.DataFrame) -> pd.Series:
     """Return the noise scale at each epoch, from both moments smoothed apart up to that epoch.
 
     Args:
-        results: results.csv of a run with NOISE_COLUMNS.
+        results: results.csv of a run with the columns of NoiseScale.
 
     Returns:
         In examples; missing where |G|**2, an unbiased estimate, is not above 0.
@@ -42,8 +42,9 @@ def smoothed_noise_scale(results: pd.DataFrame) -> pd.Series:
 
 def noise_scale_section(groups: Sequence[Group]) -> Section | None:
     """Return the table of the noise scales of a comparison, a row a group; None where no run has measured it."""
+    measured = {column.name for column in NoiseScale.COLUMNS}
     scales = [
-        [smoothed_noise_scale(run.results) for run in group.counted if set(NOISE_COLUMNS) <= set(run.results)]
+        [smoothed_noise_scale(run.results) for run in group.counted if measured <= set(run.results)]
         for group in groups
     ]
     if not any(scales):

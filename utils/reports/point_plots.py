@@ -16,17 +16,16 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
+from utils.config.every import names_of
 from utils.quantities import spread
 from utils.reports.groups import Group, varying_between
 from utils.reports.sharpness import SHARPNESS
 from utils.reports.tables import Section
 from utils.runs.reader import Run
+from utils.settings import Means
 
 FEWEST = 3  # places on the x axis that make a plot
 MOST_SAID = 2  # settings of a family of which it is said that it lacks them; with more, only those that it has
-# Settings that name the batch size or follow from it; groups that differ in nothing else are joined by a line.
-# The adapted regime differs between groups only where another setting does, or where it is the batch size's doing.
-BATCH_SETTINGS = ('batch_size', 'micro_batch_size', 'batch_multiplier', 'num_epochs', 'regime')
 WITHOUT = 'without what the others have'
 EPOCH_FILE = re.compile(r'checkpoint_epoch_(\d+)(?:\.pth\.tar)?$')
 SECTION = (
@@ -117,7 +116,15 @@ def sharpness_rows(groups: Sequence[Group]) -> pd.DataFrame:
     return means.drop_duplicates([name for name in by if name != 'digest'], keep='last').drop(columns='digest')
 
 
-def families(groups: Sequence[Group], ignored: Sequence[str] = BATCH_SETTINGS) -> list[str]:
+def batch_settings() -> list[str]:
+    """Return the settings that name the batch size or follow from it; a line joins groups that differ in no other.
+
+    The adapted regime differs between groups only where another setting does, or where it is the batch size's doing.
+    """
+    return [*names_of(Means.SIZE), 'num_epochs', 'regime']
+
+
+def families(groups: Sequence[Group], ignored: Sequence[str]) -> list[str]:
     """Return for each group the settings that it shares with those that differ from it in the ignored ones alone."""
     settings = varying_between(groups).drop(columns=list(ignored), errors='ignore')
     without = settings.drop(columns='script', errors='ignore')
@@ -181,14 +188,14 @@ def _x_axes(groups: Sequence[Group]) -> Iterator[dict]:
     yield {
         'x': 'batch_size', 'what': 'batch size', 'x_label': 'batch size (examples per update)', 'log_base': 2.0,
         'places': [float(each.pop() or np.nan) if len(each) == 1 else np.nan for each in sizes],
-        'ignored': BATCH_SETTINGS,
+        'ignored': batch_settings(),
     }  # fmt: skip
     starts = [{EPOCH_FILE.search(str(run.settings.get('init_from'))) for run in group.runs} for group in groups]
     epochs = [{match and float(match[1]) for match in each} for each in starts]
     yield {
         'x': 'start_epoch', 'what': 'epoch that it started from', 'x_label': 'epoch of the run that it started from',
         'log_base': None, 'places': [each.pop() or np.nan if len(each) == 1 else np.nan for each in epochs],
-        'ignored': ('init_from', 'regime'),
+        'ignored': (*names_of(Means.RUN), 'regime'),
     }  # fmt: skip
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from utils.config.measure import CONDITIONS
 from utils.files import write_atomically
 from utils.quantities import plus_minus
 from utils.rows import RowFile
-from utils.runs.layout import CONDITIONS
 from utils.text_table import text_table
 
 SETTING = ('digest', *CONDITIONS, 'mode', 'batch_norm', 'batch_size')  # batch_size: empty where it does not count

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.config.every import every_setting
+from utils.reports.columns import known_columns
 from utils.reports.groups import Group
 from utils.reports.style import X_LABELS
-from utils.runs.columns import RESULT_COLUMNS
-from utils.runs.reader import seedless
+from utils.runs.columns import COLUMNS, RESULT_COLUMNS, Column
+from utils.runs.reader import Run, seedless
+from utils.settings import Means
 
 
 def check_columns(groups: Iterable[Group], columns: Iterable[str], expected: Iterable[str] = ()) -> tuple[str, ...]:
@@ -66,18 +69,20 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
 
     Returns:
         A row a group, columns: label; n (runs in the means); note; batch_size; ghost_batch_size; val_accuracy,
-        val_accuracy_std (percent, last epoch, sample deviation over seeds, missing for n < 2); averaged_val_accuracy,
-        averaged_val_accuracy_std (the same of averaged weights, missing without --swa-start); gap (points of
-        val_accuracy over the reference, missing for another data set); best_val_accuracy (percent, mean of
-        each run's best epoch); train_accuracy; test_accuracy and its _std where runs were scored on a test set;
-        updates; seconds (per run); images_per_second (mean over epochs and runs); num_runs and num_diverged of the
-        group; is_reference.
+        val_accuracy_std (percent, last epoch, sample deviation over seeds, missing for n < 2); both for each column
+        that is the validation error of other weights, whose columns are `attrs['beside']` by these names; gap (points
+        of val_accuracy over the reference, missing for another data set); best_val_accuracy (percent, mean of each
+        run's best epoch); train_accuracy; test_accuracy and its _std where runs were scored on a test set; updates;
+        seconds (per run); images_per_second (mean over epochs and runs); num_runs and num_diverged of the group;
+        is_reference.
 
     Raises:
         UserError: no group has the label `reference`, nor alone a run of that name.
     """
     labels = [group.label for group in groups]
-    summary = pd.DataFrame([_summary_row(group) for group in groups])
+    known = known_columns(run for group in groups for run in group.runs).values()
+    beside = {f'{column.prefix}_val_accuracy': column for column in known if column.beside == 'val_error1'}
+    summary = pd.DataFrame([_summary_row(group, beside) for group in groups])
     if reference is None:
         sizes = summary['batch_size'].astype(float).where(summary['n'] > 0)
         reference = labels[sizes.fillna(np.inf).argmin()]
@@ -87,41 +92,63 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
     comparable = [_shared_setting(group, 'dataset') == dataset for group in groups]
     gap = (summary['val_accuracy'] - base).where(comparable)
     summary.insert(summary.columns.get_loc('best_val_accuracy'), 'gap', gap)
-    whole = ['n', 'batch_size', 'ghost_batch_size', 'updates']
+    whole = ['n', *size_columns(), 'updates']
     summary[whole] = summary[whole].astype('Float64').round().astype('Int64')
-    return summary.assign(is_reference=[label == reference for label in labels])
+    summary['is_reference'] = [label == reference for label in labels]
+    summary.attrs['beside'] = beside
+    return summary
 
 
-def _summary_row(group: Group) -> dict:
-    """Return the columns of a group that need no other group."""
+def size_columns() -> list[str]:
+    """Return the settings that are columns of a summary."""
+    return [name for name, each in every_setting().items() if Means.SUMMARY in each.means]
+
+
+def _summary_row(group: Group, beside: Mapping[str, Column]) -> dict:
+    """Return the columns of a group that need no other group.
+
+    Args:
+        beside: columns that are the validation error of other weights, by the names of their accuracies.
+    """
     runs = group.counted
     lasts = pd.DataFrame([run.results.iloc[-1] for run in runs], columns=list(RESULT_COLUMNS), dtype=float)
+    sized = {name: _shared_setting(group, name) for name in size_columns()}
     best = [run.results['val_error1'].min() for run in runs]
     tests = [(run.config.get('test') or {}).get('error1') for run in runs]
     test_accuracy = 100 - pd.Series(tests, dtype=float).dropna()
-    averaged = [run.results['averaged_val_error1'].iloc[-1] for run in runs if 'averaged_val_error1' in run.results]
-    averaged_accuracy = 100 - pd.Series(averaged, dtype=float).dropna()
     val_accuracy = 100 - lasts['val_error1']
     return {
         'label': group.label,
         'n': len(runs),
         'note': _note(group),
-        'batch_size': _shared_setting(group, 'batch_size'),
-        'ghost_batch_size': _shared_setting(group, 'ghost_batch_size'),
+        **sized,
         'val_accuracy': val_accuracy.mean(),
         'val_accuracy_std': val_accuracy.std(),
-        'averaged_val_accuracy': averaged_accuracy.mean(),
-        'averaged_val_accuracy_std': averaged_accuracy.std(),
+        **_accuracies_beside(runs, beside),
         'best_val_accuracy': 100 - pd.Series(best, dtype=float).mean(),
         'train_accuracy': 100 - lasts['train_error1'].mean(),
         'test_accuracy': test_accuracy.mean(),
         'test_accuracy_std': test_accuracy.std(),
-        'updates': lasts['step'].mean(),
-        'seconds': pd.Series([run.results['epoch_seconds'].sum() for run in runs], dtype=float).mean(),
-        'images_per_second': pd.Series([run.results['images_per_second'].mean() for run in runs], dtype=float).mean(),
+        **{column.summary: _reduced(runs, column) for column in COLUMNS if column.summary},
         'num_runs': len(group.runs),
         'num_diverged': len(group.diverged),
     }
+
+
+def _reduced(runs: Sequence[Run], column: Column) -> float:
+    """Return the mean over runs of what a column comes to in each."""
+    reduce = {'last': lambda values: values.iloc[-1], 'sum': pd.Series.sum, 'mean': pd.Series.mean}[column.reduce]
+    return pd.Series([reduce(run.results[column.name]) for run in runs], dtype=float).mean()
+
+
+def _accuracies_beside(runs: Sequence[Run], beside: Mapping[str, Column]) -> dict[str, float]:
+    """Return mean and deviation of the accuracies of other weights than those that were trained."""
+    found = {}
+    for name, column in beside.items():
+        errors = [run.results[column.name].iloc[-1] for run in runs if column.name in run.results]
+        accuracy = 100 - pd.Series(errors, dtype=float).dropna()
+        found |= {name: accuracy.mean(), f'{name}_std': accuracy.std()}
+    return found
 
 
 def _shared_setting(group: Group, name: str) -> object:

@@ -12,12 +12,12 @@ import pandas as pd
 
 from utils.quantities import plus_minus
 from utils.reports.groups import shorten_table
+from utils.reports.summary import size_columns
 from utils.text_table import NARROWEST_LABEL, text_table
 
 FORMATS = ('text', 'csv', 'markdown', 'latex')
 TABLE_WIDTH = 120  # characters
 WORDS = ('run', 'note')  # columns that are no numbers
-IN_SUMMARY = ('batch_size', 'ghost_batch_size')  # settings that the summary has as columns of its own
 LATEX = {
     '\\': r'\textbackslash{}', '{': r'\{', '}': r'\}', '&': r'\&', '%': r'\%', '$': r'\$', '#': r'\#', '_': r'\_',
     '~': r'\textasciitilde{}', '^': r'\textasciicircum{}', '<': r'\textless{}', '>': r'\textgreater{}',
@@ -56,13 +56,13 @@ def format_summary(
             'latex', a tabular for \\usepackage{booktabs}.
         sections: for the same groups; tables of their own below the summary, in 'csv' more columns of it.
     """
-    settings = settings.drop(columns=list(IN_SUMMARY), errors='ignore')
+    settings = settings.drop(columns=size_columns(), errors='ignore')
     short = shorten_table(settings)
     if style == 'text':
         return '\n\n'.join([*_settings_text(short), format_table(summary), *map(format_section, sections)])
     if style == 'csv':
         given = settings.replace('-', '').reset_index(drop=True)
-        first = ['label', *IN_SUMMARY]
+        first = ['label', *size_columns()]
         more = [section.values for section in sections]
         table = pd.concat([summary[first], given, summary.drop(columns=first), *more], axis=1)
         return table.to_csv(index=False, lineterminator='\n').rstrip('\n')
@@ -77,7 +77,7 @@ def format_summary(
 
 def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
     """Return the summary as text for people, a column a heading, in the order of reading."""
-    rows = summary.to_dict('records')
+    rows, beside = summary.to_dict('records'), summary.attrs['beside']
     cells = {
         'run': [row['label'] for row in rows],
         'batch': [_text(row['batch_size'], '{:d}') for row in rows],
@@ -85,7 +85,7 @@ def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
         'val acc %': [_mean_text(row, 'val_accuracy') for row in rows],
         'gap': ['ref' if row['is_reference'] else _text(row['gap'], '{:+.2f}') for row in rows],
         'test acc %': [_mean_text(row, 'test_accuracy') for row in rows],
-        'averaged %': [_mean_text(row, 'averaged_val_accuracy') for row in rows],
+        **{f'{column.prefix} %': [_mean_text(row, name) for row in rows] for name, column in beside.items()},
         'train %': [_text(row['train_accuracy'], '{:.2f}') for row in rows],
         'best %': [_text(row['best_val_accuracy'], '{:.2f}') for row in rows],
         'updates': [_text(row['updates'], '{:,d}') for row in rows],
@@ -93,7 +93,7 @@ def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
         'images/s': [_text(row['images_per_second'], '{:,.0f}') for row in rows],
         'note': [row['note'] for row in rows],
     }
-    optional = ('ghost', 'test acc %', 'averaged %', 'note')
+    optional = ('ghost', 'test acc %', *(f'{column.prefix} %' for column in beside.values()), 'note')
     empty = [name for name in optional if not any(text.strip('-') for text in cells[name])]
     return pd.DataFrame(cells, dtype=object).drop(columns=empty)
 
@@ -101,12 +101,12 @@ def summary_cells(summary: pd.DataFrame) -> pd.DataFrame:
 def explain(summary: pd.DataFrame) -> str:
     """Say in words what the columns of a summary mean."""
     reference = summary.loc[summary['is_reference'], 'label'].iloc[0]
-    has_average = summary['averaged_val_accuracy'].notna().any()
-    averaged = 'averaged %: the same of the averaged weights (--swa-start). ' if has_average else ''
+    shown = [column for name, column in summary.attrs['beside'].items() if summary[name].notna().any()]
+    more = ''.join(f'{column.prefix} %: the same of the {column.weights} ({column.flag}). ' for column in shown)
     return (
         'val acc %: last epoch, mean +- sample standard deviation over seeds (runs). '
         f'gap: points from the reference row, {reference}. '
-        f'{averaged}best %: best epoch, chosen on the split it is scored on. updates, seconds, images/s: of one run.'
+        f'{more}best %: best epoch, chosen on the split it is scored on. updates, seconds, images/s: of one run.'
     )
 
 

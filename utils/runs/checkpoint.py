@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.files import write_atomically
-from utils.runs.checkpoint_parts import PARTS, missing_parts, wrong_part
+from utils.runs.checkpoint_parts import missing_parts, wrong_part
 from utils.runs.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
@@ -28,8 +28,7 @@ WRAPPER_PREFIXES = ('module.', '_orig_mod.')
 
 def checked(checkpoint: dict) -> dict:
     """Return a checkpoint that was made to go on from, once it is sure that load_checkpoint will take it."""
-    unknown = sorted(checkpoint.keys() - PARTS.keys())
-    faults = [*unknown, *missing_parts(checkpoint)] or wrong_part(checkpoint)
+    faults = missing_parts(checkpoint) or wrong_part(checkpoint)
     assert not faults, f'not as utils.runs.checkpoint_parts declares it: {faults}'
     return checkpoint
 

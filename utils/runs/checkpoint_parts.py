@@ -79,10 +79,10 @@ PARTS = {
     'config': Part(dict),  # the settings
     'version': Part(int, _is_count),  # of the format
     'estimator': Part(dict, is_later=True),  # of the gradient
-    'average': Part(dict, is_later=True),  # of the weights; empty where there is none
     'partial': Part(dict, _is_partial, is_later=True),  # a PartialEpoch where it was saved within an epoch
     'ranks': Part(list, _are_rank_states, is_later=True),  # where there are several
 }
+OF_METHOD = Part(dict)  # what a method keeps, under a name of its own
 
 
 def missing_parts(checkpoint: Mapping) -> list[str]:
@@ -92,5 +92,6 @@ def missing_parts(checkpoint: Mapping) -> list[str]:
 
 def wrong_part(checkpoint: Mapping) -> str:
     """Say which part, of those that have to be there, is none that training writes; empty where all are right."""
-    wrong = (name for name, part in PARTS.items() if not part.takes(checkpoint, name))
+    parts = {**PARTS, **{name: OF_METHOD for name in checkpoint if name not in PARTS}}
+    wrong = (name for name, part in parts.items() if not part.takes(checkpoint, name))
     return next((f'its {name} is {str(checkpoint[name])[:40]!r}' for name in wrong), '')

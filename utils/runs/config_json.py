@@ -15,7 +15,7 @@ KINDS = {str: 'a text', int: 'a whole number', float: 'a number', dict: 'an obje
 FIELDS = {
     'script': str, 'argv': list, 'status': str, 'message': str, 'started': str, 'data': str, 'seconds': float,
     'num_epochs': int, 'num_threads': int, 'steps_per_epoch': int, 'regime': list, 'test': dict, 'settings': dict,
-    'micro_batch_size': int, 'settings.batch_size': int, 'settings.ghost_batch_size': int,
+    'micro_batch_size': int, 'columns': list, 'settings.batch_size': int, 'settings.ghost_batch_size': int,
     'settings.start_epoch': int, 'settings.seed': int, 'settings.model': str, 'settings.model_config': dict,
     'settings.dataset': str, 'settings.datasets_dir': str, 'settings.val_fraction': float,
     'settings.input_size': int, 'settings.pixels': str,
@@ -37,6 +37,8 @@ def _wrong_field(config: Mapping[str, object]) -> str:
         return 'regime holds something else than objects with a number as lr'
     if not all(isinstance(row.get('epoch'), int) for row in config.get('regime') or ()):
         return 'regime holds a row without a whole number as epoch'
+    if not all(isinstance(column, Mapping) and column.get('name') for column in config.get('columns') or ()):
+        return 'columns holds something else than objects with a name'
     threads = config.get('num_threads')
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         return f'num_threads is {threads}, expected 1 to {MOST_THREADS}'

@@ -19,7 +19,7 @@ from pathlib import Path
 from bigbatch.errors import UserError
 from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
 from utils.runs.checkpoint import first_step_of_epoch, load_file, save_checkpoint
-from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS, result_columns
+from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS, head
 from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, RESULTS
 from utils.runs.lock import RunLock, holder_of
 
@@ -56,7 +56,7 @@ def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint
         write_manifest(partial, manifest)
         save_checkpoint(partial / INITIAL, initial)
         save_checkpoint(partial / LATEST, checkpoint)
-        write_rows(partial / RESULTS, [result_columns(manifest['settings'])])
+        write_rows(partial / RESULTS, [head(manifest)])
         write_rows(partial / DISTANCES, [DISTANCE_COLUMNS])
     return lock
 

@@ -10,14 +10,8 @@ STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started 
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
 PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
-AVERAGED = 'averaged.pth.tar'  # with --swa-start
 SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
-# What besides the weights decides what is measured on them: the keys of utils.engine.network.Network.conditions.
-CONDITIONS = (
-    'model', 'model_config', 'dataset', 'val_fraction', 'input_size', 'pixels', 'augment', 'num_examples', 'dtype',
-    'seed',
-)  # fmt: skip
 
 
 def run_of(path: str) -> Path:

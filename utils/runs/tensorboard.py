@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bigbatch.errors import UserError
+from utils.runs.columns import COLUMNS, DISTANCE, SPLITS
 from utils.runs.layout import DISTANCES, RESULTS, TENSORBOARD
 
-SPLITS = ('train', 'val')
 # Not curves: counters, which the x axis holds, and the distance at the ends of epochs, of which DISTANCES has more.
-NOT_DRAWN = ('epoch', 'step', 'weight_distance')
+NOT_DRAWN = frozenset((*(column.name for column in COLUMNS if not column.title), DISTANCE))
 
 
 def check_tensorboard() -> None:
@@ -56,7 +56,7 @@ class TensorBoardExport:
                 if name not in NOT_DRAWN:
                     self._add_scalar(name, value, row['step'])
         for row in distances:
-            self._add_scalar('weight_distance', row['weight_distance'], row['step'])
+            self._add_scalar(DISTANCE, row[DISTANCE], row['step'])
         self._writer.flush()
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from bigbatch.errors import UserError
 from bigbatch.training.report import EpochReport, PartialEpoch
 from utils.files import flush_to_disk, naming_file
 from utils.runs.checkpoint import copy_to_cpu, save_checkpoint
-from utils.runs.columns import DISTANCE_COLUMNS, report_row, result_columns
+from utils.runs.columns import DISTANCE_COLUMNS, distance_rows, head, report_row
 from utils.runs.folder import append_rows, write_manifest
 from utils.runs.layout import BEST, DISTANCES, LATEST, PAGE, PREVIOUS, RESULTS, TENSORBOARD
 from utils.runs.tensorboard import TensorBoardExport
@@ -86,14 +86,13 @@ class RunWriter:
         Args:
             measured: what was measured besides, by the names of its columns.
         """
-        distances = [(point.step, point.weight_distance, point.train_loss) for point in report.distances]
+        distances = distance_rows(report)
         append_rows(self._folder / DISTANCES, distances)
         row = (*report_row(report), *measured.values())
         append_rows(self._folder / RESULTS, [row])
         if self._export is not None:
-            columns = result_columns(self._manifest['settings'])
             with naming_file(self._folder / TENSORBOARD):
-                self._export.add(_named(columns, [row]), _named(DISTANCE_COLUMNS, distances))
+                self._export.add(_named(head(self._manifest), [row]), _named(DISTANCE_COLUMNS, distances))
         improved = self._best is None or report.val.error1 < self._best['val_error1']
         if improved:
             self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}

@@ -5,25 +5,26 @@ With it a suite's lines are checked before anything starts, runs of other settin
 
 from __future__ import annotations
 
-import argparse
 import functools
 import hashlib
 import re
 from collections.abc import Collection, Sequence
 
 from bigbatch.errors import UserError
-from utils.config.batch import add_ghost_args
-from utils.config.network import DATASET
-from utils.config.parse import FREE_ON_RESUME, build_parser
-from utils.config.swap import add_swap_args
+from utils.config.every import every_setting, names_of
+from utils.config.network import DATASET, TENSOR_TYPES
+from utils.config.parse import build_given_parser
 from utils.parser import Parser, split_flags
+from utils.settings import Means
 
 SCRIPTS = ('main_normal.py', 'main_gbn.py', 'main_swap.py')
 MEASURING = ('measure_sharpness.py', 'evaluate.py')  # scripts that read what --evaluate names
-# Flags that say where or how fast something runs, not what is computed.
-PLACES = FREE_ON_RESUME - {'epochs'}
-PLACES_OF_MEASURING = frozenset(('device', 'datasets_dir', 'workers', 'deterministic'))
 MAX_VALUE, MAX_SUFFIX = 24, 120  # characters
+
+
+def places() -> set[str]:
+    """Return the flags that say where or how fast something runs, not what is computed, and which run it is of many."""
+    return {*names_of(Means.FREE)} & {*names_of(Means.PLACE)} | {*names_of(Means.EACH)}
 
 
 def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
@@ -44,7 +45,11 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
 
 def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
     """Return given_flags without those that only say where or how fast something runs."""
-    return {name: value for name, value in given_flags(script, words).items() if name not in PLACES}
+    given = {name: value for name, value in given_flags(script, words).items() if name not in places()}
+    _, dtype = TENSOR_TYPES.get(given.get('type'), (None, ''))
+    if dtype == every_setting()['dtype'].default:
+        del given['type']  # which then names a device alone
+    return given
 
 
 def data_of(script: str, words: Sequence[str]) -> tuple[str, str | None, bool]:
@@ -55,7 +60,7 @@ def data_of(script: str, words: Sequence[str]) -> tuple[str, str | None, bool]:
 
 def place_words(script: str, words: Sequence[str]) -> tuple[str, ...]:
     """Return those flags of a training command, with their values, that a measuring script takes as well."""
-    return select_words(script, words, PLACES_OF_MEASURING)
+    return select_words(script, words, places() & {*names_of(Means.MEASURING)})
 
 
 def select_words(script: str, words: Sequence[str], names: Collection[str]) -> tuple[str, ...]:
@@ -85,17 +90,7 @@ def differences(before: dict[str, object], now: dict[str, object]) -> str:
 @functools.cache
 def _parser(script: str) -> Parser:
     """Build the parser of a script, so that it returns only what is given."""
-    parser = build_parser(None, [], [], prog=script)
-    if script != 'main_normal.py':
-        add_ghost_args(parser, default=128)
-    if script == 'main_swap.py':
-        add_swap_args(parser)
-    parser._defaults.clear()
-    for action in parser._actions:
-        action.default = argparse.SUPPRESS
-        if action.dest == 'model':
-            action.type = str  # the list of networks is not known here
-    return parser
+    return build_given_parser(script, ghosts=script != 'main_normal.py', phases=script == 'main_swap.py')
 
 
 def _readable(name: str, value: object) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
+from utils.config.every import names_of
 from utils.files import write_atomically
 from utils.quantities import duration
 from utils.runs.config_json import read_config_json
 from utils.runs.layout import RESULTS, checkpoint_of
+from utils.settings import Means
 from utils.sweeps.commands import differences, settings_of
 from utils.sweeps.suite import PlannedRun
 
@@ -95,9 +97,9 @@ def _difference(run: PlannedRun, stored: dict) -> str:
 
 
 def _without_parent(settings: dict) -> dict:
-    """Leave out where the folder of runs lies that weights were taken from: it may have been moved, or named anew."""
-    start = settings.get('init_from')
-    return {**settings, 'init_from': '/'.join(Path(start).parts[-2:])} if start else settings
+    """Leave out where the folders of other runs lie that are named: they may have been moved, or named anew."""
+    paths = {name: settings[name] for name in names_of(Means.RUN) if settings.get(name)}
+    return settings | {name: '/'.join(Path(path).parts[-2:]) for name, path in paths.items()}
 
 
 def _read_epochs(folder: Path) -> tuple[int, float | None]:

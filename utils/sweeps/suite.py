@@ -20,11 +20,12 @@ from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+from utils.config.every import names_of
 from utils.files import PROJECT
+from utils.settings import Means
 from utils.sweeps.commands import MEASURING, SCRIPTS, given_flags, name_suffix, place_words, settings_of
 
 SUITES = PROJECT / 'experiments'
-RESERVED = frozenset(('results_dir', 'resume', 'dry_run', 'evaluate'))  # settings that a sweep makes for each run
 RUN_PATH = re.compile(r'(?:\./)?TrainingResults/([^/]+)(/.+)?')
 
 
@@ -180,7 +181,7 @@ def _check_extra(extra: tuple[str, ...]) -> str:
         given = given_flags(script, extra)
     except UserError as error:
         raise UserError(f'behind --: {error}') from error
-    for name in RESERVED | {'save'}:
+    for name in names_of(Means.EACH):
         if name in given:
             raise UserError(f'--{name} behind --: the sweep sets it for each run, so it cannot be given to all of them')
     return name_suffix(settings_of(script, extra))
@@ -250,6 +251,6 @@ def _check_training(path: Path, number: int, command: Sequence[str]) -> None:
         given = given_flags(command[0], command[1:])
     except UserError as error:
         raise UserError(f'{path}:{number}: {error}') from error
-    for name in RESERVED:
+    for name in {*names_of(Means.EACH)} - {'save'}:
         if name in given:
             raise UserError(f'{path}:{number}: --{name} is set for each run by whoever runs the suite: take it out')

@@ -16,7 +16,12 @@ from bigbatch.layers import ghost_batch_norm as gbn
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training import trainer as trainers
-from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.copies import AdaptGradNorm
+from bigbatch.training.gradients.gradient_noise import GradientNoise
+from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.gradients.relu_noise import ReluNoise
+from bigbatch.training.gradients.smoothout import SmoothOut
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import summed_criterion
 from data_sets.arrays import ArrayDataset
@@ -29,17 +34,16 @@ GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 def make_estimator(name: str):
     if name == 'plain':
-        return create_estimator('plain')
+        return PlainGradient()
     if name == 'gradient_noise':
-        return create_estimator('gradient_noise', sigma=0.5, seed=0)
+        return GradientNoise(sigma=0.5, seed=0)
     if name == 'noise_scale':
-        return create_estimator('noise_scale', ghost_size=4, num_steps=3)
+        return NoiseScaleGradient(ghost_size=4, num_steps=3)
     if name == 'adapt_grad_norm':
-        return create_estimator('adapt_grad_norm', inner=create_estimator('plain'), every=2)
+        return AdaptGradNorm(inner=PlainGradient(), every=2)
     if name == 'relu_noise':
-        return create_estimator('relu_noise', inner=create_estimator('plain'), width=0.1)
-    return create_estimator(
-        'smoothout', inner=create_estimator('plain'), strength=lambda step: 0.1, ghost_size=4, seed=0,
+        return ReluNoise(inner=PlainGradient(), width=0.1)
+    return SmoothOut(inner=PlainGradient(), strength=lambda step: 0.1, ghost_size=4, seed=0,
         adapt_type='filter',
     )  # fmt: skip
 

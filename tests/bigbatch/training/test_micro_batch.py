@@ -9,7 +9,8 @@ from torch import nn
 import models
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
-from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.gradients.smoothout import SmoothOut
 from bigbatch.training.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import summed_criterion
@@ -52,9 +53,9 @@ def make_workload(*, conv: bool = False, smoothing: bool = False, device: str = 
     convert_ghost_batch_norm(model, 16).to(device)
     optimizer = RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'Adam', 'lr': 0.1}}))
     optimizer.start_epoch(0)
-    estimator = create_estimator('plain')
+    estimator = PlainGradient()
     if smoothing:
-        estimator = create_estimator('smoothout', inner=estimator, strength=lambda step: 0.1, ghost_size=16, seed=0)
+        estimator = SmoothOut(inner=estimator, strength=lambda step: 0.1, ghost_size=16, seed=0)
     return Workload(
         model=model, criterion=summed_criterion(None), estimator=estimator, optimizer=optimizer,
         examples=(torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4), eval_size=32,

@@ -15,7 +15,9 @@ from bigbatch.distributed import Ranks
 from bigbatch.errors import Interrupted
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
-from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.gradient_noise import GradientNoise
+from bigbatch.training.gradients.plain import PlainGradient
+from bigbatch.training.gradients.smoothout import SmoothOut
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.parallel import Parallel, RankStatistics, has_idle_parameters, synchronize_batch_norm
 from bigbatch.training.trainer import Trainer
@@ -127,11 +129,10 @@ def test_gradients_are_summed_once_an_update(name, ranks, counted):
     model = make_network()
     parallel = Parallel(model, ranks)
     sizes = count_gradient_sums(parallel)
-    settings = {
-        'plain': {}, 'gradient_noise': {'sigma': 1.0, 'seed': 0},
-        'smoothout': {'inner': create_estimator('plain'), 'strength': lambda step: 0.1, 'ghost_size': 2, 'seed': 0},
+    estimator = {
+        'plain': PlainGradient(), 'gradient_noise': GradientNoise(sigma=1.0, seed=0),
+        'smoothout': SmoothOut(inner=PlainGradient(), strength=lambda step: 0.1, ghost_size=2, seed=0),
     }[name]
-    estimator = create_estimator(name, **settings)
     loader = make_loader(DeviceLoader, micro_batch_size=4, ranks=ranks, dtype=torch.float64)
     for step, batch in enumerate(loader.epoch(0)):
         if batch.num_examples == 12:
@@ -149,7 +150,7 @@ def trainer(ranks):
     count_gradient_sums(parallel)  # as one rank has them; the other is not there
     trainer = Trainer(
         model, nn.CrossEntropyLoss(reduction='sum'),
-        RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}})), create_estimator('plain'),
+        RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}})), PlainGradient(),
         initial={key: value.clone() for key, value in model.state_dict().items()}, first_step=1025, parallel=parallel,
         save=lambda epoch, step, partial: saved.append(step),
     )  # fmt: skip

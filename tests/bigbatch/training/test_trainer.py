@@ -11,7 +11,7 @@ import models
 from bigbatch.errors import DivergedError
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
-from bigbatch.training.gradients import create_estimator
+from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import ScoreSums, evaluate
 from bigbatch.training.trainer import Trainer, clip_gradient
@@ -52,7 +52,7 @@ def fit(model, loader, num_epochs=2, **settings):
     optimizer = RegimeOptimizer(model.parameters(), Regime({0: SETTINGS, 1: {'lr': 0.01}}))
     initial = copy.deepcopy(model.state_dict())
     criterion = nn.CrossEntropyLoss(reduction='sum')
-    trainer = Trainer(model, criterion, optimizer, create_estimator('plain'), initial=initial, **settings)
+    trainer = Trainer(model, criterion, optimizer, PlainGradient(), initial=initial, **settings)
     return list(trainer.fit(loader, loader, num_epochs=num_epochs))
 
 

@@ -21,11 +21,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from utils.reports.columns import describe_column
 from utils.reports.groups import Group
 from utils.reports.pages.curves import are_far_apart, average, average_distances
 from utils.reports.point_plots import PointPlot, point_plots
 from utils.reports.style import COLORS, DASHES, X_LABELS
-from utils.runs.columns import TITLES
+from utils.runs.columns import DISTANCE, Column
 from utils.runs.reader import Run
 from utils.wording import wrap
 
@@ -83,8 +84,8 @@ def write_figures(
     runs = [curve.runs for curve in curves]
     averages, labels, drawn = average(runs), [_label(group) for group in groups], {}
     with matplotlib.rc_context(STYLE):
-        for column in dict.fromkeys([*columns, 'weight_distance']):
-            is_distance = column == 'weight_distance'
+        for column in dict.fromkeys([*columns, DISTANCE]):
+            is_distance = column == DISTANCE
             points = (average_distances(runs) if is_distance else averages).points(column)
             x_column = 'step' if is_distance else x_axis
             name = re.sub(r'\W+', '_', column)
@@ -138,17 +139,17 @@ def _draw_curves(
     shown = sorted({curve.row for curve, _ in parts})
     styles = {row: _line_style(row, colors) for row in shown}
     figure, axes = new_figure([labels[row] for row in shown])
-    axes.set_yscale('linear' if column == 'weight_distance' else _scale_for(points['mean'].to_numpy()))
+    axes.set_yscale('linear' if column == DISTANCE else _scale_for(points['mean'].to_numpy()))
     for curve, part in means:
         _draw_mean(axes, part, styles[curve.row])
     limits = axes.get_ylim() if means else None
     for curve, part in parts:
         if curve.diverged:
             _draw_diverged(axes, part, styles[curve.row], limits)
-    if column == 'weight_distance' or are_far_apart([part['x'].iloc[-1] for _, part in means]):
+    if column == DISTANCE or are_far_apart([part['x'].iloc[-1] for _, part in means]):
         axes.set_xscale('log')
     axes.set_xlabel(X_LABELS[x])
-    axes.set_ylabel(_y_label(column))
+    axes.set_ylabel(_y_label(describe_column(column, (run for curve in curves for run in curve.runs))))
     plain_log_ticks(axes)
     add_legend(figure, [Line2D([], [], **styles[row]) for row in shown], [labels[row] for row in shown])
     return figure
@@ -227,9 +228,9 @@ def _label(group: Group) -> str:
     return f'{group.label}{diverged}'
 
 
-def _y_label(column: str) -> str:
+def _y_label(column: Column) -> str:
     """Return title and unit in one, for a figure has no title."""
-    title, unit = TITLES.get(column, (column.replace('_', ' '), ''))
+    title, unit = column.title, column.label
     start, _, last = title.rpartition(' ')
     if unit.lower().startswith(last.lower()):
         return f'{start} {unit}'.strip().capitalize()

@@ -13,8 +13,9 @@ from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from utils.config.every import label_of
 from utils.reports.figures.comparison import STYLE, WIDTH
-from utils.reports.heat_maps import HeatMap, name_of, short_text, write_value
+from utils.reports.heat_maps import HeatMap, short_text, write_value
 
 COLORS, FRAME = 'cividis_r', '#D55E00'
 ROW_HEIGHT = 0.22  # inches
@@ -45,8 +46,8 @@ def _draw(heat_map: HeatMap) -> Figure:
     for column, x in enumerate(xs):
         for row, y in enumerate(ys):
             _draw_cell(axes, heat_map, heat_map.at(x, y), (column, row))
-    axes.set(xlim=(-0.5, len(xs) - 0.5), ylim=(-0.5, len(ys) - 0.5), xlabel=name_of(heat_map.x))
-    axes.set_ylabel(name_of(heat_map.y))
+    axes.set(xlim=(-0.5, len(xs) - 0.5), ylim=(-0.5, len(ys) - 0.5), xlabel=label_of(heat_map.x))
+    axes.set_ylabel(label_of(heat_map.y))
     axes.set_xticks(range(len(xs)), [write_value(x) for x in xs])
     axes.set_yticks(range(len(ys)), [write_value(y) for y in ys])
     axes.tick_params(length=0)

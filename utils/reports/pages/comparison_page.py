@@ -17,6 +17,7 @@ from bokeh.core.enums import NamedColor
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted, suggest
+from utils.reports.columns import columns_beside, describe_column
 from utils.reports.groups import Group
 from utils.reports.heat_maps import HeatMap
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart, shared_scales
@@ -28,16 +29,15 @@ from utils.reports.pages.point_charts import point_chart
 from utils.reports.point_plots import point_plots
 from utils.reports.style import COLORS, DASHES, X_LABELS
 from utils.reports.tables import Section, explain, summary_cells
-from utils.runs.columns import TITLES
+from utils.runs.columns import COMPARED, DISTANCE
 from utils.runs.reader import Run
 
-COLUMNS = ('val_error1', 'train_error1', 'val_loss', 'train_loss', 'lr', 'weight_distance')
 MANY_LINES = 30  # with more, bands only hide each other
 READING = (
     'Each line is the mean over the seeds of a row{bands}. Diverged runs stay out of the mean and are drawn thin, '
     'ending in a cross. Click a name to hide or show its lines in every chart; point at a line to read its values.'
 )
-AVERAGED, READING_AVERAGED = 'dotdash', ' Dash-dotted lines are those of the averaged weights (--swa-start).'
+BESIDE, READING_BESIDE = 'dotdash', ' Dash-dotted lines are those of the {weights} ({flag}).'
 BANDS = ', with a band of one sample standard deviation to either side where there is more than one seed'
 NO_BANDS = f', without bands, because there are more than {MANY_LINES} lines'
 
@@ -56,7 +56,7 @@ def write_comparison_page(
     summary: pd.DataFrame,
     *,
     x_axis: str = 'epoch',
-    columns: Sequence[str] = COLUMNS,
+    columns: Sequence[str] = COMPARED,
     colors: Sequence[str] = (),
     sections: Sequence[Section] = (),
     heat_maps: Sequence[HeatMap] = (),
@@ -105,9 +105,10 @@ def write_comparison_page(
 
 
 def _reading(curves: Sequence[Curve]) -> str:
-    averaged = any('averaged_val_error1' in run.results for curve in curves for run in curve.runs)
+    beside = columns_beside((run for curve in curves for run in curve.runs), 'val_error1')
     bands = BANDS if len(curves) <= MANY_LINES else NO_BANDS
-    return READING.format(bands=bands) + (READING_AVERAGED if averaged else '')
+    more = (READING_BESIDE.format(weights=column.weights, flag=column.flag) for column in beside)
+    return READING.format(bands=bands) + ''.join(more)
 
 
 def check_colors(colors: Sequence[str]) -> Sequence[str]:
@@ -154,7 +155,7 @@ def _charts(curves: Sequence[Curve], columns: Sequence[str], x_axis: str) -> lis
     results = average([curve.runs for curve in curves])
     charts = []
     for column in columns:
-        if column == 'weight_distance':
+        if column == DISTANCE:
             charts.append(_chart(column, curves, average_distances([curve.runs for curve in curves]), 'step'))
         else:
             charts.append(_chart(column, curves, results, x_axis, _shared_scales(column, columns, results)))
@@ -174,17 +175,18 @@ def _chart(
     column: str, curves: Sequence[Curve], averages: Averages, x_axis: str, y_scales: tuple[str, ...] | None = None
 ) -> Chart | None:
     """Return the chart of one column, or None where no run has values in it."""
-    title, y_label = TITLES.get(column, (column.replace('_', ' '), column))
+    runs = [run for curve in curves for run in curve.runs]
+    shown = describe_column(column, runs)
     points = averages.points(column)
     styles = [curve.style for curve in curves]
-    averaged = averages.points(f'averaged_{column}')
-    if len(averaged):
-        points = pd.concat([points, averaged.assign(curve=averaged['curve'] + len(styles))], ignore_index=True)
-        styles += [replace(style, dash=AVERAGED) for style in styles]
+    for other in columns_beside(runs, column):
+        beside = averages.points(other.name)
+        points = pd.concat([points, beside.assign(curve=beside['curve'] + len(styles))], ignore_index=True)
+        styles += [replace(curve.style, dash=BESIDE) for curve in curves]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
-    is_distance = column == 'weight_distance'
+    is_distance = column == DISTANCE
     return line_chart(
-        title, styles, points, x_labels=X_LABELS, x=x_axis, y_label=y_label,
+        shown.title, styles, points, x_labels=X_LABELS, x=x_axis, y_label=shown.label or column,
         log_x=is_distance or _lengths_are_far_apart(points, styles, x_axis),
         y_scales=('linear', 'log') if is_distance else y_scales,
         parts=('bands',) if len(curves) <= MANY_LINES else (),

@@ -9,8 +9,9 @@ from __future__ import annotations
 from bokeh.palettes import Cividis256
 
 from bigbatch.messages import counted
+from utils.config.every import label_of
 from utils.quantities import plus_minus
-from utils.reports.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, name_of, usable_ranges, write_value
+from utils.reports.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, usable_ranges, write_value
 from utils.reports.pages.html import table, text
 
 NUM_STOPS = 9  # of the scale
@@ -42,9 +43,10 @@ def _grid(heat_map: HeatMap) -> str:
         f'<tr><th scope="row">{text(write_value(y))}</th>{"".join(_cell(heat_map, x, y) for x in xs)}</tr>\n'
         for y in reversed(ys)
     )
+    x, y = text(label_of(heat_map.x)), text(label_of(heat_map.y))
     return (
-        f'<div class="wide" tabindex="0"><table><thead><tr><th rowspan="2" scope="col">{text(name_of(heat_map.y))}</th>'
-        f'<th colspan="{len(xs)}" scope="colgroup">{text(name_of(heat_map.x))}</th></tr><tr>{heads}</tr></thead>'
+        f'<div class="wide" tabindex="0"><table><thead><tr><th rowspan="2" scope="col">{y}</th>'
+        f'<th colspan="{len(xs)}" scope="colgroup">{x}</th></tr><tr>{heads}</tr></thead>'
         f'<tbody>\n{rows}</tbody></table></div>'
     )
 
@@ -59,7 +61,7 @@ def _cell(heat_map: HeatMap, x: float, y: float) -> str:
     cell = heat_map.at(x, y)
     if cell is None or not (cell['n'] or cell['num_diverged']):
         return '<td class="blank"></td>'
-    place = f'{name_of(heat_map.x)} {write_value(x)}, {name_of(heat_map.y)} {y:.6g}'
+    place = f'{label_of(heat_map.x)} {write_value(x)}, {label_of(heat_map.y)} {y:.6g}'
     diverged = f'{int(cell["num_diverged"])} of {counted(int(cell["num_runs"]), "run")} diverged'
     if not cell['n']:
         return f'<td class="diverged" title="{text(f"{place}: {diverged}")}">diverged</td>'
@@ -89,6 +91,6 @@ def _reading(heat_map: HeatMap) -> str:
     shared = ' Where rows share a place, it is the best of them.' if heat_map.cells['shares'].any() else ''
     return (
         f'Error@1 on the validation set (%), median of the last {LAST_EPOCHS} epochs of a run, mean over seeds; '
-        f'coloured by the logarithm of 1 + error. Bold and underlined: the lowest of its {name_of(heat_map.x)}. '
+        f'coloured by the logarithm of 1 + error. Bold and underlined: the lowest of its {label_of(heat_map.x)}. '
         f'Framed: usable, next to that and within {heat_map.margin:g} of it. Hatched: diverged. Blank: not run.{shared}'
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from bokeh.models import Label, Span
 
+from utils.config.measure import CONDITIONS
 from utils.reports.landscape import PAGE, SPLIT_NAMES, Landscape, load_landscape
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, legend, line_chart
 from utils.reports.pages.html import breakable, fact_table, number, table, text, write_page
@@ -115,7 +116,7 @@ def _facts(landscape: Landscape) -> list[tuple[str, str]]:
     facts.append(('points', f'{len(landscape.rows):,} of {wanted:,}'))
     facts.append(('statistics of batch norm', f'{settings["bn"]}: {BN[settings["bn"]]}'))
     facts += [(DISTANCES[name], number(value, 5)) for name, value in landscape.distances.items()]
-    shown = ('dataset', 'model', 'model_config', 'num_examples', 'batch_size', 'dtype')
+    shown = [name for name in (*CONDITIONS, 'batch_size') if name not in ('pixels', 'augment')]  # those in words
     facts += [(name.replace('_', ' '), str(settings[name])) for name in shown if settings.get(name) not in (None, '')]
     pixels = settings.get('pixels')
     facts += [('pixels', PIXELS.get(pixels, str(pixels)))] if pixels else []

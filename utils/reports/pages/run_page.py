@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
 
+from utils.config.every import names_of
 from utils.quantities import duration
+from utils.reports.columns import columns_beside, known_columns
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
 from utils.reports.pages.html import (
@@ -31,38 +32,13 @@ from utils.reports.pages.html import (
 )
 from utils.reports.sharpness import TABLES, WORDS
 from utils.reports.style import COLORS, X_LABELS
+from utils.runs.columns import DISTANCE, PANELS, Column
 from utils.runs.reader import Run, load_run
+from utils.settings import Means
 
-KEY_SETTINGS = (
-    'dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'micro_batch_size', 'base_batch_size',
-    'lr_scaling', 'seed',
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Panel:
-    """What one chart of the page shows."""
-
-    title: str
-    columns: tuple[str, ...]
-    y_label: str
-    over_updates: bool = False  # weight_distance.csv, first over updates on a log axis, else results.csv over epochs
-
-
-# By the first word of a column; others are alone in their chart.
-LINE_STYLES = {
-    'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed'),
-    'averaged': LineStyle('average of the weights', COLORS[2], 'dotdash'),
-}  # fmt: skip
+# By the split that a column was scored on; others are alone in their chart.
+LINE_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
 ONLY = LineStyle('', COLORS[0])
-PANELS = (
-    Panel('Loss', ('train_loss', 'val_loss', 'averaged_val_loss'), 'loss per example'),
-    Panel('Error@1', ('train_error1', 'val_error1', 'averaged_val_error1'), 'error@1 (%)'),
-    Panel('Error@5', ('train_error5', 'val_error5', 'averaged_val_error5'), 'error@5 (%)'),
-    Panel('Learning rate', ('lr',), 'learning rate per update'),
-    Panel('Distance from the initial weights', ('weight_distance',), 'L2 distance', over_updates=True),
-    Panel('Gradient norm', ('grad_norm',), 'L2 norm, mean of the epoch'),
-)
 
 
 def write_run_page(run_folder: str | os.PathLike) -> Path:
@@ -76,12 +52,13 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     """
     run = load_run(run_folder)
     results, distances = average([[run]]), average_distances([[run]])
-    head, charts = embed([chart for panel in PANELS if (chart := _draw(panel, results, distances)) is not None])
+    panels = _panels(run, results)
+    head, charts = embed([chart for panel in panels if (chart := _draw(panel, results, distances)) is not None])
     title = readable_name(run.name)
     name = f'{breakable(run.name)}, ' if run.name != title else ''
     body = '\n'.join([
         f'<h1>{breakable(title)}</h1><p class="soft">{name}page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        _status(run), _headline(run), *(_curves(charts, results) if charts else []), *_measured(run),
+        _status(run), _headline(run), *(_curves(charts, panels) if charts else []), *_measured(run),
         '<h2>Settings</h2>', _settings(run),
     ])  # fmt: skip
     return write_page(run.folder / 'results.html', title=title, body=body, head=head, reloads=_is_running(run))
@@ -144,10 +121,11 @@ def _headline(run: Run) -> str:
         early = ' The run diverged in its first one, so there are no curves.' if run.status == 'diverged' else ''
         return f'<p>No epoch has finished yet.{early}</p>'
     last, errors = run.results.iloc[-1], run.results['val_error1']
+    beside = [column for column in columns_beside([run], 'val_error1') if not pd.isna(last[column.name])]
     figures = cards([
         ('validation error@1', percent(last['val_error1'])),
         ('train error@1', percent(last['train_error1'])),
-        *_averaged(last),
+        *((f'validation error@1, {column.weights}', percent(last[column.name])) for column in beside),
         ('validation loss', number(last['val_loss'])),
         ('train loss', number(last['train_loss'])),
         ('updates', number(last['step'])),
@@ -168,20 +146,15 @@ def _headline(run: Run) -> str:
             f'<p>Test set, scored once at the end: error@1 {percent(test.get("error1"))}, '
             f'error@5 {percent(test.get("error5"))}, loss {number(test.get("loss"))}.</p>'
         )
-    averaged = run.config.get('averaged_test') or {}
-    if averaged:
-        extra += f'<p>The averaged weights there: error@1 {percent(averaged.get("error1"))}.</p>'
+    for column in beside:
+        scores = run.config.get(f'{column.prefix}_test') or {}
+        extra += f'<p>The {column.weights} there: error@1 {percent(scores.get("error1"))}.</p>' if scores else ''
     return f'<h2>Last epoch ({number(last["epoch"])})</h2>{figures}{extra}'
 
 
-def _averaged(last: pd.Series) -> list[tuple[str, str]]:
-    error = last.get('averaged_val_error1')
-    return [] if pd.isna(error) else [('validation error@1, averaged weights', percent(error))]
-
-
-def _curves(charts: Sequence[str], results: Averages) -> list[str]:
-    averaged = ['averaged'] if len(results.points('averaged_val_error1')) else []
-    styles = [LINE_STYLES[name] for name in ('val', 'train', *averaged)]
+def _curves(charts: Sequence[str], panels: Sequence[Sequence[Column]]) -> list[str]:
+    styles = list(dict.fromkeys(_line_style(column) for panel in panels if len(panel) > 1 for column in panel))
+    styles = sorted(styles, key=[*LINE_STYLES.values(), *styles].index)
     entries = [(style, f'{style.name} ({style.dash.replace("dotdash", "dash-dotted")})') for style in styles]
     return ['<h2>Curves</h2>', key(entries, X_LABELS), grid(charts)]
 
@@ -200,9 +173,10 @@ def _measured(run: Run) -> list[str]:
 
 def _settings(run: Run) -> str:
     config, settings = run.config, run.settings
-    facts = [(name.replace('_', ' '), _plain(settings.get(name))) for name in KEY_SETTINGS if name in settings]
-    names = ('num_epochs', 'steps_per_epoch', 'num_parameters')
-    facts += [(name.replace('_', ' '), number(config[name])) for name in names if config.get(name) is not None]
+    shown = [name for name in names_of(Means.KEY) if settings.get(name) is not None]
+    facts = [(name.replace('_', ' '), _plain(settings[name])) for name in shown]
+    counts = ('num_epochs', 'steps_per_epoch', 'num_parameters')
+    facts += [(name.replace('_', ' '), number(config[name])) for name in counts if config.get(name) is not None]
     git = config.get('git') or {}
     commit = f'{git["commit"]}{", with uncommitted changes" if git.get("dirty") else ""}' if git.get('commit') else None
     versions = ', '.join(f'{name} {version}' for name, version in (config.get('versions') or {}).items())
@@ -238,14 +212,30 @@ def _cell(value: object) -> str:
     return f'{value:.6g}' if isinstance(value, float) else _plain(value)
 
 
-def _draw(panel: Panel, results: Averages, distances: Averages) -> Chart | None:
+def _panels(run: Run, results: Averages) -> list[list[Column]]:
+    """Return the columns of each chart of the page; those of other weights only where there are values."""
+    found: dict[str, list[Column]] = {name: [] for name in PANELS}
+    for column in known_columns([run]).values():
+        if column.panel and column.name in run.results and not (column.beside and not len(results.points(column.name))):
+            found.setdefault(column.panel, []).append(column)
+    return [panel for panel in found.values() if panel]
+
+
+def _line_style(column: Column) -> LineStyle:
+    """Return how a column is drawn: by its split, or by the weights that it was scored on."""
+    if column.beside:
+        return LineStyle(column.weights, COLORS[2], 'dotdash')
+    return LINE_STYLES.get(column.split, ONLY)
+
+
+def _draw(panel: Sequence[Column], results: Averages, distances: Averages) -> Chart | None:
     """Return the chart of a panel, or None where there is nothing to draw."""
-    averages = distances if panel.over_updates else results
-    columns = [name for name in panel.columns if not name.startswith('averaged_') or len(averages.points(name))]
-    points = [averages.points(column).assign(curve=index) for index, column in enumerate(columns)]
+    is_distance = panel[0].name == DISTANCE  # of which there are more points than epochs
+    averages = distances if is_distance else results
+    points = [averages.points(column.name).assign(curve=index) for index, column in enumerate(panel)]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
     return line_chart(
-        panel.title, [LINE_STYLES.get(column.split('_')[0], ONLY) for column in columns], pd.concat(points),
-        x_labels=X_LABELS, x='step' if panel.over_updates else 'epoch', y_label=panel.y_label, log_x=panel.over_updates,
-        y_scales=('linear', 'log') if panel.over_updates else None, parts=('marks',),
+        panel[0].panel, list(map(_line_style, panel)), pd.concat(points), x_labels=X_LABELS,
+        x='step' if is_distance else 'epoch', y_label=panel[0].label, log_x=is_distance,
+        y_scales=('linear', 'log') if is_distance else None, parts=('marks',),
     )  # fmt: skip

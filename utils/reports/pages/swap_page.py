@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from utils.config.every import names_of
 from utils.quantities import duration
+from utils.reports.columns import describe_column
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, legend, line_chart, shared_scales, use_ticks
 from utils.reports.pages.html import breakable, cards, fact_table, number, percent, table, text, write_page
 from utils.reports.style import COLORS, DASHES
-from utils.runs.columns import TITLES
 from utils.runs.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
 from utils.runs.reader import Run, load_run
+from utils.settings import Means
 
 COLORED, BLACK = COLORS[:-1], COLORS[-1]  # a colour for each worker; what they share is black
 PHASE1 = LineStyle('phase 1', BLACK)
@@ -23,8 +25,6 @@ AVERAGE = LineStyle('average of the weights', BLACK, 'dashed')
 MEAN = LineStyle('mean of the workers', BLACK, 'dotted')
 X_LABELS = {'epoch': 'epochs', 'step': 'updates of a worker'}
 PAIRS = (('val_error1', 'train_error1'), ('val_loss', 'train_loss'))  # a chart each, of one scale in a pair
-SHOWN = ('dataset', 'model', 'model_config', 'batch_size', 'ghost_batch_size', 'swap_batch_size', 'base_batch_size',
-         'stop_accuracy', 'swap_workers', 'swap_epochs', 'swap_lr', 'seed')  # fmt: skip
 
 
 def write_swap_page(folder: Path) -> Path:
@@ -119,10 +119,10 @@ def _curves(
         styles.append(AVERAGE)
         ends = [{'epoch': at['epoch'], 'step': at['step'], 'mean': end[column]} for at in (start, end)]
         parts.append(pd.DataFrame(ends).assign(curve=len(phases)))
-    title, y_label = TITLES[column]
+    shown = describe_column(column, phases)
     return line_chart(
-        title, styles, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS, x='epoch',
-        y_label=y_label, y_scales=y_scales, parts=('marks',) if len(phases) <= 5 else (),
+        shown.title, styles, pd.concat(parts, ignore_index=True).assign(std=math.nan, n=1), x_labels=X_LABELS,
+        x='epoch', y_label=shown.label, y_scales=y_scales, parts=('marks',) if len(phases) <= 5 else (),
     )  # fmt: skip
 
 
@@ -149,8 +149,7 @@ def _table(rows: pd.DataFrame, folder: Path) -> str:
 
 
 def _settings(run: Run) -> str:
-    facts = [
-        (name.replace('_', ' '), str(run.settings[name])) for name in SHOWN if run.settings.get(name) not in (None, {})
-    ]
+    given = {name: run.settings.get(name) for name in names_of(Means.KEY)}
+    facts = [(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})]
     command = text(run.config.get('command') or 'not recorded')
     return f'{fact_table(facts)}<h3>Command</h3><pre>{command}</pre><p class="soft">All settings: {CONFIG}</p>'

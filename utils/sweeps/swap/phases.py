@@ -10,23 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from utils.config.batch import AUTO
+from utils.config.every import names_of
 from utils.config.swap import SwapConfig
 from utils.runs.layout import LATEST
-from utils.sweeps.commands import PLACES, given_flags, select_words
+from utils.settings import Means
+from utils.sweeps.commands import given_flags, places, select_words
 from utils.sweeps.suite import PlannedRun
 
 PHASE1 = 'phase1'
-# Flags that main_swap.py sets for each phase, or that are its own.
-SET_FOR_PHASES = frozenset((
-    'swap_workers', 'swap_batch_size', 'swap_epochs', 'swap_lr', 'jobs', 'skip_lost_workers', 'save', 'results_dir',
-    'resume', 'dry_run', 'batch_size', 'batch_multiplier', 'micro_batch_size', 'base_batch_size',
-))  # fmt: skip
-# Flags of the first phase alone.
-SET_FOR_WORKERS = frozenset((
-    'regime', 'optimizer', 'lr', 'momentum', 'weight_decay', 'lr_bb_fix', 'lr_fix_policy', 'regime_bb_fix',
-    'regime_bb_multi', 'base_lr_per_example', 'warmup_epochs', 'warmup_start', 'linear_decay', 'stop_accuracy',
-    'epochs', 'start_epoch', 'init_from', 'seed', 'val_seed', 'gradient_noise', 'mini_batch_size', 'bn_per_rank',
-))  # fmt: skip
 SEEDS_APART = 1000  # between the first workers of neighbouring seeds
 
 
@@ -35,7 +26,7 @@ def plan_phase1(config: SwapConfig) -> PlannedRun:
     own = ('--b', config.batch_size, '--base-batch-size', config.base_batch_size)
     if config.micro_batch_size is not None:
         own += ('--micro-batch-size', config.micro_batch_size)
-    return _plan(config, PHASE1, SET_FOR_PHASES, own)
+    return _plan(config, PHASE1, Means.EACH | Means.PHASE, own)
 
 
 def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object]) -> PlannedRun:
@@ -57,12 +48,18 @@ def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object])
         own += ['--micro-batch-size', config.micro_batch_size]
     if config.val_fraction:  # all workers hold out the same examples, whatever their seeds
         own += ['--val-seed', config.seed if config.val_seed is None else config.val_seed]
-    return _plan(config, f'worker{number}', SET_FOR_PHASES | SET_FOR_WORKERS, own)
+    return _plan(config, f'worker{number}', Means.EACH | Means.PHASE | Means.LARGE, own)
 
 
-def _plan(config: SwapConfig, name: str, dropped: frozenset, own: tuple | list) -> PlannedRun:
-    given = given_flags(config.script, config.argv).keys()
-    kept = select_words(config.script, config.argv, given - dropped)
-    places = select_words(config.script, config.argv, given & PLACES - dropped)
+def _plan(config: SwapConfig, name: str, dropped: Means, own: tuple | list) -> PlannedRun:
+    """Plan a phase.
+
+    Args:
+        dropped: what the flags mean that it does not take over.
+        own: flags of its own.
+    """
+    given = given_flags(config.script, config.argv).keys() - {*names_of(dropped)}
+    kept = select_words(config.script, config.argv, given)
     argv = (*kept, *map(str, own), '--save', name)
-    return PlannedRun(name, name, config.phase_script, argv, extra=places)
+    extra = select_words(config.script, config.argv, given & places())
+    return PlannedRun(name, name, config.phase_script, argv, extra=extra)

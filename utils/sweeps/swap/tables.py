@@ -13,13 +13,12 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.training.report import Scores
-from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
+from utils.runs.columns import COLUMNS, DISTANCE, DISTANCE_COLUMNS, RESULT_COLUMNS, SCORES
 from utils.runs.folder import write_rows
 from utils.runs.layout import DISTANCES, RESULTS, SWAP_TABLE
 from utils.runs.reader import Run
 
-SCORES = ('train_loss', 'val_loss', 'train_error1', 'val_error1', 'train_error5', 'val_error5')
-SUMMED = ('epoch_seconds',)
+SUMMED = [column.name for column in COLUMNS if column.reduce == 'sum']
 # Seconds of the row's own work, then since the start until the row was there: with the workers one after the other, and
 # as if they had run side by side on machines of their own.
 SWAP_COLUMNS = ('name', 'epoch', 'step', *SCORES, 'seconds', 'seconds_in_turn', 'seconds_side_by_side')
@@ -66,13 +65,13 @@ def _results(phase1: Run, workers: Sequence[Run], average: Average) -> pd.DataFr
     first = phase1.results[columns]
     tables = pd.concat([run.results[columns].assign(row=range(len(run.results))) for run in workers]).groupby('row')
     means = tables.mean()
-    means[list(SUMMED)] = tables[list(SUMMED)].sum()
+    means[SUMMED] = tables[SUMMED].sum()
     means[['epoch', 'step']] += first[['epoch', 'step']].iloc[-1]
-    means['weight_distance'] = float('nan')  # the workers' own begin where the first phase ends
+    means[DISTANCE] = float('nan')  # the workers' own begin where the first phase ends
     last = means.index[-1]
     for name, value in asdict(average.val).items():
         means.loc[last, f'val_{name}'] = value
-    means.loc[last, 'weight_distance'] = average.weight_distance
+    means.loc[last, DISTANCE] = average.weight_distance
     means.loc[last, 'epoch_seconds'] += average.seconds
     return pd.concat([first, means], ignore_index=True)
 
