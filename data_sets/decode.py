@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-import time
-from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
 
 from data_sets.images import ImageFiles
 from data_sets.stream import StreamLoader
+from utils.bar import EvaluationProgress
 
 PIECE = 512  # images that are copied at once
 FEW = 4096  # images for which it does not pay to start processes
-SECONDS_BETWEEN_LINES = 10.0
-
-log = logging.getLogger('bigbatch')
 
 
 def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Tensor:
@@ -32,9 +26,11 @@ def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Te
         num_workers = 0 if len(files) <= FEW else min(8, _num_processors())
     images = torch.empty((len(files), *files.input_shape), dtype=torch.uint8)
     loader = StreamLoader(files, _to_tensor, batch_size=PIECE, dtype=torch.uint8, num_workers=num_workers)
-    for batch in _follow(loader.epoch(0), len(files), f'decoding {files.folder}'):
-        for pixels, _, indices in batch:
-            images[indices[0] : indices[-1] + 1] = pixels
+    with EvaluationProgress(len(files), f'images of {files.folder} decoded') as progress:
+        for batch in loader.epoch(0):
+            for pixels, _, indices in batch:
+                images[indices[0] : indices[-1] + 1] = pixels
+            progress.advance(batch.num_examples)
     return images
 
 
@@ -45,22 +41,3 @@ def _num_processors() -> int:
 
 def _to_tensor(image) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
-
-
-def _follow(batches: Iterable, num: int, label: str) -> Iterator:
-    """Yield the batches and show how many of `num` examples are done."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(total=num, desc=label, unit='image', dynamic_ncols=True) as bar:
-            for batch in batches:
-                yield batch
-                bar.update(batch.num_examples)
-        return
-    done, last_line = 0, time.perf_counter()
-    for batch in batches:
-        yield batch
-        done += batch.num_examples
-        if time.perf_counter() - last_line >= SECONDS_BETWEEN_LINES:
-            log.info('%s: %s of %s images', label, f'{done:,}', f'{num:,}')
-            last_line = time.perf_counter()
