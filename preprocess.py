@@ -254,16 +254,16 @@ def get_transform(
     Without: resize to `scale_size` if given, crop the centre, scale to 0..1, normalise. An `input_size` above
     the image's own takes in padding in both.
 
-    For imagenet, with augment: crop a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3), resize it to
-    `input_size`, mirror at random, scale to 0..1, normalise, as in Szegedy et al. 2014 (arXiv 1409.4842). Without:
+    For photographs, with augment: crop a random part of the image (8 to 100 % of its area, sides 3:4 to 4:3), resize it
+    to `input_size`, mirror at random, scale to 0..1, normalise, as in Szegedy et al. 2014 (arXiv 1409.4842). Without:
     resize, crop the centre.
 
     Args:
-        name: of a data set: mnist, digits, cifar10, cifar100, stl10, fake or fake:..., or a path ending in .npz; for
-            class folders imagenet, or folder if their images are small and of one size.
-        input_size: side of the crop in pixels; None: the image's own size, for imagenet 224.
+        name: of a data set, whose file has its PRESET: one of data.list_datasets(), fake:..., or a path ending in .npz;
+            for class folders imagenet, or folder if their images are small and of one size.
+        input_size: side of the crop in pixels; None: the image's own size, for photographs 224.
         scale_size: shorter side in pixels, with augment after padding, without after resizing; None: see above, for
-            imagenet 8/7 of `input_size`, and used without augment only.
+            photographs 8/7 of `input_size`, and used without augment only.
         normalize: {'mean': values, 'std': values} of pixels in 0..1, one per channel or one for all.
         flip: mirror half of the images; None: as usual for the data set (photographs yes, digits no).
         cutout: side of a square that is set to 0 in each image after normalising, with augment and without: its centre

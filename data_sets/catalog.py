@@ -89,7 +89,7 @@ def find_preset(name: str) -> Preset | PhotoPreset:
     """Return how the images of a data set are treated.
 
     Args:
-        name: as for find_set, but of folders only the sets of the tables: what is in them says which it is.
+        name: as for find_set, but not of a folder: small images in one are 'folder', photographs 'imagenet'.
     Raises:
         ValueError: there is none.
     """
