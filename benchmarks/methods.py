@@ -82,7 +82,7 @@ def _measure(
 
 def _measure_average(report: Report, flags) -> Figure:
     """Time what SWA adds to an epoch of training and scoring: the average, its statistics and its scores."""
-    experiment = build_workload(flags, '--swa-start', '1')
+    experiment = build_workload(flags)
     step, data = stepper(experiment), experiment.data
     average = WeightAverage(experiment.model)
 

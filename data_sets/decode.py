@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import numpy as np
 import torch
 
+from bigbatch.distributed import is_first_rank
 from data_sets.images import ImageFiles
 from data_sets.stream import StreamLoader
 from utils.bar import EvaluationProgress
@@ -26,7 +28,8 @@ def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Te
         num_workers = 0 if len(files) <= FEW else min(8, _num_processors())
     images = torch.empty((len(files), *files.input_shape), dtype=torch.uint8)
     loader = StreamLoader(files, _to_tensor, batch_size=PIECE, dtype=torch.uint8, num_workers=num_workers)
-    with EvaluationProgress(len(files), f'images of {files.folder} decoded') as progress:
+    stream = None if is_first_rank() else io.StringIO()
+    with EvaluationProgress(len(files), f'images of {files.folder} decoded', stream=stream) as progress:
         for batch in loader.epoch(0):
             for pixels, _, indices in batch:
                 images[indices[0] : indices[-1] + 1] = pixels

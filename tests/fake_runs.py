@@ -35,7 +35,8 @@ def write_run(folder, *, errors=(50.0, 10.0, 12.0), status='done', batch_size=51
         for epoch, error in enumerate(errors, start=1):
             loss, step = error / 30, epoch * steps_per_epoch
             scores = [loss / 2, loss, error / 2, error, error / 9, error / 8]
-            writer.writerow([epoch, step, 0.1, *scores, 1 / epoch, epoch**0.5, 2.5, 900])
+            row = [epoch, step, 0.1, *scores, 1 / epoch, epoch**0.5, 2.5, 900]
+            writer.writerow([*row, *[1.0] * (len(RESULT_COLUMNS) - len(row))])  # more columns may follow
     with (folder / 'weight_distance.csv').open('w', newline='') as file:
         writer = csv.writer(file)
         writer.writerow(['step', 'weight_distance', 'train_loss'])

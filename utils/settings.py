@@ -1,7 +1,7 @@
 """Settings, each declared once: its flag, its default, its words in --help, and what it means to those who ask.
 
 A group is a frozen dataclass whose fields are declared by `setting`; the first line of its docstring is its heading in
---help. Parsers, config.json, resumed runs, tables and sweeps ask the declarations; nobody else keeps names of settings.
+--help. Parsers, config.json, resumed runs, tables and sweeps ask the declarations; there is no other list of settings.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Means(enum.Flag):
     REGIME = enum.auto()  # takes the place of a setting of the regime
     LENGTH = enum.auto()  # goes by the length of a run, which then cannot change
     EACH = enum.auto()  # set for each run by whoever starts many
-    PHASE = enum.auto()  # set by SWAP for each of its phases
-    LARGE = enum.auto()  # of a large batch alone: workers of SWAP, which go on with a small one, do without it
+    PHASE = enum.auto()  # SWAP's own, or set by it for each of its phases
+    LARGE = enum.auto()  # of SWAP's first phase alone: its workers do without it, or have one of their own
 
 
 NOTHING = Means(0)
@@ -151,6 +151,11 @@ def names(group: type, means: Means) -> tuple[str, ...]:
     """Return the names of the settings that mean any of this, and of the values of their flags, in order."""
     found = [(name, each) for name, each in declared(group).items() if each.means & means]
     return tuple(dict.fromkeys(name for own, each in found for name in (own, each.dest if each.flags else own)))
+
+
+def fields_that_mean(group: type, means: Means) -> tuple[str, ...]:
+    """Return the names of the settings that mean all of this, without those of flags, in order."""
+    return tuple(name for name, each in declared(group).items() if means in each.means and each.is_kept)
 
 
 def values_before(group: type) -> dict[str, object]:

@@ -25,12 +25,11 @@ class StopRule:
         self._accuracy, self._num_epochs = accuracy, num_epochs
         self.is_reached, self.message = False, ''
 
-    def see(self, epoch: int, train_error1: float) -> bool:
-        """Take note of a finished epoch and tell whether the run ends with it."""
+    def see(self, epoch: int, train_error1: float) -> None:
+        """Take note of a finished epoch."""
         self.is_reached = 100.0 - train_error1 >= self._accuracy - ROUNDING
         came_to = f'{100.0 - train_error1:.2f} % accuracy while training after epoch {epoch} of {self._num_epochs}'
         if self.is_reached:
             self.message = f'stopped at {came_to}: --stop-accuracy {self._accuracy:g} is reached'
         else:
             self.message = f'{came_to}: --stop-accuracy {self._accuracy:g} was not reached'
-        return self.is_reached or epoch >= self._num_epochs

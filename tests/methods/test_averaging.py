@@ -145,8 +145,10 @@ def test_a_network_without_batch_norm_needs_no_data():
 ])  # fmt: skip
 def test_the_rule_ends_a_run_at_its_accuracy(accuracy, errors, ends, word):
     rule = StopRule(accuracy, 3)
-    seen = [rule.see(epoch, error) for epoch, error in enumerate(errors, 1)]
-    assert seen.index(True) + 1 == ends
+    for epoch in range(1, ends + 1):
+        assert not rule.is_reached
+        rule.see(epoch, errors[epoch - 1])
+    assert rule.is_reached == (word == 'is reached')
     assert word in rule.message
 
 

@@ -15,6 +15,7 @@ from utils.reports.pages.comparison_page import write_comparison_page
 from utils.reports.pages.run_page import write_run_page
 from utils.reports.style import COLORS
 from utils.reports.summary import summarise
+from utils.runs.columns import COLUMNS, COMPARED
 from utils.runs.reader import load_runs
 
 pytestmark = pytest.mark.browser
@@ -125,7 +126,8 @@ def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name
     assert browser.run('return document.scrollingElement.scrollWidth') <= width
     assert browser.run(TOO_WIDE) == []
     charts = browser.run("return [...document.querySelectorAll('.chart')].map(chart => chart.dataset.root)")
-    assert len(charts) == {'comparison': 7, 'run': 6}[name]
+    panels = {column.panel for column in COLUMNS} - {''}
+    assert len(charts) == {'comparison': 1 + len(COMPARED), 'run': len(panels)}[name]
     for chart in charts:
         drawn = browser.count_colors(f'[data-root="{chart}"] .plot', *COLORS[:6])  # not the black of axes
         assert max(drawn) > 60, (chart, drawn)

@@ -1,5 +1,6 @@
 """Damage to the files of a run, or to what it was made from, is found before anything is lost, and named."""
 
+import csv
 import os
 from pathlib import Path
 
@@ -155,6 +156,24 @@ def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, more):
     assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
     assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '4']
     assert f'{run}/results.csv: a row is torn or gone' in capsys.readouterr().err
+
+
+def test_a_run_older_than_a_column_keeps_its_rows(train):
+    run = train(*TINY_GBN, '--noise-scale')
+    with (run / 'results.csv').open(newline='') as file:
+        whole = list(csv.reader(file))
+    places = [place for place, name in enumerate(whole[0]) if name not in ('images_per_second', 'gradient_variance')]
+    with (run / 'results.csv').open('w', newline='') as file:
+        csv.writer(file).writerows([[row[place] for place in places] for row in whole])
+    assert train('--resume', str(run), '--epochs', '4') == run
+    with (run / 'results.csv').open(newline='') as file:
+        found = list(csv.reader(file))
+    assert found[0] == whole[0]
+    assert len(found) == 5
+    for before, now in zip(whole[1:], found[1:], strict=False):
+        assert [now[place] for place in places] == [before[place] for place in places]
+        assert now.count('') == 2
+    assert '' not in found[4]
 
 
 def test_a_run_whose_tables_are_gone_is_refused(train, refused):

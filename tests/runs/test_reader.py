@@ -94,8 +94,9 @@ def test_half_a_last_line_is_left_out(tmp_path, tail):
 def test_a_line_written_onto_half_a_line_spoils_no_other(tmp_path):
     folder = write_run(tmp_path / 'a')
     with (folder / 'results.csv').open('a') as file:
-        file.write('4,388,0.' + ','.join(['4', *'123456789', '1', '2', '3']) + '\n')
-        file.write(','.join(['5', *'123456789', '1', '2', '3']) + '\n')
+        more = ['1'] * (len(RESULT_COLUMNS) - 1)
+        file.write('4,388,0.' + ','.join(['4', *more]) + '\n')
+        file.write(','.join(['5', *more]) + '\n')
     assert load_run(folder).results['epoch'].tolist() == [1, 2, 3, 5]
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import pytest
 
 from tests.conftest import TINY_GBN, main_gbn, read_rows
+from utils.runs.columns import COLUMNS
 from utils.runs.layout import DISTANCES, RESULTS, TENSORBOARD
 
 NOT_CURVES = {'epoch', 'step', 'weight_distance'}
@@ -22,8 +23,9 @@ def read_curves(run) -> dict[str, list[tuple[int, float]]]:
 
 def assert_curves_are_the_tables(run):
     curves, rows = read_curves(run), read_rows(run / RESULTS)
-    tags = {'loss/train', 'loss/val', 'error1/train', 'error1/val', 'error5/train', 'error5/val'}
-    assert tags | {'lr', 'grad_norm', 'weight_distance', 'epoch_seconds', 'images_per_second'} == set(curves)
+    scores = {'loss/train', 'loss/val', 'error1/train', 'error1/val', 'error5/train', 'error5/val'}
+    others = {column.name for column in COLUMNS if not column.split} - {'epoch', 'step'}
+    assert scores | others == set(curves)
     for tag, points in curves.items():
         column = '_'.join(reversed(tag.split('/')))
         table = read_rows(run / DISTANCES) if column == 'weight_distance' else rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from utils.config.swap import SwapConfig
-from utils.settings import Means, Setting, declared, names, values_before
+from utils.settings import Means, Setting, declared, fields_that_mean, names, values_before
 
 
 @functools.cache
@@ -18,6 +18,11 @@ def every_setting() -> dict[str, Setting]:
 def names_of(means: Means) -> tuple[str, ...]:
     """Return the names of the settings that mean any of this, and of the values of their flags, in order."""
     return names(SwapConfig, means)
+
+
+def fields_of(means: Means) -> tuple[str, ...]:
+    """Return the names of the settings that mean all of this, without those of flags, in order."""
+    return fields_that_mean(SwapConfig, means)
 
 
 def label_of(name: str) -> str:

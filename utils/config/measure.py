@@ -27,22 +27,20 @@ from utils.config.run import RunConfig
 from utils.parser import Parser, whole
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
-from utils.settings import Means, add_settings, declared, given_values, names, setting
+from utils.settings import Means, add_settings, declared, fields_that_mean, given_values, names, setting
 
 log = logging.getLogger('bigbatch')
 
 
-FROM_RUN = [
-    name for name, each in declared(NetworkConfig).items()
-    if Means.NETWORK in each.means and Means.MEASURING in each.means
-]  # fmt: skip
+# Settings that a run tells and a flag may change.
+FROM_RUN = fields_that_mean(NetworkConfig, Means.NETWORK | Means.MEASURING)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureConfig(NetworkConfig):
-    """What is measured on.
+    """Examples.
 
-    All that an analysis needs besides to feed a trained network; `seed` is that of its run, which split the data.
+    All that an analysis needs to feed a trained network; `seed` is that of its run, which split the data.
     """
 
     num_examples: int | None = setting(
@@ -68,10 +66,7 @@ def _plain(value: object) -> object:
 
 
 # Columns of what is measured, the keys of conditions_of, and the settings that they hold.
-COLUMNS = {
-    name.removeprefix('measure_'): name for name, each in declared(MeasureConfig).items()
-    if Means.CONDITION in each.means
-}  # fmt: skip
+COLUMNS = {name.removeprefix('measure_'): name for name in fields_that_mean(MeasureConfig, Means.CONDITION)}
 CONDITIONS = tuple(COLUMNS)
 
 
@@ -98,7 +93,7 @@ def build_analysis_parser(
     _add_checkpoint_arg(parser, single=single)
     shared = {'known': {'model': models, 'dataset': datasets}, 'only': Means.MEASURING}
     add_settings(parser, ModelConfig, title='the network; that of the run if not given', model=None, **shared)
-    add_settings(parser, DataConfig, title='data; that of the run if not given', dataset=None, **shared)
+    add_settings(parser, DataConfig, title='data; that of the run if not named', dataset=None, **shared)
     _add_measuring_args(add_settings(parser, MeasureConfig), batch_size)
     add_settings(parser, DeviceConfig, title='device', **shared)
     group = parser.add_argument_group('where results go')

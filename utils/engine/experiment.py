@@ -73,7 +73,7 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
 
 
 def _describe_end(experiment: Experiment) -> str:
-    return experiment.early_end or all_epochs_done(experiment.num_epochs)
+    return (experiment.ends_early and experiment.end) or all_epochs_done(experiment.num_epochs)
 
 
 def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:

@@ -58,7 +58,9 @@ def build_estimator(config: RunConfig, model: nn.Module, *, steps_per_epoch: int
     """Build the estimator of a run: one that computes the gradient, inside those that set its conditions."""
     num_steps = steps_per_epoch * (num_epochs - config.start_epoch)
     computing = (method.compute(config, steps_per_epoch=steps_per_epoch) for method in config.methods_on)
-    estimator = next((each for each in computing if each is not None), None) or PlainGradient()
+    found = [each for each in computing if each is not None]
+    assert len(found) <= 1, 'two methods compute the gradient: one of them has to refuse the other'
+    estimator = found[0] if found else PlainGradient()
     for method in config.methods_on:
         estimator = method.wrap(config, estimator, model, num_steps=num_steps)
     return estimator
@@ -81,9 +83,9 @@ def pass_size(config: RunConfig, num_own: int) -> int:
     Args:
         num_own: examples of a batch that a rank has.
     """
-    decided = (method.pass_size(config) for method in config.methods_on)
-    own = next((size for size in decided if size), None)
-    return own or min(config.fixed_micro_batch_size or num_own, num_own)
+    decided = [size for method in config.methods_on if (size := method.pass_size(config))]
+    assert len(decided) <= 1, 'two methods decide about the size of passes: one of them has to refuse the other'
+    return decided[0] if decided else min(config.fixed_micro_batch_size or num_own, num_own)
 
 
 def check_network(

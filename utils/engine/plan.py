@@ -61,12 +61,12 @@ class Experiment:
     def is_finished(self) -> bool:
         """Whether a resumed run has nothing left to do or to write."""
         done = self.stored is not None and self.stored['status'] == 'done' and self.continues_in_place
-        return done and (self.first_epoch >= self.num_epochs or bool(self.early_end))
+        return done and (self.first_epoch >= self.num_epochs or self.ends_early)
 
     @property
-    def early_end(self) -> str:
-        """What a method says that ends the run after the last epoch seen; empty where none does."""
-        return next((follower.message for _, follower in self.followed if follower.ends_run), '')
+    def ends_early(self) -> bool:
+        """Whether a method ends the run after the last epoch seen."""
+        return any(follower.ends_run for _, follower in self.followed)
 
     @property
     def end(self) -> str:

@@ -195,7 +195,7 @@ def _run_epochs(
         should_stop=should_stop, should_save=writer.is_save_due, save=writer.save_within_epoch, parallel=parallel,
     )
     data = experiment.data
-    if experiment.early_end:
+    if experiment.ends_early:
         return experiment.end
     reports = trainer.fit(
         data.train, data.val, first_epoch=experiment.first_epoch, num_epochs=experiment.num_epochs, partial=partial
@@ -203,7 +203,7 @@ def _run_epochs(
     try:
         for report in reports:
             report, measured = follow_epoch(experiment.followed, report, experiment)
-            is_last = report.epoch >= experiment.num_epochs or bool(experiment.early_end)
+            is_last = report.epoch >= experiment.num_epochs or experiment.ends_early
             writer.add(report, measured, is_last=is_last)
             progress.on_epoch(report, is_last=is_last)
             if is_last:

@@ -15,7 +15,7 @@ from utils.config.run import RunConfig
 from utils.config.schedule import OptimizerConfig
 from utils.engine.checks import check_length, check_unchanged
 from utils.engine.plan import Data
-from utils.settings import Means, names
+from utils.settings import Means, fields_that_mean
 
 log = logging.getLogger('bigbatch')
 
@@ -68,7 +68,7 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
     if own is None:
         log.info('%s has no regime: taking %s', config.model, FALLBACK_REGIME)
         own = FALLBACK_REGIME
-    asked = {name: getattr(config, name) for name in names(OptimizerConfig, Means.REGIME) if hasattr(config, name)}
+    asked = {name: getattr(config, name) for name in fields_that_mean(OptimizerConfig, Means.REGIME)}
     regime = override_regime(Regime(own), **asked)
     stretch = config.regime_bb_multi
     if config.regime_bb_fix:

@@ -27,7 +27,6 @@ class RunSettings(Protocol):
     batch_size: int  # examples per update
     base_batch_size: int
     ghost_batch_size: int | None
-    num_copies: int  # examples of a batch for each one of the training set
     num_images: int  # examples per update, every copy counted
     fixed_micro_batch_size: int | None
     lr_scaling: str
@@ -72,7 +71,10 @@ class Follower:
         """Go on from a checkpoint and the row of its epoch in results.csv, which may have nothing for it."""
 
     def scored_at_end(self) -> dict[str, nn.Module]:
-        """Return further networks to score on a test set that is scored once, by their names in config.json."""
+        """Return further networks to score on a test set that is scored once, by their names in config.json.
+
+        The name is PREFIX_test, where the column of the validation error is PREFIX_val_error1.
+        """
         return {}
 
     def save(self, folder: Path, settings: dict) -> None:
@@ -80,7 +82,7 @@ class Follower:
 
 
 class Method:
-    """The settings of a method, and its hooks."""
+    """The settings of a method, the first of which turns it on, and its hooks."""
 
     LABEL: ClassVar[str] = ''  # of its line in a plan, at most 13 letters; methods of one label share a line
     COLUMNS: ClassVar[tuple[Column, ...]] = ()  # of results.csv, which its follower has values for
@@ -126,6 +128,7 @@ class Method:
 
         Args:
             run: with its augmentation resolved.
+            model: the network.
             dataset: the training set.
 
         Raises:
@@ -136,6 +139,7 @@ class Method:
         """Refuse what several ranks would not compute as one does.
 
         Args:
+            ranks: more than one.
             plain: whether they have ordinary batch norm.
 
         Raises:
@@ -167,7 +171,7 @@ class Method:
         return ''
 
     def pass_size(self, run: RunSettings) -> int | None:
-        """Return the examples of each pass, where the method decides about them."""
+        """Return the examples of each pass, where the method decides about them; one at most may."""
         return None
 
     def loading(self) -> dict[str, object]:
@@ -186,7 +190,7 @@ class Method:
         """
 
     def compute(self, run: RunSettings, *, steps_per_epoch: int) -> Estimator | None:
-        """Return what computes the gradient in place of the plain estimator."""
+        """Return what computes the gradient in place of the plain estimator; one method at most may."""
         return None
 
     def wrap(self, run: RunSettings, inner: Estimator, model: nn.Module, *, num_steps: int) -> Estimator:

@@ -87,7 +87,7 @@ class _Averager(Follower):
             return (None,) * len(SCORED)
         self._average.add(training.model)
         scores = settle(self._average.model, training.criterion, training.data.train, training.data.val)
-        return scores.loss, scores.error1, scores.error5
+        return [getattr(scores, name.removeprefix('val_')) for name in SCORED]
 
     def to_checkpoint(self) -> dict[str, dict]:
         return {'average': self._average.state_dict()}

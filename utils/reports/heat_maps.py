@@ -16,7 +16,7 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.config.every import every_setting, label_of, names_of
+from utils.config.every import fields_of, label_of, names_of
 from utils.quantities import plus_minus
 from utils.reports.groups import Group
 from utils.reports.point_plots import batch_settings, families
@@ -90,7 +90,7 @@ def find_heat_maps(
         UserError: no group has numbers for `axes`, or they do not differ in them.
     """
     if axes is None:
-        found = [each for y in _y_axes() for each in _maps(groups, X_AXIS, y, margin)]
+        found = [each for y in fields_of(Means.AXIS) for each in _maps(groups, X_AXIS, y, margin)]
         return [each for each in found if _is_grid(each)]
     for name in axes:
         _check_axis(groups, name)
@@ -118,10 +118,6 @@ def heat_map_sections(groups: Sequence[Group], maps: Sequence[HeatMap]) -> list[
         ranges = usable_ranges(heat_map)
         sections.append(Section(title, pd.DataFrame(index=range(len(groups))), ranges, explain_ranges(heat_map)))
     return sections
-
-
-def _y_axes() -> list[str]:
-    return [name for name, each in every_setting().items() if Means.AXIS in each.means]
 
 
 def usable_ranges(heat_map: HeatMap) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
-from utils.config.every import every_setting
+from utils.config.every import fields_of
 from utils.reports.columns import known_columns
 from utils.reports.groups import Group
 from utils.reports.style import X_LABELS
@@ -101,7 +101,7 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
 
 def size_columns() -> list[str]:
     """Return the settings that are columns of a summary."""
-    return [name for name, each in every_setting().items() if Means.SUMMARY in each.means]
+    return list(fields_of(Means.SUMMARY))
 
 
 def _summary_row(group: Group, beside: Mapping[str, Column]) -> dict:

@@ -82,10 +82,11 @@ def load_checkpoint(path: str | Path) -> dict:
     checkpoint = load_file(path)
     if missing := missing_parts(checkpoint):
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
+    version = checkpoint['version']
+    if type(version) is int and version > VERSION:  # whose other parts may be of any kind
+        raise ValueError(f'{path}: written by a later version (format {version}, not {VERSION})')
     if wrong := wrong_part(checkpoint):
         raise ValueError(f'{path}: damaged, or not a checkpoint of this project: {wrong}')
-    if checkpoint['version'] > VERSION:
-        raise ValueError(f'{path}: written by a later version (format {checkpoint["version"]}, not {VERSION})')
     return checkpoint
 
 

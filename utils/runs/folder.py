@@ -19,7 +19,7 @@ from pathlib import Path
 from bigbatch.errors import UserError
 from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
 from utils.runs.checkpoint import first_step_of_epoch, load_file, save_checkpoint
-from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS, head
+from utils.runs.columns import DISTANCE_COLUMNS, head
 from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, RESULTS
 from utils.runs.lock import RunLock, holder_of
 
@@ -79,7 +79,7 @@ def fork_run_folder(
             shutil.copyfile(run / name, partial / name)
         shutil.copyfile(checkpoint, partial / LATEST)
         best = _keep_best(run, partial, checkpoint=checkpoint, start=start)
-        seconds = cut_tables(partial, start)
+        seconds = cut_tables(partial, start, manifest)
         write_manifest(partial, {**manifest, 'seconds': seconds})
     return best, lock
 
@@ -101,7 +101,7 @@ def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dic
     best = _keep_best(run, run, checkpoint=checkpoint, start=start)
     if checkpoint.absolute() != (run / LATEST).absolute():
         copy_atomically(checkpoint, run / LATEST)
-    seconds = cut_tables(run, start)
+    seconds = cut_tables(run, start, manifest)
     write_manifest(run, {**manifest, 'seconds': seconds})
     return best
 
@@ -112,15 +112,24 @@ def remove_leftovers(run: Path) -> None:
         leftover.unlink()
 
 
-def cut_tables(folder: Path, start: dict) -> float:
-    """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of what is left."""
+def cut_tables(folder: Path, start: dict, manifest: dict) -> float:
+    """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of what is left.
+
+    Args:
+        start: the checkpoint.
+        manifest: config.json from now on, with whose columns the tables go on; rows that are older lack some.
+    """
     seconds, last_step = 0.0, first_step_of_epoch(start)
-    for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, RESULT_COLUMNS, start['epoch'])):
+    for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, head(manifest), start['epoch'])):
         path = folder / name
         with open(path, newline='', encoding='utf-8', errors='replace') as file:
             header, *rows = list(csv.reader(file)) or [known]
-        columns = header if tuple(header[: len(known)]) == known else known  # there may be more
-        rows = [row for row in rows if len(row) == len(columns) and row[0].isdecimal() and int(row[0]) <= last]
+        is_known = tuple(header[: len(known)]) == known or {*header} < {*known}
+        header = header if is_known else known
+        columns = header if len(header) >= len(known) else known
+        rows = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= last]
+        found = [dict(zip(header, row, strict=True)) for row in rows]
+        rows = [[row.get(column, '') for column in columns] for row in found]
         write_rows(path, [columns, *rows])
         if name == RESULTS and len(rows) < last - start['config'].get('start_epoch', 0):
             log.warning('%s: a row is torn or gone whose epoch the checkpoint is past: it is not made again', path)

@@ -45,7 +45,8 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
 
 def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
     """Return given_flags without those that only say where or how fast something runs."""
-    given = {name: value for name, value in given_flags(script, words).items() if name not in places()}
+    where = places()
+    given = {name: value for name, value in given_flags(script, words).items() if name not in where}
     _, dtype = TENSOR_TYPES.get(given.get('type'), (None, ''))
     if dtype == every_setting()['dtype'].default:
         del given['type']  # which then names a device alone

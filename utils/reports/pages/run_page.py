@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.config.every import names_of
+from utils.config.every import fields_of
 from utils.quantities import duration
 from utils.reports.columns import columns_beside, known_columns
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart
@@ -173,7 +173,7 @@ def _measured(run: Run) -> list[str]:
 
 def _settings(run: Run) -> str:
     config, settings = run.config, run.settings
-    shown = [name for name in names_of(Means.KEY) if settings.get(name) is not None]
+    shown = [name for name in fields_of(Means.KEY) if settings.get(name) is not None]
     facts = [(name.replace('_', ' '), _plain(settings[name])) for name in shown]
     counts = ('num_epochs', 'steps_per_epoch', 'num_parameters')
     facts += [(name.replace('_', ' '), number(config[name])) for name in counts if config.get(name) is not None]

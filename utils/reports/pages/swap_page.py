@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils.config.every import names_of
+from utils.config.every import fields_of
 from utils.quantities import duration
 from utils.reports.columns import describe_column
 from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, legend, line_chart, shared_scales, use_ticks
@@ -149,7 +149,7 @@ def _table(rows: pd.DataFrame, folder: Path) -> str:
 
 
 def _settings(run: Run) -> str:
-    given = {name: run.settings.get(name) for name in names_of(Means.KEY)}
+    given = {name: run.settings.get(name) for name in fields_of(Means.KEY)}
     facts = [(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})]
     command = text(run.config.get('command') or 'not recorded')
     return f'{fact_table(facts)}<h3>Command</h3><pre>{command}</pre><p class="soft">All settings: {CONFIG}</p>'

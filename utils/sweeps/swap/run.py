@@ -150,7 +150,7 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock
     content = new_manifest(phase1)
     epochs = phase1.num_epochs + config.swap_epochs
     content['settings'].update(save=config.save, results_dir=config.results_dir, num_epochs=epochs)
-    content.update(num_epochs=epochs, workers=[], phases={})
+    content.update(num_epochs=epochs, workers=[], phases={}, columns=[])  # what methods measure is in phase 1
     if config.resume:
         content['started'] = read_config_json(config.folder)['started']
         run_folder.write_manifest(config.folder, content)
