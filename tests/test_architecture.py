@@ -49,7 +49,8 @@ MAX_FILE, MAX_FUNCTION, MAX_ENTRY, MAX_SCRIPT = 400, 60, 40, 70
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
 CONSTANT_CALLS = {
     're.compile', 'frozenset', 'tuple', 'dict', 'logging.getLogger', 'Path', 'Path(__file__).resolve',
-    'setting', 'asked', 'declared', 'names', 'whole', 'real', 'one_of', 'auto_or', 'functools.partial', 'Column',
+    'setting', 'asked', 'declared', 'names', 'fields_that_mean', 'whole', 'real', 'one_of', 'auto_or',
+    'functools.partial', 'Column',
     'enum.auto', 'object', 'Part',
     'LineStyle', 'Preset', 'PhotoPreset', 'TypeVar', 'field', 'Decimal', 'dataclasses.field', 'Path(__file__).absolute',
 }  # fmt: skip
