@@ -59,6 +59,7 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault('formatter_class', _Formatter)
         self._takes_ranks, self._related = takes_ranks, related
         self._record: list[tuple[str, argparse.Action]] = []  # with the titles of their groups
+        self._by_spelling: dict[str, argparse.Action] = {}
         super().__init__(description=description, allow_abbrev=False, exit_on_error=False, **settings)  # declares -h
 
     def add_argument(self, *names, **settings) -> argparse.Action:
@@ -72,6 +73,7 @@ class Parser(argparse.ArgumentParser):
 
     def _recorded(self, title: str, action: argparse.Action) -> argparse.Action:
         self._record.append((title, action))
+        self._by_spelling |= dict.fromkeys(action.option_strings, action)
         return action
 
     def parse_known_args(self, args=None, namespace=None):
@@ -111,7 +113,7 @@ class Parser(argparse.ArgumentParser):
 
     def flags(self) -> set[str]:
         """Return every declared spelling."""
-        return {*self._by_spelling()}
+        return {*self._by_spelling}
 
     def last_of_each(self, words: Sequence[str]) -> list[str]:
         """Return a command line without the flags, and their values, that later ones of the same setting undo."""
@@ -124,20 +126,16 @@ class Parser(argparse.ArgumentParser):
         name = self._declared(argument).partition('=')[0]
         if not name.startswith('--'):  # its value may be joined to it, as in -b32
             name = max((flag for flag in self.flags() if name.startswith(flag)), key=len, default=name)
-        action = self._by_spelling().get(name)
+        action = self._by_spelling.get(name)
         return action.dest if action else name
-
-    def _by_spelling(self) -> dict[str, argparse.Action]:
-        return {flag: action for action in self.actions() for flag in action.option_strings}
 
     def _declared(self, argument: str) -> str:
         """Return the declared spelling of a flag whose hyphens and underscores differ from it."""
         name, equals, value = argument.partition('=')
-        flags = self._by_spelling()
-        if not name.startswith('--') or name in flags:
+        if not name.startswith('--') or name in self._by_spelling:
             return argument
         plain = name[2:].replace('-', '_')
-        for declared in flags:
+        for declared in self._by_spelling:
             if declared.startswith('--') and declared[2:].replace('-', '_') == plain:
                 return f'{declared}{equals}{value}'
         return argument

@@ -131,9 +131,9 @@ def own_settings(group: type) -> Iterator[tuple[str, Setting]]:
     """Yield name and declaration of what a class itself declares, in order, without what it inherits."""
     fields = {field.name: field.metadata.get('setting') for field in dataclasses.fields(group)}
     for name in inspect.get_annotations(group):
-        declared = fields.get(name, vars(group).get(name))
-        if isinstance(declared, Setting):
-            yield name, declared
+        each = fields.get(name, vars(group).get(name))
+        if isinstance(each, Setting):
+            yield name, each
 
 
 def declared(group: type) -> dict[str, Setting]:
@@ -206,13 +206,10 @@ def add_settings(
         What the flags of the last group were added to.
     """
     for group in groups:
-        chosen = [
-            (name, each) for name, each in own_settings(group)
-            if each.flags and (only is None or each.means & only)
-        ]  # fmt: skip
         place = parser.add_argument_group(title or heading(group))
-        for name, each in chosen:
-            each.add_to(place, default=defaults.get(name, ABSENT), known=(known or {}).get(name))
+        for name, each in own_settings(group):
+            if each.flags and (only is None or each.means & only):
+                each.add_to(place, default=defaults.get(name, ABSENT), known=(known or {}).get(name))
     return place
 
 

@@ -7,7 +7,7 @@ import math
 from bigbatch.errors import UserError
 from utils.config.run import RunConfig
 from utils.runs.tensorboard import check_tensorboard
-from utils.settings import Means, names, written
+from utils.settings import Means, fields_that_mean, written
 
 
 def check_settings(config: RunConfig) -> None:
@@ -93,5 +93,5 @@ def _check_speed(config: RunConfig) -> None:
 
 def shaped_by_length(config: RunConfig) -> str:
     """Return the flag that depends on how long the run is, so that it cannot be extended; '' for none."""
-    shaped = [written(config, name) for name in names(type(config), Means.LENGTH) if getattr(config, name)]
+    shaped = [written(config, name) for name in fields_that_mean(type(config), Means.LENGTH) if getattr(config, name)]
     return next((text for text in [*shaped, *(method.shaped_by_length() for method in config.methods_on)] if text), '')

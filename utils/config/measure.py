@@ -27,7 +27,7 @@ from utils.config.run import RunConfig
 from utils.parser import Parser, whole
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
-from utils.settings import Means, add_settings, declared, fields_that_mean, given_values, names, setting
+from utils.settings import Means, add_settings, declared, fields_that_mean, given_values, setting
 
 log = logging.getLogger('bigbatch')
 
@@ -126,7 +126,8 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
     _check_named(checkpoint, flags)
     warn_about_device(flags)
     device, strict, dtype = device_and_dtype(flags)
-    of_run = [name for name in names(NetworkConfig, Means.NETWORK) if name in stored and name not in FROM_RUN]
+    naming = fields_that_mean(NetworkConfig, Means.NETWORK)
+    of_run = [name for name in naming if name in stored and name not in FROM_RUN]
     return MeasureConfig(**{
         **given_values(MeasureConfig, flags),
         **{name: stored[name] for name in of_run},

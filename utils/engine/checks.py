@@ -25,7 +25,7 @@ from utils.engine.methods import check_network
 from utils.engine.plan import Data
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
-from utils.settings import Means, names
+from utils.settings import Means, fields_that_mean
 
 log = logging.getLogger('bigbatch')
 
@@ -69,7 +69,8 @@ def name_network(config: NetworkConfig, checkpoint: str | Path) -> str:
     stored = {}
     with contextlib.suppress(UserError):  # of a damaged run, whose weights can be read all the same
         stored = stored_settings(run_of(checkpoint))
-    other = [name for name in names(NetworkConfig, Means.SHAPE) if stored and getattr(config, name) != stored.get(name)]
+    shaping = fields_that_mean(NetworkConfig, Means.SHAPE)
+    other = [name for name in shaping if stored and getattr(config, name) != stored.get(name)]
     if not other:
         return 'name its --model, --model_config and --dataset'
     return f'its run has {", ".join(_flag(name, stored.get(name)) for name in other)}'

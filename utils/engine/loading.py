@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -130,10 +130,12 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
         method.check_data(config, model, sets.train)
     check_ranks(config, model, ranks, device, num_examples=len(sets.train))
     shared = {**_loader_settings(config, device), 'ranks': ranks}
-    train_transform, val_transform = _transforms(config, model, sets, **_asked(config, 'transform'))
+    asked = _merged(method.transform() for method in config.methods_on)
+    train_transform, val_transform = _transforms(config, model, sets, **asked)
     train = data.build_loader(
         sets.train, train_transform, batch_size=config.batch_size, micro_batch_size=config.fixed_micro_batch_size,
-        shuffle=True, drop_last=config.drop_last and not config.evaluate, **_asked(config, 'loading'), **shared,
+        shuffle=True, drop_last=config.drop_last and not config.evaluate,
+        **_merged(method.loading() for method in config.methods_on), **shared,
     )
     val, test = (
         None if dataset is None else data.build_loader(
@@ -144,9 +146,9 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
     return Data(train, val, test, sets.train, sets.train.fingerprint())
 
 
-def _asked(config: RunConfig, hook: str) -> dict:
-    """Return the settings that the methods of a run ask for, in one dict."""
-    return {name: value for method in config.methods_on for name, value in getattr(method, hook)().items()}
+def _merged(parts: Iterable[dict]) -> dict:
+    """Return what the methods of a run ask for in one dict."""
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: Sets, device: torch.device) -> list:

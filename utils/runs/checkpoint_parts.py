@@ -62,10 +62,10 @@ def _is_partial(partial: Mapping, checkpoint: Mapping) -> bool:
     return PartialEpoch.is_state_dict(partial) and type(num_steps) is int and 0 < num_steps <= checkpoint['step']
 
 
-def _are_rank_states(states: Sequence, _) -> bool:
+def _are_rank_states(states: Sequence, checkpoint: Mapping) -> bool:
     return all(
         isinstance(state, dict) and state.keys() >= RANK_STATE and isinstance(state['rng'], dict)
-        and _is_rng_state(state['rng'], _) for state in states
+        and _is_rng_state(state['rng'], checkpoint) for state in states
     )  # fmt: skip
 
 
