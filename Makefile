@@ -19,6 +19,7 @@ test-slow: $(VENV)/.installed-dev
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 $(VENV)/.installed: requirements.txt
 	$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "python3 %d.%d is too old: 3.10 or newer is needed" % sys.version_info[:2])'

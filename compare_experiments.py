@@ -1,9 +1,9 @@
 """Compare finished or running runs: a table on the terminal and a page of curves, mean and deviation over seeds.
 
-    python compare_experiments.py TrainingResults
-    python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output page.html
-    python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures pdf
-    python compare_experiments.py --watch TrainingResults
+python compare_experiments.py TrainingResults
+python compare_experiments.py TrainingResults --x_axis step --compare val_error1 train_loss --output page.html
+python compare_experiments.py TrainingResults --group-by batch_size ghost_batch_size --format latex --figures pdf
+python compare_experiments.py --watch TrainingResults
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Print loss and errors of checkpoints, if wanted under noise on their weights; several make one table and a CSV file.
 
-    python evaluate.py --evaluate TrainingResults/quickstart_small/model_best.pth.tar
-    python evaluate.py --evaluate TrainingResults/a TrainingResults/b --mode train --ss 0.006 --noise-per copy --times 5
-    python evaluate.py --evaluate TrainingResults/a --augment --duplicates 8 --avg-out
-    python evaluate.py --model alexnet --dataset imagenet -b 100 --evaluate model_best.pth.tar --ss 0.006 --mode train
+python evaluate.py --evaluate TrainingResults/quickstart_small/model_best.pth.tar
+python evaluate.py --evaluate TrainingResults/a TrainingResults/b --mode train --ss 0.006 --noise-per copy --times 5
+python evaluate.py --evaluate TrainingResults/a --augment --duplicates 8 --avg-out
+python evaluate.py --model alexnet --dataset imagenet -b 100 --evaluate model_best.pth.tar --ss 0.006 --mode train
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def build_parser() -> Parser:
         *noise, type=real(0, 1e6), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter'
     )
     group.add_argument(
-        '--noise-per', choices=('batch', 'copy'), default='batch',
+        '--noise-per',
+        choices=('batch', 'copy'),
+        default='batch',
         help='fresh noise for each batch, or copies of the network with noise, each scored on the whole split',
     )
     group.add_argument('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')

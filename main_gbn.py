@@ -1,7 +1,7 @@
 """Train with ghost batch norm: statistics over ghosts of the batch (Hoffer et al. 2017, arXiv 1705.08741).
 
-    python main_gbn.py --dataset digits --model mnist_f1 --model_config "{'width': 128}" --epochs 5 --b 640 -mb 32
-    python main_gbn.py --model mnist_f1 --dataset mnist --save gbn_bs4096 --epochs 50 --b 4096 --mini-batch-size 128
+python main_gbn.py --dataset digits --model mnist_f1 --model_config "{'width': 128}" --epochs 5 --b 640 -mb 32
+python main_gbn.py --model mnist_f1 --dataset mnist --save gbn_bs4096 --epochs 50 --b 4096 --mini-batch-size 128
 """
 
 import sys

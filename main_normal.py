@@ -1,7 +1,7 @@
 """Train with ordinary batch norm.
 
-    python main_normal.py --dataset digits --model mnist_f1 --model_config "{'width': 128}" --epochs 5 --b 32
-    python main_normal.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs2048 --epochs 50 --b 2048 --lr_bb_fix
+python main_normal.py --dataset digits --model mnist_f1 --model_config "{'width': 128}" --epochs 5 --b 32
+python main_normal.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs2048 --epochs 50 --b 2048 --lr_bb_fix
 """
 
 import sys

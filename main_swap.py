@@ -1,7 +1,7 @@
 """Train with a large batch, then workers of their own from there, and average their weights: SWAP (arXiv 2001.02312).
 
-    python main_swap.py --dataset digits --model mnist_f1 --epochs 9 --b 640 --swap-workers 3 --swap-batch-size 32
-    python main_swap.py --epochs 150 --b 4096 --stop-accuracy 98 --swap-batch-size 512 --swap-epochs 30 --swap-lr 0.12
+python main_swap.py --dataset digits --model mnist_f1 --epochs 9 --b 640 --swap-workers 3 --swap-batch-size 32
+python main_swap.py --epochs 150 --b 4096 --stop-accuracy 98 --swap-batch-size 512 --swap-epochs 30 --swap-lr 0.12
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Measure how sharp the minima are that checkpoints lie in; several make one table and a CSV file.
 
-    python measure_sharpness.py --evaluate TrainingResults/quickstart_small TrainingResults/quickstart_large --times 3
-    python measure_sharpness.py --evaluate RUN/model_best.pth.tar --epsilon 1e-3 5e-4 --manifolds 100
-    python measure_sharpness.py --evaluate RUN --metric hessian --num-eigenvalues 5 --trace-samples 30
-    python measure_sharpness.py --model cifar100_shallow --dataset cifar100 --b 100 --evaluate model_best.pth.tar
+python measure_sharpness.py --evaluate TrainingResults/quickstart_small TrainingResults/quickstart_large --times 3
+python measure_sharpness.py --evaluate RUN/model_best.pth.tar --epsilon 1e-3 5e-4 --manifolds 100
+python measure_sharpness.py --evaluate RUN --metric hessian --num-eigenvalues 5 --trace-samples 30
+python measure_sharpness.py --model cifar100_shallow --dataset cifar100 --b 100 --evaluate model_best.pth.tar
 """
 
 from __future__ import annotations

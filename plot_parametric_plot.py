@@ -1,7 +1,7 @@
 """Train a network of Keskar et al. with a small and a large batch from one start, and draw the line between the two.
 
-    python plot_parametric_plot.py -n F1 --dataset digits
-    python plot_parametric_plot.py -n C1 --mode arc
+python plot_parametric_plot.py -n F1 --dataset digits
+python plot_parametric_plot.py -n C1 --mode arc
 """
 
 from __future__ import annotations

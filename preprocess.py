@@ -101,8 +101,7 @@ class Transform:
         geometry, ends = self._geometry(image_size), []
         if self.augment:
             ends = [
-                size + 2 * geometry.pad - crop + 1
-                for size, crop in zip(image_size[-2:], geometry.crop, strict=True)
+                size + 2 * geometry.pad - crop + 1 for size, crop in zip(image_size[-2:], geometry.crop, strict=True)
             ]
             ends.append(2 if self.flip else 1)
         return _draw_each([*ends, *(geometry.crop if self.cutout else ())], num, generator)
@@ -308,8 +307,7 @@ def _parse_normalize(normalize: Mapping[str, Sequence[float]]) -> tuple[tuple[fl
     mean, std = (tuple(float(value) for value in normalize[key]) for key in ('mean', 'std'))
     if not mean or len(mean) != len(std) or min(std) <= 0:
         raise ValueError(
-            f'normalize has mean {list(mean)} and std {list(std)}; '
-            'expected as many means as stds, all stds above 0'
+            f'normalize has mean {list(mean)} and std {list(std)}; expected as many means as stds, all stds above 0'
         )
     return mean, std
 

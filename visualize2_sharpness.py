@@ -1,7 +1,7 @@
 """Draw loss and accuracy around one checkpoint, along random directions whose filters are as long as the network's.
 
-    python visualize2_sharpness.py --evaluate TrainingResults/small_batch --alpha="-0.3:0.02:0.31"
-    python visualize2_sharpness.py --evaluate TrainingResults/small_batch --directions 5 --no-visualize_train
+python visualize2_sharpness.py --evaluate TrainingResults/small_batch --alpha="-0.3:0.02:0.31"
+python visualize2_sharpness.py --evaluate TrainingResults/small_batch --directions 5 --no-visualize_train
 """
 
 from __future__ import annotations

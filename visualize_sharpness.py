@@ -1,7 +1,7 @@
 """Draw loss and accuracy on the line between two checkpoints of one network.
 
-    python visualize_sharpness.py --evaluate TrainingResults/small_batch --slave-evaluate TrainingResults/large_batch
-    python visualize_sharpness.py --evaluate TrainingResults/a --slave-evaluate TrainingResults/b --mode arc --bn batch
+python visualize_sharpness.py --evaluate TrainingResults/small_batch --slave-evaluate TrainingResults/large_batch
+python visualize_sharpness.py --evaluate TrainingResults/a --slave-evaluate TrainingResults/b --mode arc --bn batch
 """
 
 from __future__ import annotations

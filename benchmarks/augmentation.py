@@ -75,7 +75,16 @@ def _measure(row: str, experiment: Experiment, num_updates: int, num_rounds: int
     moved = experiment.config.num_images * (dataset.num_bytes / len(dataset) + inputs.nbytes)  # read, written
     limit = 1e3 * moved / report.limits.bandwidth
     return Figure(
-        row, 'ms', ours, theirs, ratio, low, high, limit=limit, limit_of='memory', share=limit / ours,
+        row,
+        'ms',
+        ours,
+        theirs,
+        ratio,
+        low,
+        high,
+        limit=limit,
+        limit_of='memory',
+        share=limit / ours,
         what='of the time of an update',
     )
 

@@ -27,13 +27,7 @@ import torch  # noqa: E402
 
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
 from benchmarks.throughput import our_side  # noqa: E402
-from benchmarks.workload import (  # noqa: E402
-    add_speed_args,
-    add_workload_args,
-    build_workload,
-    describe_workload,
-    workload_of,
-)
+from benchmarks.workload import add_speed_args, add_workload_args, build_workload, describe_workload, workload_of  # noqa: E402
 from bigbatch.device import choose_device  # noqa: E402
 from bigbatch.errors import UserError  # noqa: E402
 from bigbatch.memory import free_memory  # noqa: E402

@@ -19,13 +19,7 @@ sys.path.insert(0, str(PROJECT))
 
 from benchmarks.machine import seconds_of, spread, time_in_turn  # noqa: E402
 from benchmarks.report import Figure, Report, add_report_args, open_report  # noqa: E402
-from benchmarks.workload import (  # noqa: E402
-    add_speed_args,
-    add_workload_args,
-    build_workload,
-    describe_workload,
-    stepper,
-)
+from benchmarks.workload import add_speed_args, add_workload_args, build_workload, describe_workload, stepper  # noqa: E402
 from bigbatch.training.averaging import WeightAverage, settle  # noqa: E402
 from bigbatch.training.scoring import evaluate  # noqa: E402
 from utils.command import command  # noqa: E402

@@ -84,7 +84,9 @@ class PublishedRun:
         num_images = (num_updates or len(self._dataset) // self._batch_size) * self._batch_size
         loader = DataLoader(
             Subset(self._dataset, torch.randperm(len(self._dataset))[:num_images].tolist()),
-            batch_size=self._batch_size, shuffle=True, num_workers=min(MAX_WORKERS, os.cpu_count() or 1),
+            batch_size=self._batch_size,
+            shuffle=True,
+            num_workers=min(MAX_WORKERS, os.cpu_count() or 1),
             pin_memory=self._device.type == 'cuda',
         )
         synchronize(self._device)
@@ -119,10 +121,14 @@ def published_transform(shape: tuple[int, ...]) -> Callable:
     from torchvision import transforms
 
     size = shape[-1]
-    return transforms.Compose([
-        transforms.Pad(4 if size >= 32 else 2), transforms.RandomCrop(size), transforms.RandomHorizontalFlip(),
-        _test_transform(shape),
-    ])
+    return transforms.Compose(
+        [
+            transforms.Pad(4 if size >= 32 else 2),
+            transforms.RandomCrop(size),
+            transforms.RandomHorizontalFlip(),
+            _test_transform(shape),
+        ]
+    )
 
 
 def _test_transform(shape: tuple[int, ...]) -> Callable:

@@ -70,7 +70,8 @@ def add_report_args(parser: Parser) -> None:
     """Add the flags that say where figures go."""
     parser.add_argument('--results', type=Path, default=RESULTS, metavar='FILE', help='table that figures are added to')
     parser.add_argument(
-        '--skip-measured', action='store_true',
+        '--skip-measured',
+        action='store_true',
         help='leave out rows that the table has from this commit, machine and device with the same flags',
     )
     parser.add_argument('--dry-run', action='store_true', help='print what would be measured and touch nothing')

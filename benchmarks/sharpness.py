@@ -57,7 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         return _print_memory(flags, flags.memory)
     report = open_report('sharpness', parser, flags)
     kept = [
-        _measure_ratio(report, flags, batch_size) for batch_size in flags.batch_sizes
+        _measure_ratio(report, flags, batch_size)
+        for batch_size in flags.batch_sizes
         if report.wants(f'pass_{batch_size}', f'an evaluation and a plain pass over batches of {batch_size}')
     ]
     for dim in (0, DIM):

@@ -68,8 +68,17 @@ def _measure(mode: str, flags: argparse.Namespace, report: Report) -> Figure:
     ratio, low, high = spread([slow / fast for slow, fast in pairs])
     shortest = flags.b / bound
     return Figure(
-        mode, 'ms', 1e3 * ours, 1e3 * theirs, ratio, low, high, limit=1e3 * shortest, limit_of=name,
-        share=shortest / ours, what='times as fast as eager',
+        mode,
+        'ms',
+        1e3 * ours,
+        1e3 * theirs,
+        ratio,
+        low,
+        high,
+        limit=1e3 * shortest,
+        limit_of=name,
+        share=shortest / ours,
+        what='times as fast as eager',
     )
 
 

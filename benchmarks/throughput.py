@@ -114,7 +114,16 @@ def _measure_epoch(row: str, flags: argparse.Namespace, report: Report) -> Figur
     (speed, *_), (theirs, *_) = (spread(column) for column in zip(*pairs, strict=True))
     ratio, low, high = spread([first / second for first, second in pairs])
     return Figure(
-        row, 'images/s', speed, theirs, ratio, low, high, limit=bound, limit_of=name, share=speed / bound,
+        row,
+        'images/s',
+        speed,
+        theirs,
+        ratio,
+        low,
+        high,
+        limit=bound,
+        limit_of=name,
+        share=speed / bound,
         what='times as fast',
     )
 
@@ -126,8 +135,12 @@ def _speed_of(experiment: Experiment) -> str:
 def our_side(experiment: Experiment) -> Callable[[int | None], float]:
     """Return a function that trains so many updates of an epoch (None: all) and returns the images per second."""
     trainer = Trainer(
-        experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator,
-        initial=copy.deepcopy(experiment.model.state_dict()), clip_grad=experiment.config.clip_grad,
+        experiment.model,
+        experiment.criterion,
+        experiment.optimizer,
+        experiment.estimator,
+        initial=copy.deepcopy(experiment.model.state_dict()),
+        clip_grad=experiment.config.clip_grad,
     )
     few = FirstUpdates(experiment.data.val, 1)
 
@@ -149,8 +162,7 @@ def _measure_step(row: str, flags: argparse.Namespace, report: Report) -> Figure
     precision = precision_of(experiment)
     shortest = flop_per_image(experiment) * experiment.config.batch_size / report.limits.products[precision]
     return Figure(
-        row, 'ms', 1e3 * seconds, limit=1e3 * shortest, limit_of=f'{precision} products',
-        share=shortest / seconds,
+        row, 'ms', 1e3 * seconds, limit=1e3 * shortest, limit_of=f'{precision} products', share=shortest / seconds
     )
 
 

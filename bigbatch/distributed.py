@@ -105,7 +105,10 @@ def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
     if device.type == 'cuda':
         torch.cuda.set_device(device)
     dist.init_process_group(
-        'nccl' if device.type == 'cuda' else 'gloo', store=store, rank=ranks.rank, world_size=ranks.size,
+        'nccl' if device.type == 'cuda' else 'gloo',
+        store=store,
+        rank=ranks.rank,
+        world_size=ranks.size,
         timeout=datetime.timedelta(minutes=30),
     )
     try:

@@ -31,9 +31,7 @@ class Regime:
 
     __slots__ = ('_at', '_changes')
 
-    def __init__(
-        self, settings: Mapping | Sequence | Callable[[int], dict], *, changes: Sequence[int] | None = None
-    ):
+    def __init__(self, settings: Mapping | Sequence | Callable[[int], dict], *, changes: Sequence[int] | None = None):
         if callable(settings):
             lookup = settings
         else:

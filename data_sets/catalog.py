@@ -34,14 +34,9 @@ MODULES = {
     'stl10': 'data_sets.stl10',
 }
 # Those that names of a form of their own stand for: these files have takes and FORM.
-FORMS = {
-    'fake': 'data_sets.fake',
-    '*.npz': 'data_sets.npz',
-}
+FORMS = {'fake': 'data_sets.fake', '*.npz': 'data_sets.npz'}
 # Every other name is that of a folder.
-FOLDERS = {
-    'folder': 'data_sets.folder',
-}
+FOLDERS = {'folder': 'data_sets.folder'}
 
 
 class Preset(NamedTuple):

@@ -8,9 +8,7 @@ from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
 from data_sets.official import read_cifar
 
-PRESET = Preset(
-    pad=4, fill=127, flip=True, augment=True, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)
-)
+PRESET = Preset(pad=4, fill=127, flip=True, augment=True, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 DOWNLOADS = True
 NUM_CLASSES = 10
 

@@ -11,9 +11,7 @@ from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
 from data_sets.official import read_cifar
 
-PRESET = Preset(
-    pad=4, fill=127, flip=True, augment=True, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762)
-)
+PRESET = Preset(pad=4, fill=127, flip=True, augment=True, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
 DOWNLOADS = True
 NUM_CLASSES = 100
 

@@ -53,7 +53,10 @@ class DecodedFiles(ArrayDataset):
 
     def __init__(self, images: torch.Tensor, files: ImageFiles):
         super().__init__(
-            images, torch.from_numpy(files.table.targets), files.num_classes, transform=files.transform,
+            images,
+            torch.from_numpy(files.table.targets),
+            files.num_classes,
+            transform=files.transform,
             target_transform=files.target_transform,
         )
         self.files = files

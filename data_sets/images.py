@@ -95,8 +95,13 @@ class ImageFiles(Dataset):
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
         indices = np.asarray(indices, dtype=np.int64)
         return ImageFiles(
-            self.folder, FileTable(*(column[indices] for column in self.table)), self.num_classes, size=self.size,
-            preset=self.preset, transform=self.transform, target_transform=self.target_transform,
+            self.folder,
+            FileTable(*(column[indices] for column in self.table)),
+            self.num_classes,
+            size=self.size,
+            preset=self.preset,
+            transform=self.transform,
+            target_transform=self.target_transform,
         )
 
     def fingerprint(self) -> str:

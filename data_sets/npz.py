@@ -44,9 +44,7 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
         raise ValueError(f'{path}: {described}; expected examples of one type and shape')
     part = 'train' if split == 'train' else 'test'
     num_classes = 1 + max(int(array.max()) for array in labels.values())
-    return ArrayDataset(
-        torch.from_numpy(inputs[f'x_{part}']), torch.from_numpy(labels[f'y_{part}']), num_classes
-    )
+    return ArrayDataset(torch.from_numpy(inputs[f'x_{part}']), torch.from_numpy(labels[f'y_{part}']), num_classes)
 
 
 def takes(name: str) -> bool:

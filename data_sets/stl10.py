@@ -15,9 +15,7 @@ from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
 from data_sets.official import read_official
 
-PRESET = Preset(
-    pad=12, fill=127, flip=True, augment=True, mean=(0.4467, 0.4398, 0.4066), std=(0.2603, 0.2566, 0.2713)
-)
+PRESET = Preset(pad=12, fill=127, flip=True, augment=True, mean=(0.4467, 0.4398, 0.4066), std=(0.2603, 0.2566, 0.2713))
 DOWNLOADS = True
 NUM_CLASSES = 10
 

@@ -60,8 +60,11 @@ class AlexNet(nn.Module):
 
 
 def alexnet(
-    num_classes: int = 1000, input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE), *,
-    dropout: float = 0.5, norm: str = 'batch',
+    num_classes: int = 1000,
+    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
+    *,
+    dropout: float = 0.5,
+    norm: str = 'batch',
 ) -> nn.Module:
     """Create AlexNet with bigBatch's regime.
 
@@ -88,32 +91,40 @@ def alexnet(
 
 
 def alexnetv2(
-    num_classes: int = 1000, input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE), *,
-    dropout: float = 0.2, norm: str = 'batch',
+    num_classes: int = 1000,
+    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
+    *,
+    dropout: float = 0.2,
+    norm: str = 'batch',
 ) -> nn.Module:
     """Create SmoothOut's AlexNet v2: dropout 0.2, weight decay 1e-4; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 1e-2, 1e-4)
 
 
 def alexnetv3(
-    num_classes: int = 1000, input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE), *,
-    dropout: float = 0.0, norm: str = 'batch',
+    num_classes: int = 1000,
+    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
+    *,
+    dropout: float = 0.0,
+    norm: str = 'batch',
 ) -> nn.Module:
     """Create SmoothOut's AlexNet v3: neither dropout nor weight decay; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 1e-2, 0)
 
 
 def alexnetvlr(
-    num_classes: int = 1000, input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE), *,
-    dropout: float = 0.0, norm: str = 'batch',
+    num_classes: int = 1000,
+    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
+    *,
+    dropout: float = 0.0,
+    norm: str = 'batch',
 ) -> nn.Module:
     """Create SmoothOut's AlexNet vlr: v3 with rates times 11.3137 = sqrt(128), in place of --lr_bb_fix; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 11.3137e-2, 0)
 
 
 def alexnet_small(
-    num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32), *,
-    dropout: float = 0.0, norm: str = 'batch',
+    num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32), *, dropout: float = 0.0, norm: str = 'batch'
 ) -> nn.Module:
     """Create Masters & Luschi's reduced AlexNet: kernels 5, 3, 3, 3, 3 at stride 1, pools 3/2, hidden layers of 256.
 

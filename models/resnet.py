@@ -53,16 +53,12 @@ class SmallImageResNet(nn.Module):
         dropout: probability, inside the blocks.
     """
 
-    def __init__(
-        self, num_blocks: int, num_classes: int, in_channels: int, *, width: int = 1, dropout: float = 0.0
-    ):
+    def __init__(self, num_blocks: int, num_classes: int, in_channels: int, *, width: int = 1, dropout: float = 0.0):
         super().__init__()
         widths = [width * channels for channels in WIDTHS]
         channels = widths[0]
         self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
+            nn.Conv2d(in_channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
         )
         blocks = []
         for stage, stage_channels in enumerate(widths):
@@ -82,8 +78,12 @@ class SmallImageResNet(nn.Module):
 
 
 def resnet(
-    depth: int | None = None, num_classes: int | None = None, input_shape: tuple[int, int, int] = (3, 32, 32), *,
-    dataset: str | None = None, norm: str = 'batch',
+    depth: int | None = None,
+    num_classes: int | None = None,
+    input_shape: tuple[int, int, int] = (3, 32, 32),
+    *,
+    dataset: str | None = None,
+    norm: str = 'batch',
 ) -> nn.Module:
     """Create a residual network.
 

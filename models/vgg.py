@@ -42,7 +42,7 @@ class VGG(nn.Module):
                 channels = out_channels
             layers.append(nn.MaxPool2d(kernel_size=2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
-        num_features = channels * math.ceil(height / 2**len(STAGES)) * math.ceil(width / 2**len(STAGES))
+        num_features = channels * math.ceil(height / 2 ** len(STAGES)) * math.ceil(width / 2 ** len(STAGES))
         self.classifier = nn.Sequential(
             nn.Flatten(), nn.Dropout(0.5), *hidden_layer(num_features, 512, dropout=0.5), nn.Linear(512, num_classes)
         )

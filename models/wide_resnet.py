@@ -15,7 +15,11 @@ from models.resnet import SmallImageResNet
 
 
 def wide_resnet(
-    depth: int = 16, width: int = 4, num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32), *,
+    depth: int = 16,
+    width: int = 4,
+    num_classes: int = 10,
+    input_shape: tuple[int, int, int] = (3, 32, 32),
+    *,
     dropout: float = 0.0,
 ) -> nn.Module:
     """Create a wide residual network; also known as wresnet16_4 and, as published, wide_WResNet.

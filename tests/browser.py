@@ -124,7 +124,7 @@ class Browser:
     def count_colors(self, selector: str, *colors: str, tolerance: int = 40) -> list[int]:
         """Count the pixels of an element that are nearly of each colour #rrggbb."""
         pixels = self.pixels(selector)
-        wanted = [np.array([int(color[place:place + 2], 16) for place in (1, 3, 5)]) for color in colors]
+        wanted = [np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) for color in colors]
         return [int((np.abs(pixels - each).max(axis=-1) <= tolerance).sum()) for each in wanted]
 
     def save_screenshot(self, path: Path) -> None:

@@ -344,7 +344,10 @@ def main() -> int:
 
     @hypothesis.seed(flags.seed)
     @hypothesis.settings(
-        max_examples=flags.examples, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        max_examples=flags.examples,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(all_command_lines())

@@ -27,7 +27,7 @@ NORMAL = f'python main_normal.py --save ok_small {SETTINGS}'
 GHOST = f'python main_gbn.py --save ok_ghost {SETTINGS} -mb 4'
 NAMES = ('ok_small', 'ok_ghost')
 # One epoch, then a rate that no network survives; nothing is clipped.
-WILD = NORMAL.replace('ok_small', 'ok_wild') + ' --clip-grad 0 --regime "{0: {\'lr\': 0.05}, 1: {\'lr\': 1e30}}"'
+WILD = NORMAL.replace('ok_small', 'ok_wild') + " --clip-grad 0 --regime \"{0: {'lr': 0.05}, 1: {'lr': 1e30}}\""
 AT_ONCE = NORMAL.replace('ok_small', 'at_once') + ' --clip-grad 0 --no-lr_bb_fix --regime "{0: {\'lr\': 1e30}}"'
 LONG = GHOST.replace('--epochs 2', '--epochs 150').replace('ok_ghost', 'long')
 BAD = f'python main_normal.py --save bad {SETTINGS} --b 4096'  # more than there is

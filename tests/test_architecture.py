@@ -19,8 +19,21 @@ from data import list_datasets
 from tests.conftest import PROJECT
 
 LINE = (
-    'bigbatch', 'utils/*.py', 'models', 'data_sets', 'preprocess.py', 'data.py', 'utils/runs', 'utils/methods',
-    'utils/config', 'utils/reports', 'utils/engine', 'utils/measures', 'utils/sweeps', 'scripts', 'benchmarks',
+    'bigbatch',
+    'utils/*.py',
+    'models',
+    'data_sets',
+    'preprocess.py',
+    'data.py',
+    'utils/runs',
+    'utils/methods',
+    'utils/config',
+    'utils/reports',
+    'utils/engine',
+    'utils/measures',
+    'utils/sweeps',
+    'scripts',
+    'benchmarks',
 )
 # Rooms that stand before these, but are none of their business.
 CLOSED = {'models': {'utils/*.py'}}
@@ -41,9 +54,19 @@ NAME_DATA_SETS = {
 MAY_SCRIPTS_IMPORT = {'utils', 'data.get_dataset', 'data.list_datasets', 'models.list_models'}
 # What --help and tables are answered with, without torch.
 WITHOUT_TORCH = (
-    'utils/*.py', 'utils/methods', 'utils/config', 'utils/reports', 'utils/runs/layout.py', 'utils/runs/columns.py',
-    'utils/runs/config_json.py', 'utils/runs/reader.py', 'data_sets/catalog.py', 'data.py', 'models/__init__.py',
-    'scripts', 'utils/sweeps/__main__.py',
+    'utils/*.py',
+    'utils/methods',
+    'utils/config',
+    'utils/reports',
+    'utils/runs/layout.py',
+    'utils/runs/columns.py',
+    'utils/runs/config_json.py',
+    'utils/runs/reader.py',
+    'data_sets/catalog.py',
+    'data.py',
+    'models/__init__.py',
+    'scripts',
+    'utils/sweeps/__main__.py',
 )
 MAX_FILE, MAX_FUNCTION, MAX_ENTRY, MAX_SCRIPT = 400, 60, 40, 70
 # Calls that make a constant; at import nothing else is called, but for classes of values that the file itself defines.
@@ -209,7 +232,9 @@ def test_modules_do_not_import_each_other_in_a_circle():
 
 def test_settings_stop_at_the_composer():
     knowing = {
-        room_of(path) for path in sources() for node in ast.walk(tree_of(path))
+        room_of(path)
+        for path in sources()
+        for node in ast.walk(tree_of(path))
         if SETTINGS & {getattr(node, name, '') for name in ('id', 'attr', 'name')}
         or (isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in SETTINGS)
     }
@@ -220,7 +245,10 @@ def test_data_sets_are_named_in_their_own_room_alone():
     """By their whole names, or followed by a colon; a docstring may, and so may networks and benchmarks."""
     rooms = {*LINE} - {'data_sets', 'models', 'benchmarks'}
     found = {
-        (path, node.value) for path in sources() if room_of(path) in rooms for node in ast.walk(tree_of(path))
+        (path, node.value)
+        for path in sources()
+        if room_of(path) in rooms
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Constant) and str(node.value).partition(':')[0] in list_datasets()
     }
     assert found == NAME_DATA_SETS
@@ -311,7 +339,8 @@ def _is_constant(value: ast.expr, own_values: set[str]) -> bool:
     calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
     return all(
         ast.unparse(call) in CONSTANT_CALLS | own_values
-        or (isinstance(call, ast.Attribute) and call.attr in CONSTANT_METHODS) for call in calls
+        or (isinstance(call, ast.Attribute) and call.attr in CONSTANT_METHODS)
+        for call in calls
     )
 
 
@@ -349,7 +378,8 @@ def test_files_are_short():
 def test_functions_are_short():
     lengths = {
         f'{path}:{node.lineno} {node.name}': node.end_lineno - node.lineno + 1
-        for path in sources() for node in ast.walk(tree_of(path))
+        for path in sources()
+        for node in ast.walk(tree_of(path))
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
     assert len(lengths) > 100
@@ -418,8 +448,10 @@ def test_help_loads_nothing_heavy():
 
 def test_what_answers_without_torch_does_not_load_it():
     paths = [path for path in sources() if {path, room_of(path)} & set(WITHOUT_TORCH)]
-    code = 'import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    ' \
+    code = (
+        'import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n    '
         'if "torch" in sys.modules: sys.exit(f"{name} loads torch")'
+    )
     done = subprocess.run(
         [sys.executable, '-c', code, *map(module_of, paths)], cwd=PROJECT, capture_output=True, text=True, check=False
     )

@@ -172,8 +172,16 @@ def test_damaged_and_foreign_checkpoints(train, refused, tmp_path):
     for flag in ('--evaluate', '--init-from'):
         refused(*TINY, '-mb', '4', flag, str(tmp_path / 'half.pth.tar'), words=('half.pth.tar', 'damaged'))
         refused(*TINY, '-mb', '4', flag, str(tmp_path / 'other.pth.tar'), words=('another network', '--model'))
-        refused(*TINY, '-mb', '4', '--model_config', "{'width': 9, 'depth': 2}", flag, str(run / 'checkpoint.pth.tar'),
-                words=('another network', '--model'))
+        refused(
+            *TINY,
+            '-mb',
+            '4',
+            '--model_config',
+            "{'width': 9, 'depth': 2}",
+            flag,
+            str(run / 'checkpoint.pth.tar'),
+            words=('another network', '--model'),
+        )
     refused(*TINY, '-mb', '4', '--resume', str(tmp_path / 'half.pth.tar'), words=('no config.json',))
 
 

@@ -25,7 +25,7 @@ TASKS = (
     'smooth_a_minimum.md', 'speed.md', 'study_small_batches.md',
 )  # fmt: skip
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
-WRITTEN = re.compile(r'''(?:--(?:results_dir|output|figures|results)\s+|savez\(['"])([A-Za-z][\w./-]*)''')
+WRITTEN = re.compile(r"""(?:--(?:results_dir|output|figures|results)\s+|savez\(['"])([A-Za-z][\w./-]*)""")
 COPIED = ('*.py', '*.sh', 'benchmarks', 'bigbatch', 'data_sets', 'experiments', 'models', 'utils')
 COMMAND_SECONDS = 300
 
@@ -60,8 +60,13 @@ def run_commands(code: str, folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     environment = {**os.environ, 'PATH': path, 'PYTHON': sys.executable, 'DATASETS_DIR': str(folder / 'Datasets')}
     done = subprocess.run(
-        ['bash', '-euo', 'pipefail', '-c', code], cwd=folder, env=environment, text=True, timeout=COMMAND_SECONDS,
-        capture_output=True, stdin=subprocess.DEVNULL,
+        ['bash', '-euo', 'pipefail', '-c', code],
+        cwd=folder,
+        env=environment,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f'{code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
 

@@ -25,7 +25,11 @@ def test_random_command_lines(place):
     plans = 0
 
     @hypothesis.settings(
-        max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(fuzz.all_command_lines())
@@ -42,12 +46,15 @@ def test_random_command_lines(place):
 
 
 # What was found so: each once.
-@pytest.mark.parametrize(('script', 'words', 'status'), [
-    ('main_gbn', ('--epochs', '1000000000000', '--regime_bb_fix'), 0),
-    ('main_gbn', ('--b', '1000000000000', '-mb', '7'), 2),
-    ('main_swap', ('--swap-workers', '1000000000000'), 2),
-    ('utils.sweeps.__main__', ('quickstart', '--seeds', '1000000000000'), 2),
-])
+@pytest.mark.parametrize(
+    ('script', 'words', 'status'),
+    [
+        ('main_gbn', ('--epochs', '1000000000000', '--regime_bb_fix'), 0),
+        ('main_gbn', ('--b', '1000000000000', '-mb', '7'), 2),
+        ('main_swap', ('--swap-workers', '1000000000000'), 2),
+        ('utils.sweeps.__main__', ('quickstart', '--seeds', '1000000000000'), 2),
+    ],
+)
 def test_numbers_that_no_machine_counts_up_to(place, script, words, status):
     script = next(each for each in fuzz.SCRIPTS if each.name == script)
     outcome = fuzz.run_here(script, [*script.base, *words, '--dry-run'])
@@ -78,8 +85,12 @@ def test_what_is_wrong_is_seen(place):
         return fuzz.Script(lambda argv: eval(ending, {'Path': Path, 'print': print, 'sys': fuzz.sys}))
 
     for ending, fault in (
-        ('1 / 0', 'ZeroDivisionError'), ('0', 'without a plan'), ('2', 'one line'), ('5', 'status 5'),
-        ('print("x", file=sys.stderr) or 2', 'one line'), ('Path("new").touch() or 2', 'files'),
+        ('1 / 0', 'ZeroDivisionError'),
+        ('0', 'without a plan'),
+        ('2', 'one line'),
+        ('5', 'status 5'),
+        ('print("x", file=sys.stderr) or 2', 'one line'),
+        ('Path("new").touch() or 2', 'files'),
         ('print(chr(0xdcff))', 'UnicodeEncodeError'),
     ):
         assert fault in fuzz.run_here(main(ending), []).fault, ending

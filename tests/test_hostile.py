@@ -234,9 +234,14 @@ def test_only_literals_are_evaluated(capsys, target, tmp_path, flag, shape):
 def test_commands_of_a_suite_are_not_a_shell(capsys, target, tmp_path):
     suite = tmp_path / 'suite.sh'
     for line in (
-        f'touch {target}', f'python -c "open({str(target)!r}, 1)"', f'python main_gbn.py --save a; touch {target}',
-        f'python main_gbn.py --save a && touch {target}', f'python main_gbn.py --save $(touch {target})',
-        'python ../../evil.py --save a', 'python main_gbn.py --save ../../a', 'python /tmp/main_gbn.py --save a',
+        f'touch {target}',
+        f'python -c "open({str(target)!r}, 1)"',
+        f'python main_gbn.py --save a; touch {target}',
+        f'python main_gbn.py --save a && touch {target}',
+        f'python main_gbn.py --save $(touch {target})',
+        'python ../../evil.py --save a',
+        'python main_gbn.py --save ../../a',
+        'python /tmp/main_gbn.py --save a',
     ):
         suite.write_text(f'# A suite.\n{line}\n')
         one_error(capsys, sweep.main, suite, '--results_dir', tmp_path / 'out')

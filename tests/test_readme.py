@@ -1,6 +1,6 @@
 """README: its flag table is that of the parsers, and what it says to type is right.
 
-    python -m tests.test_readme    # write the flag table into README.md again
+python -m tests.test_readme    # write the flag table into README.md again
 """
 
 from __future__ import annotations

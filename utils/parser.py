@@ -228,7 +228,7 @@ def options_literal(text: str) -> dict:
     """Convert a dict literal with names as keys, for example "{'depth': 44}"; the empty text is the empty dict."""
     value = _literal(text or '{}', "{'depth': 44}")
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a dict of options such as \"{{'depth': 44}}\"")
+        raise argparse.ArgumentTypeError(f'{text!r} is not a dict of options such as "{{\'depth\': 44}}"')
     return value
 
 

@@ -30,7 +30,7 @@ DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
     'imagenet': 'ImageNet', 'digits': 'digits',
 }  # fmt: skip
-SINGLE_QUOTED = re.compile(r'''[^"$`!\\]*'[^"$`!\\]*''')
+SINGLE_QUOTED = re.compile(r"""[^"$`!\\]*'[^"$`!\\]*""")
 INTRODUCTION = """\
 # Which published figures reproduce
 

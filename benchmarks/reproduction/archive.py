@@ -24,7 +24,7 @@ from utils.settings import Means
 KEPT = (RESULTS, DISTANCES, SHARPNESS.file)
 ENDED = ('done', 'diverged')
 # The root or the home, then names; not the second half of `images/s`.
-ABSOLUTE_PATH = re.compile(r'''(?<![\w.:/~])~?(?:/[^\s'",;:/]+)+/?''')
+ABSOLUTE_PATH = re.compile(r"""(?<![\w.:/~])~?(?:/[^\s'",;:/]+)+/?""")
 
 log = logging.getLogger('bigbatch')
 

@@ -58,9 +58,7 @@ def open_objective(
 class NetworkObjective:
     """Mean loss over the examples of a loader at weights x, and its derivatives; see open_objective."""
 
-    def __init__(
-        self, model: nn.Module, criterion: nn.Module, loader, *, advance: Callable[[int], None] | None = None
-    ):
+    def __init__(self, model: nn.Module, criterion: nn.Module, loader, *, advance: Callable[[int], None] | None = None):
         self.solution = parameters_to_array(model)
         self._model, self._loader = model, loader
         self._criterion = copy.deepcopy(criterion).double()

@@ -74,8 +74,14 @@ def epsilon_sharpness(
     status = _run_solver(search, begin, max_iterations=max_iterations) if epsilon else 'the box is a point'
     return SharpnessResult(
         sharpness=100 * (search.best_loss - loss) / (1 + loss) if loss != -1 else np.nan,
-        loss=loss, max_loss=search.best_loss, point=box.point(search.best), coordinates=box.coordinates(search.best),
-        num_evaluations=search.num_evaluations, num_nonfinite=search.num_nonfinite, start=start, status=status,
+        loss=loss,
+        max_loss=search.best_loss,
+        point=box.point(search.best),
+        coordinates=box.coordinates(search.best),
+        num_evaluations=search.num_evaluations,
+        num_nonfinite=search.num_nonfinite,
+        start=start,
+        status=status,
     )
 
 
@@ -151,7 +157,12 @@ def _run_solver(search: _Search, begin: list[_Seen], *, max_iterations: int) -> 
     # A list that repeats one pair: Bounds, and minimize, would make two Python floats for every coordinate.
     bounds = [(-1.0, 1.0)] * begin[0].u.size
     *_, report = fmin_l_bfgs_b(
-        negated, begin[0].u, bounds=bounds, m=NUM_PAIRS, maxiter=max_iterations, pgtol=TOLERANCE * SLOPE,
+        negated,
+        begin[0].u,
+        bounds=bounds,
+        m=NUM_PAIRS,
+        maxiter=max_iterations,
+        pgtol=TOLERANCE * SLOPE,
         factr=TOLERANCE / np.finfo(float).eps,
     )
     return str(report['task'])

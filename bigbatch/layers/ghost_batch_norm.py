@@ -98,11 +98,7 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
     """Return the class that a module converts to, None where it is no batch norm."""
     if isinstance(module, _GhostNorm):
         return type(module)
-    table = {
-        nn.BatchNorm1d: GhostBatchNorm1d,
-        nn.BatchNorm2d: GhostBatchNorm2d,
-        nn.BatchNorm3d: GhostBatchNorm3d,
-    }
+    table = {nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d}
     if type(module) not in table and isinstance(module, nn.modules.batchnorm._BatchNorm):
         raise ValueError(
             f'{name or "the model itself"} is a {type(module).__name__}, which cannot become '
@@ -113,9 +109,7 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
 
 def _checked_size(ghost_batch_size: int) -> int:
     if isinstance(ghost_batch_size, bool) or not isinstance(ghost_batch_size, int) or ghost_batch_size < 1:
-        raise ValueError(
-            f'ghost_batch_size {ghost_batch_size!r} is not a positive integer; the published value is 128'
-        )
+        raise ValueError(f'ghost_batch_size {ghost_batch_size!r} is not a positive integer; the published value is 128')
     return ghost_batch_size
 
 

@@ -28,7 +28,8 @@ def optimizer_options(name: str) -> set[str]:
         ValueError: torch.optim has no such class.
     """
     known = {
-        key for key, value in vars(torch.optim).items()
+        key
+        for key, value in vars(torch.optim).items()
         if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and key not in _OTHER_INTERFACE
     }
     if not isinstance(name, str) or name not in known:
@@ -110,8 +111,14 @@ class RegimeOptimizer:
     """
 
     def __init__(
-        self, parameters: Iterable[nn.Parameter], regime: Regime, *,
-        warmup_steps: int = 0, warmup_start: float = 1.0, decay_steps: int = 0, reset_momentum: bool = False,
+        self,
+        parameters: Iterable[nn.Parameter],
+        regime: Regime,
+        *,
+        warmup_steps: int = 0,
+        warmup_start: float = 1.0,
+        decay_steps: int = 0,
+        reset_momentum: bool = False,
         scaler: torch.amp.GradScaler | None = None,
     ):
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]

@@ -20,8 +20,13 @@ from bigbatch.training.batch_norm import batch_norms
 
 @contextlib.contextmanager
 def perturbed(
-    model: nn.Module, strength: float, generator: torch.Generator, *, adapt_type: str = 'none',
-    noise_type: str = 'uniform', exclude: Collection[str] = (),
+    model: nn.Module,
+    strength: float,
+    generator: torch.Generator,
+    *,
+    adapt_type: str = 'none',
+    noise_type: str = 'uniform',
+    exclude: Collection[str] = (),
 ) -> Iterator[None]:
     """Add noise to the parameters within the block and restore them from a copy; buffers stay as they come out of it.
 
@@ -42,7 +47,11 @@ def perturbed(
 
 @torch.no_grad()
 def add_noise(
-    tensors: Iterable[Tensor], strength: float, generator: torch.Generator, *, adapt_type: str = 'none',
+    tensors: Iterable[Tensor],
+    strength: float,
+    generator: torch.Generator,
+    *,
+    adapt_type: str = 'none',
     noise_type: str = 'uniform',
 ) -> None:
     """Add noise in place, for u uniform between -1 and 1 or normal, and w_f the slices along the first dimension.

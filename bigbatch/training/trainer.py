@@ -48,10 +48,20 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, criterion: nn.Module, optimizer: RegimeOptimizer, estimator: Callable, *,
-        initial: Mapping[str, Tensor], first_step: int = 0, clip_grad: float = 5.0, on_step: Callable | None = None,
-        should_stop: Callable[[], bool] = lambda: False, should_save: Callable[[], bool] = lambda: False,
-        save: Callable[[int, int, PartialEpoch], object] | None = None, parallel: Parallel | None = None,
+        self,
+        model: nn.Module,
+        criterion: nn.Module,
+        optimizer: RegimeOptimizer,
+        estimator: Callable,
+        *,
+        initial: Mapping[str, Tensor],
+        first_step: int = 0,
+        clip_grad: float = 5.0,
+        on_step: Callable | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        should_save: Callable[[], bool] = lambda: False,
+        save: Callable[[int, int, PartialEpoch], object] | None = None,
+        parallel: Parallel | None = None,
     ):
         self.model, self.criterion = model, criterion
         self.optimizer, self.estimator = optimizer, estimator
@@ -91,7 +101,10 @@ class Trainer:
             # no later step looks at what the epoch's last update did to the weights: these two do
             if not (math.isfinite(val_scores.loss) and math.isfinite(distance)):
                 raise DivergedError(
-                    epoch=epoch + 1, step=self.step, lr=self.optimizer.lr, loss=val_scores.loss,
+                    epoch=epoch + 1,
+                    step=self.step,
+                    lr=self.optimizer.lr,
+                    loss=val_scores.loss,
                     grad_norm=watch.last_grad_norm,
                 )
             yield EpochReport(

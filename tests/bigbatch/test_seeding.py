@@ -97,9 +97,7 @@ def test_isolated_rng_is_seeded_inside_and_restored_outside():
 
 @pytest.fixture
 def _restore_switches(monkeypatch):
-    monkeypatch.setenv(
-        'CUBLAS_WORKSPACE_CONFIG', 'x'
-    )  # noted by monkeypatch, which so restores what was there
+    monkeypatch.setenv('CUBLAS_WORKSPACE_CONFIG', 'x')  # noted by monkeypatch, which so restores what was there
     monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG')
     switches = [(torch.backends.cuda.matmul, 'allow_tf32')]
     switches += [(torch.backends.cudnn, name) for name in ('allow_tf32', 'benchmark')]

@@ -1,6 +1,6 @@
 """Kill small runs again and again, go on with each until it is done, and compare with runs that nobody killed.
 
-    python -m tests.crash --kills 100 --seed 0 --out /tmp/crash
+python -m tests.crash --kills 100 --seed 0 --out /tmp/crash
 """
 
 from __future__ import annotations
@@ -97,15 +97,23 @@ class Trial:
             command[1:1] = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(self.case.ranks)]
         environment = {**os.environ, 'PYTHONPATH': str(PROJECT)}
         done = subprocess.run(
-            [*command, *self.case.argv], cwd=straight, env=environment, capture_output=True, text=True, check=False,
+            [*command, *self.case.argv],
+            cwd=straight,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
             timeout=170,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         place = self._new_place('forked')
         self.rehearsal = run_and_kill(self.case, self.case.argv, place, Death())
         assert set(self.rehearsal.statuses) == {0}, self.rehearsal.output[-2000:]
-        print(f'{self.case.name}: alone {time.monotonic() - start - self.rehearsal.seconds:.1f} s, in a fork '
-              f'{self.rehearsal.seconds:.1f} s and {self.rehearsal.events} changes of files', flush=True)
+        print(
+            f'{self.case.name}: alone {time.monotonic() - start - self.rehearsal.seconds:.1f} s, in a fork '
+            f'{self.rehearsal.seconds:.1f} s and {self.rehearsal.events} changes of files',
+            flush=True,
+        )
         self._compare(place)
 
     def _kill_until_done(self, place: Path, kills: int) -> None:

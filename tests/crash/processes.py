@@ -95,7 +95,11 @@ def run_and_kill(case: Case, argv: Sequence[str], place: Path, death: Death) -> 
     count = place / COUNT
     events = int(count.read_text()) if count.is_file() else 0
     return Ending(
-        killed, saving, tuple(statuses[pid] for pid in pids), time.monotonic() - start, events,
+        killed,
+        saving,
+        tuple(statuses[pid] for pid in pids),
+        time.monotonic() - start,
+        events,
         log.read_text(errors='replace'),
     )
 

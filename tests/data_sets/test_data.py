@@ -25,9 +25,7 @@ def test_names_are_listed_without_torch():
 
 
 def test_unknown_names_are_refused():
-    assert_refused(
-        "'mnits'; did you mean mnist.* known: cifar10, cifar100, digits", lambda: data.get_dataset('mnits')
-    )
+    assert_refused("'mnits'; did you mean mnist.* known: cifar10, cifar100, digits", lambda: data.get_dataset('mnits'))
     assert_refused("split 'vla'; did you mean val", lambda: data.get_dataset('fake', 'vla'))
 
 

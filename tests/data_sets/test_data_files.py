@@ -73,9 +73,7 @@ def test_mnist_may_be_gzipped_and_found_by_environment(mnist_folder, monkeypatch
 
 
 def test_missing_mnist_names_folder_and_remedies(tmp_path):
-    message = (
-        f'{tmp_path}/mnist/MNIST/raw; .*--download.*--datasets-dir.*DATASETS_DIR.*t10k-labels-idx1-ubyte'
-    )
+    message = f'{tmp_path}/mnist/MNIST/raw; .*--download.*--datasets-dir.*DATASETS_DIR.*t10k-labels-idx1-ubyte'
     assert_refused(message, lambda: data.get_dataset('mnist', datasets_path=tmp_path))
 
 
@@ -96,9 +94,7 @@ def test_damaged_mnist_is_named(mnist_folder, file, damage, message):
     assert_refused(f'{file}.*{message}', lambda: data.get_dataset('mnist', datasets_path=mnist_folder))
 
 
-@pytest.mark.parametrize(
-    'damage', [lambda raw: raw[:-20], lambda raw: b'x' + raw, lambda raw: raw[:20] + b'?' * 40]
-)
+@pytest.mark.parametrize('damage', [lambda raw: raw[:-20], lambda raw: b'x' + raw, lambda raw: raw[:20] + b'?' * 40])
 def test_damaged_gzip_is_named(mnist_folder, damage):
     path = mnist_folder / 'mnist/MNIST/raw/train-images-idx3-ubyte'
     path.with_name(path.name + '.gz').write_bytes(damage(gzip.compress(path.read_bytes())))
@@ -160,10 +156,7 @@ def test_npz_features_stay_float(write_npz, dtype):
         ({'y_train': np.arange(40) / 2}, 'y_train is of type float64'),
         ({'y_train': np.eye(40, dtype=int)}, 'y_train has the shape'),
         ({'x_train': np.zeros((40, 12, 10, 3), np.int64)}, 'x_train is of type int64'),
-        (
-            {'x_train': np.zeros((40, 12, 10, 5), np.uint8)},
-            r'x_train has the shape .* expected images \(N, H, W\)',
-        ),
+        ({'x_train': np.zeros((40, 12, 10, 5), np.uint8)}, r'x_train has the shape .* expected images \(N, H, W\)'),
         ({'x_train': np.zeros((40, 12), np.uint8)}, 'x_train has the shape'),
         ({'x_train': np.zeros((40,))}, 'x_train has the shape'),
         ({'x_train': np.zeros((0, 12, 10, 3), np.uint8)}, 'x_train has the shape'),

@@ -160,5 +160,3 @@ def test_sets_of_two_sizes_are_refused(refused, small):
     write_folder(small, splits=('train',), num=12, size=(12, 12))  # what is kept of val still holds
     data.get_dataset(str(small))
     refused(*flags_of(small), words=('train and val are 3x12x12 and 3x10x8',))
-
-

@@ -163,7 +163,7 @@ def test_a_damaged_file_is_named(sets, name, file, damage):
     path = sets / name / file
     content = path.read_bytes()
     middle = len(content) // 2
-    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
     path.write_bytes({'truncated': content[:middle], 'one byte': flipped, 'empty': b''}[damage])
     for split in ('train', 'val'):
         message = refusal(name, sets, split=split)

@@ -222,10 +222,7 @@ def test_default_augment_by_data_set():
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (
-            lambda: get_transform('mnits'),
-            r"data set 'mnits'; did you mean mnist or digits\? known: .*cifar10",
-        ),
+        (lambda: get_transform('mnits'), r"data set 'mnits'; did you mean mnist or digits\? known: .*cifar10"),
         (lambda: get_transform('npz'), 'no transform'),
         (lambda: default_augment('mnist:3'), "'mnist:3'"),
         (lambda: get_transform('mnist', 0), 'input_size 0 .* 1 or more'),

@@ -1,6 +1,6 @@
 """A run of many epochs: memory, files and threads stay as they are after its first ones.
 
-    python -m tests.engine.test_long_runs 2000
+python -m tests.engine.test_long_runs 2000
 """
 
 from __future__ import annotations

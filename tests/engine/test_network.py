@@ -103,7 +103,7 @@ def test_weights_that_do_not_fit_name_what_their_run_has(train, tmp_path):
     run = train(*TINY_GBN)
     for flags, words in (
         (('--dataset', 'fake:64:1x9x9:4'), 'its run has --dataset fake:64:1x8x8:4'),
-        (('--model_config', "{'width': 3}"), 'its run has --model_config "{\'width\': 8, \'depth\': 2}"'),
+        (('--model_config', "{'width': 3}"), "its run has --model_config \"{'width': 8, 'depth': 2}\""),
         (('--input_size', '5'), 'its run has no --input_size'),
     ):
         with pytest.raises(UserError) as caught:
@@ -134,7 +134,10 @@ def test_the_first_examples_of_a_seeded_order(train):
 def test_a_limit_is_a_condition_of_the_splits_that_it_leaves_something_out_of(train):
     run = train(*TINY_GBN)  # 64 training and 16 validation images
     for num, splits, limit in (
-        ('20', ['train'], 20), ('20', ['val'], None), ('20', ['val', 'train'], 20), ('64', ['train'], None),
+        ('20', ['train'], 20),
+        ('20', ['val'], None),
+        ('20', ['val', 'train'], 20),
+        ('64', ['train'], None),
         ('15', ['test'], 15),
     ):
         assert open_with(run, '--num-examples', num).conditions_on(*splits)['num_examples'] == limit, (num, splits)
@@ -165,7 +168,11 @@ def test_files_from_elsewhere(train, tmp_path, prefix, bare):
     state = {f'{prefix}{name}': value for name, value in checkpoints.load_state(run / 'checkpoint.pth.tar').items()}
     path = tmp_path / 'model_best.pth.tar'
     published = {
-        'epoch': 3, 'model': 'mnist_f1', 'config': '', 'state_dict': state, 'best_prec1': torch.tensor(90.0),
+        'epoch': 3,
+        'model': 'mnist_f1',
+        'config': '',
+        'state_dict': state,
+        'best_prec1': torch.tensor(90.0),
         'regime': {0: {'optimizer': 'SGD', 'lr': 1e-1}},
     }
     torch.save(state if bare else published, path)

@@ -36,8 +36,16 @@ class Terminal(io.StringIO):
 def report(epoch: int) -> EpochReport:
     scores = Scores(loss=0.5, error1=12.5, error5=0.0)
     return EpochReport(
-        epoch=epoch, step=epoch * 4, lr=0.1, train=scores, val=scores, grad_norm=1.0, weight_distance=2.0,
-        epoch_seconds=1.0, images_per_second=1234.0, distances=(),
+        epoch=epoch,
+        step=epoch * 4,
+        lr=0.1,
+        train=scores,
+        val=scores,
+        grad_norm=1.0,
+        weight_distance=2.0,
+        epoch_seconds=1.0,
+        images_per_second=1234.0,
+        distances=(),
     )
 
 

@@ -36,9 +36,7 @@ def test_what_does_not_divide_is_refused_with_sizes_that_do(flags, words, refuse
 
 def test_batch_norm_over_all_ranks_is_refused_on_cpus(refused, two_ranks):
     refused(*NORMAL, words=('2 ranks', '--bn-per-rank', 'main_gbn.py'), script=main_normal)
-    refused(
-        *NORMAL, '--bn-per-rank', '--micro-batch-size', '4', words=('--micro-batch-size 4',), script=main_normal
-    )
+    refused(*NORMAL, '--bn-per-rank', '--micro-batch-size', '4', words=('--micro-batch-size 4',), script=main_normal)
 
 
 def test_the_plan_names_ranks(capsys, two_ranks):
@@ -51,11 +49,14 @@ def test_one_rank_needs_no_batch_norm_per_rank(capsys):
     assert '--bn-per-rank has no effect: there is one rank' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('name', 'value', 'words'), [
-    ('MASTER_ADDR', '', ('MASTER_ADDR is not set', 'torchrun')),
-    ('RANK', 'first', ('RANK=first', 'whole number')),
-    ('RANK', '2', ('RANK=2', 'WORLD_SIZE=2')),
-])
+@pytest.mark.parametrize(
+    ('name', 'value', 'words'),
+    [
+        ('MASTER_ADDR', '', ('MASTER_ADDR is not set', 'torchrun')),
+        ('RANK', 'first', ('RANK=first', 'whole number')),
+        ('RANK', '2', ('RANK=2', 'WORLD_SIZE=2')),
+    ],
+)
 def test_an_environment_that_makes_no_sense_is_refused(name, value, words, refused, two_ranks, monkeypatch):
     monkeypatch.setenv(name, value)
     refused(*NORMAL, words=words, script=main_normal)

@@ -21,8 +21,15 @@ from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.writer import Budget
 
 FILES = {
-    'config.json', 'results.csv', 'weight_distance.csv', 'results.html', 'log.txt', 'checkpoint.pth.tar',
-    'checkpoint_previous.pth.tar', 'model_best.pth.tar', 'initial.pth.tar',
+    'config.json',
+    'results.csv',
+    'weight_distance.csv',
+    'results.html',
+    'log.txt',
+    'checkpoint.pth.tar',
+    'checkpoint_previous.pth.tar',
+    'model_best.pth.tar',
+    'initial.pth.tar',
 }
 
 
@@ -71,7 +78,8 @@ def test_checkpoints_hold_plain_values_and_the_distance_is_from_step_0(train):
     final = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
     initial = checkpoints.load_state(run / 'initial.pth.tar')
     squared = sum(
-        float(((value - initial[name]).double() ** 2).sum()) for name, value in final['state_dict'].items()
+        float(((value - initial[name]).double() ** 2).sum())
+        for name, value in final['state_dict'].items()
         if not name.endswith(('running_mean', 'running_var', 'num_batches_tracked'))
     )
     rows = read_rows(run / 'results.csv')
@@ -355,7 +363,9 @@ def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
 
 
 WRITES = (
-    'utils.files.os.replace', 'utils.runs.folder.os.rename', 'utils.runs.folder.shutil.copyfile',
+    'utils.files.os.replace',
+    'utils.runs.folder.os.rename',
+    'utils.runs.folder.shutil.copyfile',
     'utils.runs.writer.append_rows',
 )
 

@@ -1,7 +1,7 @@
 """Write down what users see and get, or compare it with that of another checkout.
 
-    python -m tests.goldens record               # tests/goldens/*.txt anew, from this checkout
-    python -m tests.goldens compare OLD          # OLD: a checkout of the code as it was; prints what differs
+python -m tests.goldens record               # tests/goldens/*.txt anew, from this checkout
+python -m tests.goldens compare OLD          # OLD: a checkout of the code as it was; prints what differs
 """
 
 from __future__ import annotations

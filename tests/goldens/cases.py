@@ -7,7 +7,7 @@ are those that `tests.goldens.text.make_files` writes, and the digits.
 from __future__ import annotations
 
 BASE = '--device cpu --epochs 2 --results_dir results'
-DIGITS = f'--dataset digits --model mnist_f1 --model_config "{{\'width\': 16, \'depth\': 2}}" {BASE}'
+DIGITS = f"--dataset digits --model mnist_f1 --model_config \"{{'width': 16, 'depth': 2}}\" {BASE}"
 NORMAL, GHOSTS = f'python main_normal.py {DIGITS} --b 128', f'python main_gbn.py {DIGITS} --b 128 -mb 32'
 COLOUR = f'--dataset fake:64:3x32x32:4 --b 32 {BASE}'
 SWAP = '--swap-workers 2 --swap-epochs 2 --swap-batch-size 64'

@@ -59,7 +59,7 @@ def test_it_agrees_with_evaluate_of_the_training_script(run, evaluated, capsys):
     assert main_gbn.main(['--evaluate', str(run), '--device', 'cpu']) == 0
     published = capsys.readouterr().out
     out, _ = evaluated('--evaluate', run)
-    assert published[published.index('loss'):].split() == out[out.index('loss'):].split()
+    assert published[published.index('loss') :].split() == out[out.index('loss') :].split()
 
 
 def test_noise_is_bounded_on_every_parameter_and_gone_afterwards(run):
@@ -104,7 +104,7 @@ def test_copies_make_a_table_of_means(run, evaluated):
     ]
     losses = [float(row['loss']) for row in rows[:3]]
     assert len(set(losses)) == 3
-    table = out[out.index('checkpoint '):].splitlines()
+    table = out[out.index('checkpoint ') :].splitlines()
     assert [line.split()[0] for line in table[2:]] == ['run', 'run/initial']
     assert f'{statistics.fmean(losses):.4f} +- {statistics.stdev(losses):.4f}' in table[2]
 

@@ -41,7 +41,11 @@ def network():
     torch.manual_seed(0)
     model = nn.Linear(12, 1, bias=False).eval()
     return SimpleNamespace(
-        model=model, criterion=Mean(), train=Loader(), label='linear', digest='abc',
+        model=model,
+        criterion=Mean(),
+        train=Loader(),
+        label='linear',
+        digest='abc',
         conditions_on=lambda split: {'model': 'linear'},
     )
 

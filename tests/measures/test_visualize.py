@@ -86,7 +86,9 @@ def test_the_distances_are_numpys(pair, draw):
     start = torch.load(pair[0] / 'initial.pth.tar', weights_only=True)['state_dict']
     names = [name for name in start if name.endswith(('weight', 'bias'))]
     for key, (one, two) in {
-        'between': states, 'start_to_first': (start, states[0]), 'start_to_second': (start, states[1]),
+        'between': states,
+        'start_to_first': (start, states[0]),
+        'start_to_second': (start, states[1]),
     }.items():
         squares = sum(((one[name].double() - two[name].double()) ** 2).sum().item() for name in names)
         assert description['distances'][key] == pytest.approx(math.sqrt(squares), rel=1e-6)

@@ -174,9 +174,7 @@ def test_one_part_is_refused(refused):
         *TINY, '--noise-scale', script=main_normal,
         words=('--noise-scale', '--micro-batch-size below 16', 'without batch norm', 'main_gbn.py'),
     )  # fmt: skip
-    refused(
-        *TINY, '--noise-scale', '--micro-batch-size', '4', script=main_normal, words=('batch norm', 'main_gbn.py')
-    )
+    refused(*TINY, '--noise-scale', '--micro-batch-size', '4', script=main_normal, words=('batch norm', 'main_gbn.py'))
 
 
 # Afterwards

@@ -96,7 +96,8 @@ def test_a_linear_or_convolution_before_batch_norm_has_no_bias(name):
             module.register_forward_hook(lambda module, inputs, output: order.append(module))
     model.eval()(torch.empty(2, *shape, device='meta'))
     followed = [
-        first for first, second in itertools.pairwise(order)
+        first
+        for first, second in itertools.pairwise(order)
         if isinstance(first, (nn.Linear, nn.Conv2d)) and isinstance(second, BATCH_NORMS)
     ]
     assert len(followed) == sum(isinstance(module, BATCH_NORMS) for module in order) > 0

@@ -25,7 +25,8 @@ def test_resnet_counts_its_weighted_layers(depth):
     model = outline('resnet', depth=depth)
     assert main_path(model) == depth
     projections = [
-        (layer.in_channels, layer.out_channels, layer.kernel_size) for key, layer in model.named_modules()
+        (layer.in_channels, layer.out_channels, layer.kernel_size)
+        for key, layer in model.named_modules()
         if 'shortcut' in key and isinstance(layer, nn.Conv2d)
     ]
     assert projections == [(16, 32, (1, 1)), (32, 64, (1, 1))]

@@ -66,17 +66,20 @@ def test_a_flag_without_its_value_is_told_how_to_get_one(words, flag):
     assert message(*words).endswith(f'{REMARK}: {flag}=-1')
 
 
-@pytest.mark.parametrize('words', [
-    ('--lr', 'x'),
-    ('--lr', 'x', '--lr'),
-    ('--bn', 'x', '--bn'),
-    ('--lr=', '--bn'),
-    ('--lr', 'expected one argument'),
-    ('--count',),
-    ('--count', '--lr'),
-    ('--flip=1',),
-    ('--unknown', '-1'),
-])
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('--lr', 'x'),
+        ('--lr', 'x', '--lr'),
+        ('--bn', 'x', '--bn'),
+        ('--lr=', '--bn'),
+        ('--lr', 'expected one argument'),
+        ('--count',),
+        ('--count', '--lr'),
+        ('--flip=1',),
+        ('--unknown', '-1'),
+    ],
+)
 def test_other_errors_are_told_nothing_of_it(words):
     assert REMARK not in message(*words)
 

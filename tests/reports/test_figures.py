@@ -102,10 +102,15 @@ def test_final_error_against_batch_size_is_a_line_for_what_differs_in_nothing_el
         for seed, error in enumerate(errors):
             settings = {'micro_batch_size': None}
             runs[f'plain{size}_seed{seed}'] = {
-                'batch_size': size, 'seed': seed, 'errors': (1.0, error), 'settings': settings,
+                'batch_size': size,
+                'seed': seed,
+                'errors': (1.0, error),
+                'settings': settings,
             }
             runs[f'ghost{size}_seed{seed}'] = {
-                'batch_size': size, 'seed': seed, 'errors': (1.0, error / 2),
+                'batch_size': size,
+                'seed': seed,
+                'errors': (1.0, error / 2),
                 'settings': {**settings, 'ghost_batch_size': 32},
             }
     figure = drawn(groups_of(tmp_path, **runs))['error_vs_batch_size']

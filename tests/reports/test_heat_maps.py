@@ -19,11 +19,7 @@ from utils.reports.heat_maps import find_heat_maps, short_text, usable_ranges, w
 from utils.reports.pages.heat_map import color_of, heat_map_html
 
 # final errors by batch (columns: 2, 8, 32) and rate (2^-3, 2^-5, 2^-7); None: not run, 'D': diverged
-ERRORS = {
-    2**-3: (4.0, 9.0, 'D'),
-    2**-5: (4.9, 3.0, 30.0),
-    2**-7: (20.0, None, 6.0),
-}
+ERRORS = {2**-3: (4.0, 9.0, 'D'), 2**-5: (4.9, 3.0, 30.0), 2**-7: (20.0, None, 6.0)}
 BATCHES = (2, 8, 32)
 
 
@@ -139,7 +135,7 @@ def test_shades_grow_with_the_error_and_texts_on_them_can_be_read(grid):
 
 def luminance(color: str) -> float:
     """Relative luminance of #rrggbb, as WCAG 2.1 defines it."""
-    values = [int(color[place:place + 2], 16) / 255 for place in (1, 3, 5)]
+    values = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in values]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -194,7 +190,7 @@ def test_a_map_over_any_two_settings(tmp_path):
     heat_map = the_map(groups, axes=('momentum', 'weight_decay'))
     assert (heat_map.values('x'), heat_map.values('y')) == ([0.0, 0.9], [0.0, 1e-4, 1e-3])
     for axes, words in (
-        (('momentun', 'weight_decay'), "--heat-map momentun: no run has such a setting: did you mean momentum"),
+        (('momentun', 'weight_decay'), '--heat-map momentun: no run has such a setting: did you mean momentum'),
         (('model', 'weight_decay'), '--heat-map model: no row has one number for it'),
         (('momentum', 'momentum'), 'two settings'),
         (('batch_size', 'seed'), 'no two rows differ in these alone'),
@@ -275,9 +271,7 @@ def test_a_browser_shows_it_on_a_desk_and_on_a_phone(grid, tmp_path):
     from utils.reports.pages.comparison_page import write_comparison_page
     from utils.reports.summary import summarise
 
-    page = write_comparison_page(
-        grid, tmp_path / 'page.html', summarise(grid), heat_maps=find_heat_maps(grid)
-    )
+    page = write_comparison_page(grid, tmp_path / 'page.html', summarise(grid), heat_maps=find_heat_maps(grid))
     browser = Browser(tmp_path)
     try:
         for width in (1280, 390):

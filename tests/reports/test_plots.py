@@ -38,7 +38,8 @@ def attributes(page):
 def columns(figure, glyph):
     """Return the data of one glyph of a figure, a DataFrame."""
     [source] = [
-        renderer['attributes']['data_source'] for renderer in figure['renderers']
+        renderer['attributes']['data_source']
+        for renderer in figure['renderers']
         if renderer['attributes']['name'] == glyph
     ]
     entries = source['attributes']['data']['entries']
@@ -300,7 +301,7 @@ def test_comparison_shows_first_what_differs(tmp_path):
         write_run(tmp_path / f'b_seed{seed}', seed=seed, batch_size=64, errors=(50.0, 9.0, 8.0))
     text = words(comparison(tmp_path))
     assert text.index('Settings that differ') < text.index('Summary') < text.index('Curves') < text.index('Runs')
-    settings = text[text.index('Settings that differ'):text.index('Summary')]
+    settings = text[text.index('Settings that differ') : text.index('Summary')]
     assert 'a 512 512 none 1, 2' in settings
     assert 'b 64 64 sqrt 1, 2' in settings
     assert 'base batch size' not in settings

@@ -36,11 +36,11 @@ def test_round_trip(saved):
 
 
 WRONG = [
-    ({'state_dict': {'weight': 1.0}}, "its state_dict is \"{'weight': 1.0}\""),
+    ({'state_dict': {'weight': 1.0}}, 'its state_dict is "{\'weight\': 1.0}"'),
     ({'optimizer': None}, "its optimizer is 'None'"),
     ({'epoch': True}, "its epoch is 'True'"),
     ({'step': -1}, "its step is '-1'"),
-    ({'rng': {'torch': 1}}, "its rng is"),
+    ({'rng': {'torch': 1}}, 'its rng is'),
     ({'best': {'epoch': 1.0, 'val_error1': 5.0}}, 'its best is'),
     ({'version': 'one'}, "its version is 'one'"),
     ({'estimator': 5}, "its estimator is '5'"),
@@ -105,8 +105,10 @@ def test_a_pickle_bomb_is_refused_and_not_executed(tmp_path):
         def __reduce__(self):
             return (open, (str(target), 'w'))
 
-    for name, write in (('plain', lambda p: p.write_bytes(pickle.dumps({'state_dict': Bomb()}))),
-                        ('zip', lambda p: torch.save({'state_dict': Bomb()}, p))):
+    for name, write in (
+        ('plain', lambda p: p.write_bytes(pickle.dumps({'state_dict': Bomb()}))),
+        ('zip', lambda p: torch.save({'state_dict': Bomb()}, p)),
+    ):
         path = tmp_path / f'{name}.pth.tar'
         write(path)
         with pytest.raises(ValueError, match='damaged, or not a checkpoint'):

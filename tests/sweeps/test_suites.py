@@ -220,7 +220,8 @@ def test_a_figure_has_its_ladders_of_batch_sizes(name):
     configs = configs_of(name)
     assert {row: columns(config) for row, config in configs.items()} == {
         f'{ladder}_bs{batch}': (batch, base if ghosts else None, lr, adapted)
-        for ladder, (batches, (ghosts, lr, adapted)) in ladders.items() for batch in batches
+        for ladder, (batches, (ghosts, lr, adapted)) in ladders.items()
+        for batch in batches
     }
     for config in configs.values():
         assert (config.dataset, config.model, config.base_batch_size, config.epochs) == (dataset, model, base, epochs)

@@ -78,7 +78,13 @@ class _Useless(argparse.Action):
 
 
 def build_analysis_parser(
-    doc: str | None, models: list[str], datasets: list[str], *, prog: str, batch_size: int, single: bool = False,
+    doc: str | None,
+    models: list[str],
+    datasets: list[str],
+    *,
+    prog: str,
+    batch_size: int,
+    single: bool = False,
     used: Collection[str] = (),
 ) -> Parser:
     """Build the parser that the measuring scripts share; the script adds its own group.
@@ -128,16 +134,18 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
     device, strict, dtype = device_and_dtype(flags)
     naming = fields_that_mean(NetworkConfig, Means.NETWORK)
     of_run = [name for name in naming if name in stored and name not in FROM_RUN]
-    return MeasureConfig(**{
-        **given_values(MeasureConfig, flags),
-        **{name: stored[name] for name in of_run},
-        'flip': stored.get('flip') if flags.augment and stored.get('augment') else None,
-        'eval_batch_size': flags.batch_size,
-        'device': device,
-        'strict_device': strict,
-        'dtype': dtype if flags.type else stored.get('dtype', dtype),
-        'num_copies': flags.num_copies,
-    })
+    return MeasureConfig(
+        **{
+            **given_values(MeasureConfig, flags),
+            **{name: stored[name] for name in of_run},
+            'flip': stored.get('flip') if flags.augment and stored.get('augment') else None,
+            'eval_batch_size': flags.batch_size,
+            'device': device,
+            'strict_device': strict,
+            'dtype': dtype if flags.type else stored.get('dtype', dtype),
+            'num_copies': flags.num_copies,
+        }
+    )
 
 
 def _check_named(checkpoint: str, flags: Namespace) -> None:
@@ -152,7 +160,11 @@ def _check_named(checkpoint: str, flags: Namespace) -> None:
 def _add_checkpoint_arg(parser: Parser, *, single: bool) -> None:
     group = parser.add_argument_group('what is measured')
     group.add_argument(
-        '-e', '--evaluate', required=True, nargs=None if single else '+', metavar='CKPT',
+        '-e',
+        '--evaluate',
+        required=True,
+        nargs=None if single else '+',
+        metavar='CKPT',
         help='checkpoint, or run folder for the latest one in it' + ('' if single else '; several make one table'),
     )
 

@@ -174,8 +174,13 @@ def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks = ALONE) -
 
 
 def check_forward(
-    config: NetworkConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor], *,
-    num_classes: int, training: bool,
+    config: NetworkConfig,
+    model: nn.Module,
+    criterion: nn.Module,
+    examples: tuple[Tensor, Tensor],
+    *,
+    num_classes: int,
+    training: bool,
 ) -> None:
     """Pass a few examples through a copy of the network, so that what does not fit ends here.
 

@@ -99,8 +99,16 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
         config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs, start=start
     )
     return Experiment(
-        config=config, device=device, data=data, model=model, criterion=criterion, **schedule._asdict(),
-        **methods._asdict(), start=start, stored=stored, ranks=ranks,
+        config=config,
+        device=device,
+        data=data,
+        model=model,
+        criterion=criterion,
+        **schedule._asdict(),
+        **methods._asdict(),
+        start=start,
+        stored=stored,
+        ranks=ranks,
     )
 
 

@@ -133,9 +133,14 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
     asked = _merged(method.transform() for method in config.methods_on)
     train_transform, val_transform = _transforms(config, model, sets, **asked)
     train = data.build_loader(
-        sets.train, train_transform, batch_size=config.batch_size, micro_batch_size=config.fixed_micro_batch_size,
-        shuffle=True, drop_last=config.drop_last and not config.evaluate,
-        **_merged(method.loading() for method in config.methods_on), **shared,
+        sets.train,
+        train_transform,
+        batch_size=config.batch_size,
+        micro_batch_size=config.fixed_micro_batch_size,
+        shuffle=True,
+        drop_last=config.drop_last and not config.evaluate,
+        **_merged(method.loading() for method in config.methods_on),
+        **shared,
     )
     val, test = (
         None if dataset is None else data.build_loader(
@@ -188,9 +193,7 @@ def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
     return {'device': device, 'dtype': getattr(torch, config.dtype), 'seed': config.seed, 'num_workers': workers}
 
 
-def _transforms(
-    config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, **training
-) -> tuple:
+def _transforms(config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, **training) -> tuple:
     """Return the transforms of training and of validation: a network's own, or those of the data set.
 
     Args:
@@ -210,6 +213,10 @@ def _transform(config: NetworkConfig, dataset, *, augment: bool, **settings) -> 
     flip = config.flip if augment else False
     normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
     return preprocess.get_transform(
-        dataset.preset or config.dataset, input_size=config.input_size, normalize=normalize, augment=augment,
-        flip=flip, **settings,
+        dataset.preset or config.dataset,
+        input_size=config.input_size,
+        normalize=normalize,
+        augment=augment,
+        flip=flip,
+        **settings,
     )

@@ -88,9 +88,7 @@ def pass_size(config: RunConfig, num_own: int) -> int:
     return decided[0] if decided else min(config.fixed_micro_batch_size or num_own, num_own)
 
 
-def check_network(
-    config: RunConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
-) -> None:
+def check_network(config: RunConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
     """Refuse methods that a network gives nothing to work on.
 
     Args:

@@ -104,8 +104,10 @@ def build_network(
     if config.input_size and len(shape) == 3:
         shape = (shape[0], config.input_size, config.input_size)
     context = {
-        'dataset': config.dataset, 'num_classes': dataset.num_classes,
-        'input_shape': shape, 'input_size': config.input_size,
+        'dataset': config.dataset,
+        'num_classes': dataset.num_classes,
+        'input_shape': shape,
+        'input_size': config.input_size,
     }
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
@@ -138,7 +140,18 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     num_classes = sets.train.num_classes
     check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
     return Network(
-        path=path, label=label, run=run, digest=digest_state(model.state_dict()), settings=settings,
-        conditions=conditions_of(config), shortened=shortened_splits(config, sets), model=model, criterion=criterion,
-        train=train, val=val, test=test or val, device=device, num_copies=config.num_copies,
+        path=path,
+        label=label,
+        run=run,
+        digest=digest_state(model.state_dict()),
+        settings=settings,
+        conditions=conditions_of(config),
+        shortened=shortened_splits(config, sets),
+        model=model,
+        criterion=criterion,
+        train=train,
+        val=val,
+        test=test or val,
+        device=device,
+        num_copies=config.num_copies,
     )

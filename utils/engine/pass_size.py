@@ -42,8 +42,12 @@ def _find_micro_batch(experiment: Experiment, limit: int) -> tuple[int, str]:
     optimizer.start_epoch(experiment.first_epoch)
     inputs, targets, _ = loaders.train.peek(64)
     workload = Workload(
-        model=experiment.model, criterion=experiment.criterion, estimator=experiment.estimator, optimizer=optimizer,
-        examples=(inputs, targets), eval_size=min(config.eval_batch_size, loaders.val.num_examples),
+        model=experiment.model,
+        criterion=experiment.criterion,
+        estimator=experiment.estimator,
+        optimizer=optimizer,
+        examples=(inputs, targets),
+        eval_size=min(config.eval_batch_size, loaders.val.num_examples),
     )
     num_own = config.num_images // ranks.size
     is_whole = config.ghost_batch_size is None and has_batch_norm(workload.model)

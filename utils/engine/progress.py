@@ -27,8 +27,15 @@ class Progress:
     """
 
     def __init__(
-        self, num_steps: int, num_epochs: int, *, first_epoch: int, first_index: int = 0,
-        batch_size: int, print_freq: int | None = None, stream=None,
+        self,
+        num_steps: int,
+        num_epochs: int,
+        *,
+        first_epoch: int,
+        first_index: int = 0,
+        batch_size: int,
+        print_freq: int | None = None,
+        stream=None,
     ):
         stream = stream or sys.stderr
         self._num_steps, self._num_epochs = num_steps, num_epochs
@@ -88,6 +95,13 @@ def epoch_line(report: EpochReport, num_epochs: int) -> tuple:
     train, val = report.train, report.val
     return (
         'epoch %d/%d  lr %.4g  train loss %.4f error %.2f %%  val loss %.4f error %.2f %%  distance %.3f  %s images/s',
-        report.epoch, num_epochs, report.lr, train.loss, train.error1, val.loss, val.error1, report.weight_distance,
+        report.epoch,
+        num_epochs,
+        report.lr,
+        train.loss,
+        train.error1,
+        val.loss,
+        val.error1,
+        report.weight_distance,
         f'{report.images_per_second:,.0f}',
     )

@@ -44,8 +44,12 @@ def score(experiment: Experiment) -> None:
     scores = evaluate(experiment.model, experiment.criterion, experiment.data.val)
     log.info(
         '%s on %s (val, %s): loss %.4f  error@1 %.2f %%  error@5 %.2f %%',
-        experiment.config.evaluate, experiment.config.dataset, counted(experiment.data.val.num_examples, 'example'),
-        scores.loss, scores.error1, scores.error5,
+        experiment.config.evaluate,
+        experiment.config.dataset,
+        counted(experiment.data.val.num_examples, 'example'),
+        scores.loss,
+        scores.error1,
+        scores.error5,
     )
 
 
@@ -108,9 +112,7 @@ def _build_parallel(experiment: Experiment) -> Parallel:
     return Parallel(model, ranks, has_idle_parameters=has_idle)
 
 
-def _build_writer(
-    experiment: Experiment, parallel: Parallel, content: dict, best: dict | None
-) -> Writer:
+def _build_writer(experiment: Experiment, parallel: Parallel, content: dict, best: dict | None) -> Writer:
     """Build what writes the run's files, which the first rank alone does."""
     config = experiment.config
     make_checkpoint = functools.partial(snapshot, experiment, parallel=parallel)
@@ -119,8 +121,13 @@ def _build_writer(
     with naming_file(config.folder / layout.LOG):
         log_to_file(config.folder / layout.LOG)
     return RunWriter(
-        config.folder, content, make_checkpoint=make_checkpoint, draw_page=_draw_page, best=best,
-        save_all=config.save_all, save_minutes=config.checkpoint_minutes,
+        config.folder,
+        content,
+        make_checkpoint=make_checkpoint,
+        draw_page=_draw_page,
+        best=best,
+        save_all=config.save_all,
+        save_minutes=config.checkpoint_minutes,
         export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
     )
 
@@ -160,39 +167,51 @@ def snapshot(
         partial: what the epoch that goes on has come to.
         parallel: of several ranks, which all call this; what the first one gets is whole.
     """
-    return checkpoints.checked({
-        'version': checkpoints.VERSION,
-        'epoch': epoch,
-        'step': step,
-        'best': best,
-        'partial': partial.state_dict() if partial else None,
-        'state_dict': experiment.model.state_dict(),
-        'optimizer': experiment.optimizer.state_dict(),
-        'estimator': experiment.estimator.state_dict(),
-        'rng': seeding.get_rng_state(),
-        'config': experiment.config.settings(),
-        **{name: part for _, follower in experiment.followed for name, part in follower.to_checkpoint().items()},
-        **(collect_rank_states(parallel, partial) if parallel else {}),
-    })
+    return checkpoints.checked(
+        {
+            'version': checkpoints.VERSION,
+            'epoch': epoch,
+            'step': step,
+            'best': best,
+            'partial': partial.state_dict() if partial else None,
+            'state_dict': experiment.model.state_dict(),
+            'optimizer': experiment.optimizer.state_dict(),
+            'estimator': experiment.estimator.state_dict(),
+            'rng': seeding.get_rng_state(),
+            'config': experiment.config.settings(),
+            **{name: part for _, follower in experiment.followed for name, part in follower.to_checkpoint().items()},
+            **(collect_rank_states(parallel, partial) if parallel else {}),
+        }
+    )
 
 
-def _run_epochs(
-    experiment: Experiment, parallel: Parallel, writer: Writer, should_stop: Callable[[], bool]
-) -> str:
+def _run_epochs(experiment: Experiment, parallel: Parallel, writer: Writer, should_stop: Callable[[], bool]) -> str:
     """Make the epochs that are left and return what is to say about the end, if anything."""
     config, start = experiment.config, experiment.start
     initial = _initial_weights(experiment)
     partial = _restore(experiment, parallel)
     progress = Progress(
-        experiment.steps_per_epoch, experiment.num_epochs, first_epoch=experiment.first_epoch,
-        first_index=partial.num_steps if partial else 0, batch_size=config.num_images, print_freq=config.print_freq,
+        experiment.steps_per_epoch,
+        experiment.num_epochs,
+        first_epoch=experiment.first_epoch,
+        first_index=partial.num_steps if partial else 0,
+        batch_size=config.num_images,
+        print_freq=config.print_freq,
         stream=None if parallel.ranks.is_first else io.StringIO(),
     )
     trainer = Trainer(
-        experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator,
+        experiment.model,
+        experiment.criterion,
+        experiment.optimizer,
+        experiment.estimator,
         initial=initial,
-        first_step=start['step'] if start else 0, clip_grad=config.clip_grad, on_step=progress.on_step,
-        should_stop=should_stop, should_save=writer.is_save_due, save=writer.save_within_epoch, parallel=parallel,
+        first_step=start['step'] if start else 0,
+        clip_grad=config.clip_grad,
+        on_step=progress.on_step,
+        should_stop=should_stop,
+        should_save=writer.is_save_due,
+        save=writer.save_within_epoch,
+        parallel=parallel,
     )
     data = experiment.data
     if experiment.ends_early:
@@ -279,9 +298,7 @@ def new_manifest(experiment: Experiment) -> dict:
         'argv': list(config.argv),
         'status': 'running',
         'message': '',
-        'settings': {
-            **config.settings(), 'num_epochs': experiment.num_epochs, 'device': str(experiment.device),
-        },
+        'settings': {**config.settings(), 'num_epochs': experiment.num_epochs, 'device': str(experiment.device)},
         'micro_batch_size': experiment.micro_batch_size,
         'columns': [column.to_plain() for method in config.methods_on for column in method.COLUMNS],
         'regime': experiment.regime.table(experiment.num_epochs),

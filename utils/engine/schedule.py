@@ -102,9 +102,13 @@ def build_optimizer(
             '--warmup-epochs %g has no effect: it begins at the rate itself; see --warmup-start', config.warmup_epochs
         )
     return RegimeOptimizer(
-        model.parameters(), regime, warmup_steps=warmup_steps, warmup_start=start,
+        model.parameters(),
+        regime,
+        warmup_steps=warmup_steps,
+        warmup_start=start,
         decay_steps=config.linear_decay * (num_epochs - config.start_epoch) * steps_per_epoch,
-        reset_momentum=config.reset_momentum, scaler=loss_scaler(model),
+        reset_momentum=config.reset_momentum,
+        scaler=loss_scaler(model),
     )
 
 

@@ -120,8 +120,13 @@ class Evaluation:
     def _key(self, network: Network, loader, repeat: int) -> dict:
         noise = self._noise
         return {
-            'digest': network.digest, **network.conditions_on(self._mode), 'mode': self._mode, 'repeat': repeat,
-            'duplicates': network.num_copies, 'noise': noise.strength, 'noise_per': noise.per if noise.strength else '',
+            'digest': network.digest,
+            **network.conditions_on(self._mode),
+            'mode': self._mode,
+            'repeat': repeat,
+            'duplicates': network.num_copies,
+            'noise': noise.strength,
+            'noise_per': noise.per if noise.strength else '',
             'batch_size': loader.batch_size if noise.strength and noise.per == 'batch' else None,
         }
 

@@ -27,12 +27,16 @@ def build_line_parser(doc: str | None, models: list[str], datasets: list[str], *
         '-se', '--slave-evaluate', required=True, metavar='CKPT', help='the checkpoint at alpha 1; --evaluate is at 0'
     )
     parser.add_argument(
-        '--mode', choices=MODES, default='linear',
+        '--mode',
+        choices=MODES,
+        default='linear',
         help='linear; sin: slower at the ends and never past them; arc: cos(alpha pi / 2) and sin(alpha pi / 2) times '
         'the ends',
     )
-    bn = 'interpolate: on the line like the weights; recompute: measured anew at each point on the training set; ' \
+    bn = (
+        'interpolate: on the line like the weights; recompute: measured anew at each point on the training set; '
         'fixed: those at alpha 0; batch: of each batch that is scored'
+    )
     _add_grid_args(parser, '-1.0:0.1:2.01', ('interpolate', 'recompute', 'fixed', 'batch'), bn)
     return parser
 
@@ -41,15 +45,20 @@ def build_directions_parser(doc: str | None, models: list[str], datasets: list[s
     """Build the parser of random directions around a checkpoint."""
     parser = build_analysis_parser(doc, models, datasets, prog=prog, batch_size=2048, single=True)
     parser.add_argument('--directions', type=whole(1), default=1, metavar='N', help='random directions, from --seed')
-    bn = 'fixed: those of the checkpoint; recompute: measured anew at each point on the training set; ' \
+    bn = (
+        'fixed: those of the checkpoint; recompute: measured anew at each point on the training set; '
         'batch: of each batch that is scored'
+    )
     _add_grid_args(parser, '-1:0.1:1.01', ('fixed', 'recompute', 'batch'), bn)
     return parser
 
 
 def _add_grid_args(parser: Parser, alpha: str, bn: tuple[str, ...], bn_help: str) -> None:
     parser.add_argument(
-        '--alpha', type=alpha_grid, default=alpha, metavar='START:STEP:STOP',
+        '--alpha',
+        type=alpha_grid,
+        default=alpha,
+        metavar='START:STEP:STOP',
         help='points, STOP left out; joined by = where START is negative: --alpha="-0.3:0.02:0.31"',
     )
     parser.add_argument('--bn', choices=bn, default=bn[0], help=f'statistics of batch norm: {bn_help}')

@@ -166,7 +166,8 @@ def _check_pair(network: Network, end: Network) -> None:
     if network.conditions['val_fraction'] and network.settings.get('seed') != end.settings.get('seed'):
         log.warning(
             '%s and %s held out different examples: the second was trained on some that are validated on here',
-            network.path, end.path,
+            network.path,
+            end.path,
         )
 
 
@@ -219,9 +220,7 @@ def _check_same(folder: Path, stored: dict, asked: dict) -> None:
             )
 
 
-def _measure(
-    network: Network, points: Sequence[tuple[dict, Between | Around]], folder: Path, plan: Plan
-) -> list[dict]:
+def _measure(network: Network, points: Sequence[tuple[dict, Between | Around]], folder: Path, plan: Plan) -> list[dict]:
     """Measure the points that have no row yet and return the rows of all."""
     splits, key = plan.splits, tuple(points[0][0])
     columns = [*key, *(f'{split}_{score}' for split in splits for score in ('loss', 'accuracy')), 'clamped']
@@ -253,7 +252,8 @@ def _warn_of_clamped(rows: Iterable[dict]) -> None:
     if clamped:
         log.warning(
             '%d extrapolated variances of batch norm were below 0 and were set to 0, at alpha %s: see --bn',
-            sum(row['clamped'] for row in clamped), ', '.join(f'{row["alpha"]:g}' for row in clamped),
+            sum(row['clamped'] for row in clamped),
+            ', '.join(f'{row["alpha"]:g}' for row in clamped),
         )
 
 

@@ -44,18 +44,26 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
     """Build the parser of a trained pair."""
     parser = Parser(prog=prog, description=doc)
     parser.add_argument(
-        '-n', '--network', type=one_of('network', NETWORKS), required=True, metavar='NAME',
+        '-n',
+        '--network',
+        type=one_of('network', NETWORKS),
+        required=True,
+        metavar='NAME',
         help=f'of the paper: {", ".join(NETWORKS)}',
     )
     parser.add_argument(
-        '--dataset', metavar='NAME',
-        help='if not the paper\'s: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file',
+        '--dataset',
+        metavar='NAME',
+        help="if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file",
     )
     parser.add_argument('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
     parser.add_argument('--download', action='store_true', help='fetch the data set if it is not there')
     parser.add_argument('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
     parser.add_argument(
-        '--batch-sizes', type=whole(1), nargs=2, metavar=('SMALL', 'LARGE'),
+        '--batch-sizes',
+        type=whole(1),
+        nargs=2,
+        metavar=('SMALL', 'LARGE'),
         help='of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
         f'more than LARGE / {LEAST_RATIO}',
     )
@@ -93,8 +101,12 @@ def batch_sizes(num_examples: int) -> tuple[int, int]:
 
 
 def plot_pair(
-    flags: Namespace, *, count_examples: Callable[[str], int], check: Callable[[list[str]], object],
-    train: Callable[[list[str]], object], draw: Callable[[list[str]], Path],
+    flags: Namespace,
+    *,
+    count_examples: Callable[[str], int],
+    check: Callable[[list[str]], object],
+    train: Callable[[list[str]], object],
+    draw: Callable[[list[str]], Path],
 ) -> None:
     """Train both runs where they are not done yet and draw the line between them.
 

@@ -72,9 +72,14 @@ class EpsilonSharpness:
             subspace=self.subspace, start='random' if setting['repeat'] else 'solution',
         )  # fmt: skip
         return {
-            'start': result.start, 'loss': result.loss, 'max_loss': result.max_loss, 'sharpness': result.sharpness,
-            'resolution': objective.resolution, 'evaluations': result.num_evaluations,
-            'nonfinite': result.num_nonfinite, 'status': result.status,
+            'start': result.start,
+            'loss': result.loss,
+            'max_loss': result.max_loss,
+            'sharpness': result.sharpness,
+            'resolution': objective.resolution,
+            'evaluations': result.num_evaluations,
+            'nonfinite': result.num_nonfinite,
+            'status': result.status,
         }
 
 
@@ -110,8 +115,11 @@ class Hessian:
         eigenvalues = top_eigenvalues(product, x.size, self.num_eigenvalues, seed=seed)
         trace, error = estimate_trace(product, x.size, self.trace_samples, seed=seed)
         return {
-            'loss': objective.loss(x), 'eigenvalues': ' '.join(f'{value:.9g}' for value in eigenvalues),
-            'trace': trace, 'trace_error': error, 'products': next(num_products),
+            'loss': objective.loss(x),
+            'eigenvalues': ' '.join(f'{value:.9g}' for value in eigenvalues),
+            'trace': trace,
+            'trace_error': error,
+            'products': next(num_products),
         }
 
 
@@ -153,7 +161,10 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
     """Return all rows of a network, measuring those that its file lacks."""
     loader, table = getattr(network, flags.mode), metric.table
     place = {
-        'digest': network.digest, **network.conditions_on(flags.mode), 'mode': flags.mode, 'batch_norm': flags.bn,
+        'digest': network.digest,
+        **network.conditions_on(flags.mode),
+        'mode': flags.mode,
+        'batch_norm': flags.bn,
         'batch_size': loader.batch_size if flags.bn == 'batch' else None,
     }
     file = table.open(network.run or folder)

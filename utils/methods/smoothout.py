@@ -96,7 +96,8 @@ class SmoothOut(Method):
         per = 'ghost' if self.noise_per == 'ghost' and run.ghost_batch_size else 'step'
         quiet = 'none' if self.exclude_bn else 'some'
         shapes = {
-            'constant': '', 'anneal': f', times (1 + t)**(-{self.anneal_index:g} / 2) after t updates',
+            'constant': '',
+            'anneal': f', times (1 + t)**(-{self.anneal_index:g} / 2) after t updates',
             'tanh': f', times (1 + tanh({self.tanh_scale:g} * (t / T - 0.5))) / 2 after t of T updates',
         }
         left_in = '' if self.denoise else '; it stays in and adds up'
@@ -116,11 +117,19 @@ class SmoothOut(Method):
         from bigbatch.training.perturbation import quiet_names
 
         factor = functools.partial(
-            strength_factor, self.smoothing_type, num_steps=num_steps, anneal_index=self.anneal_index,
+            strength_factor,
+            self.smoothing_type,
+            num_steps=num_steps,
+            anneal_index=self.anneal_index,
             tanh_scale=self.tanh_scale,
         )
         return SmoothedGradient(
-            inner=inner, strength=lambda step: self.sharpness_smoothing * factor(step), seed=run.seed,
-            ghost_size=self.pass_size(run), denoise=self.denoise, adapt_type=self.adapt_type,
-            noise_type=self.noise_type, exclude=quiet_names(model, exclude_bn=self.exclude_bn),
+            inner=inner,
+            strength=lambda step: self.sharpness_smoothing * factor(step),
+            seed=run.seed,
+            ghost_size=self.pass_size(run),
+            denoise=self.denoise,
+            adapt_type=self.adapt_type,
+            noise_type=self.noise_type,
+            exclude=quiet_names(model, exclude_bn=self.exclude_bn),
         )

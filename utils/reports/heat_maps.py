@@ -75,9 +75,7 @@ class HeatMap:
         return float((np.log1p(error) - low) / (high - low)) if high > low else 0.0
 
 
-def find_heat_maps(
-    groups: Sequence[Group], axes: Sequence[str] | None = None, margin: float = MARGIN
-) -> list[HeatMap]:
+def find_heat_maps(groups: Sequence[Group], axes: Sequence[str] | None = None, margin: float = MARGIN) -> list[HeatMap]:
     """Return the maps that groups make, one for all groups that agree in all other settings.
 
     Args:
@@ -126,15 +124,17 @@ def usable_ranges(heat_map: HeatMap) -> pd.DataFrame:
     for x in heat_map.values('x'):
         cells = heat_map.cells[heat_map.cells['x'] == x]
         best, usable = cells[cells['is_best']], sorted(cells.loc[cells['is_usable'], 'y'])
-        rows.append({
-            label_of(heat_map.x): _label(heat_map, x),
-            f'best {name}': write_value(best['y'].iloc[0]) if len(best) else '-',
-            'error %': _error_text(best.iloc[0]) if len(best) else '-',
-            'usable from': write_value(usable[0]) if usable else '-',
-            'to': write_value(usable[-1]) if usable else '-',
-            'usable': f'{len(usable)} of {len(cells)}',
-            'diverged': f'{int((cells["num_diverged"] > 0).sum())} of {len(cells)}',
-        })
+        rows.append(
+            {
+                label_of(heat_map.x): _label(heat_map, x),
+                f'best {name}': write_value(best['y'].iloc[0]) if len(best) else '-',
+                'error %': _error_text(best.iloc[0]) if len(best) else '-',
+                'usable from': write_value(usable[0]) if usable else '-',
+                'to': write_value(usable[-1]) if usable else '-',
+                'usable': f'{len(usable)} of {len(cells)}',
+                'diverged': f'{int((cells["num_diverged"] > 0).sum())} of {len(cells)}',
+            }
+        )
     return pd.DataFrame(rows, dtype=object)
 
 
@@ -196,7 +196,8 @@ def _maps(groups: Sequence[Group], x: str, y: str, margin: float) -> Iterator[He
     for name in dict.fromkeys(names):
         rows = [
             {'x': _value(group, x), 'y': _value(group, y), 'group': place, **_error(group)}
-            for place, group, family in zip(places, placed, names, strict=True) if family == name
+            for place, group, family in zip(places, placed, names, strict=True)
+            if family == name
         ]
         yield HeatMap(x, y, name if len(set(names)) > 1 else '', margin, _marked(pd.DataFrame(rows), margin))
 

@@ -44,16 +44,12 @@ def noise_scale_section(groups: Sequence[Group]) -> Section | None:
     """Return the table of the noise scales of a comparison, a row a group; None where no run has measured it."""
     measured = {column.name for column in NoiseScale.COLUMNS}
     scales = [
-        [smoothed_noise_scale(run.results) for run in group.counted if measured <= set(run.results)]
-        for group in groups
+        [smoothed_noise_scale(run.results) for run in group.counted if measured <= set(run.results)] for group in groups
     ]
     if not any(scales):
         return None
     places = {'first': _at(scales, 0.0), 'middle': _at(scales, 0.5), 'last': _at(scales, 1.0)}
-    cells = {
-        'run': [group.label for group in groups],
-        'runs': [str(len(each)) for each in scales],
-    }
+    cells = {'run': [group.label for group in groups], 'runs': [str(len(each)) for each in scales]}
     for place, found in places.items():
         cells[f'noise scale, {place}'] = [spread(each.tolist(), '.3g') for each in found]
     values = {f'noise_scale_{place}': [each.mean() for each in found] for place, found in places.items()}

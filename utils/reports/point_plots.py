@@ -161,7 +161,7 @@ def _setting(row: dict) -> str:
     words += [f'{row["manifolds"]}-dim {row["subspace"]}'] if row['manifolds'] else []
     words += ['validation set'] if row['mode'] != 'train' else []
     words += [f'batch statistics of {row["batch_size"]}'] if row['batch_norm'] == 'batch' else []
-    words += [counted(int(row["num_examples"]), 'example')] if row['num_examples'] else []
+    words += [counted(int(row['num_examples']), 'example')] if row['num_examples'] else []
     words += ['augmented'] if row['augment'] else []
     words += [f'{row["max_iterations"]} iterations'] if row['max_iterations'] != 10 else []
     return ', '.join(words)

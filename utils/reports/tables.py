@@ -133,7 +133,7 @@ def _settings_text(settings: pd.DataFrame) -> list[str]:
     cells, room = settings.reset_index().rename(columns={'index': 'run'}), TABLE_WIDTH - NARROWEST_LABEL
     widths = [max(map(len, [name, *cells[name]])) + 2 for name in settings]
     fits = sum(sum(widths[: number + 1]) <= room for number in range(len(widths)))
-    left_out = list(settings)[max(fits, 1):]
+    left_out = list(settings)[max(fits, 1) :]
     note = f'also in {", ".join(left_out)}; --format csv shows them' if left_out else ''
     lines = ['settings that differ:', *_aligned(cells.drop(columns=left_out))]
     return ['\n'.join([*lines, *textwrap.wrap(note, TABLE_WIDTH)])]

@@ -142,7 +142,8 @@ def load_weights(
     problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
     problems += [
         f'{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}'
-        for name in own.keys() & state.keys() if own[name].shape != state[name].shape
+        for name in own.keys() & state.keys()
+        if own[name].shape != state[name].shape
     ]
     if problems:
         more = f' and {len(problems) - 1} more' if len(problems) > 1 else ''

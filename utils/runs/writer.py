@@ -66,9 +66,16 @@ class RunWriter:
     """
 
     def __init__(
-        self, folder: Path, manifest: dict, *, make_checkpoint: Callable[..., dict],
-        draw_page: Callable[[Path], object], best: dict | None = None, save_all: bool = False,
-        save_minutes: float = 0.0, export: TensorBoardExport | None = None,
+        self,
+        folder: Path,
+        manifest: dict,
+        *,
+        make_checkpoint: Callable[..., dict],
+        draw_page: Callable[[Path], object],
+        best: dict | None = None,
+        save_all: bool = False,
+        save_minutes: float = 0.0,
+        export: TensorBoardExport | None = None,
     ):
         self._folder, self._manifest = folder, manifest
         self._make_checkpoint, self._best, self._save_all = make_checkpoint, best, save_all

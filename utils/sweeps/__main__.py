@@ -48,7 +48,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _build_parser() -> Parser:
     parser = Parser(
-        prog='run_experiments.sh', description='Run a suite of experiments; without a suite, list them.',
+        prog='run_experiments.sh',
+        description='Run a suite of experiments; without a suite, list them.',
         epilog='Flags behind -- are added to every command: ./run_experiments.sh quickstart -- --device cpu',
     )
     parser.add_argument('suite', nargs='?', metavar='SUITE|FILE', help='name of a suite, or a file of commands')

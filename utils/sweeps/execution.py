@@ -201,8 +201,12 @@ class Sweep:
         environment[JOBS_VARIABLE] = str(self._jobs * num_sharing(self._environment))  # this may be a run of a sweep
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
-            [sys.executable, str(PROJECT / run.script), *arguments], env=environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+            [sys.executable, str(PROJECT / run.script), *arguments],
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
         after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
         print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)

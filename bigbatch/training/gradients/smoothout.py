@@ -53,8 +53,16 @@ class SmoothOut(Estimator):
     """
 
     def __init__(
-        self, inner: Estimator, strength: Callable[[int], float], *, ghost_size: int | None, seed: int,
-        adapt_type: str = 'none', noise_type: str = 'uniform', exclude: Collection[str] = (), denoise: bool = True,
+        self,
+        inner: Estimator,
+        strength: Callable[[int], float],
+        *,
+        ghost_size: int | None,
+        seed: int,
+        adapt_type: str = 'none',
+        noise_type: str = 'uniform',
+        exclude: Collection[str] = (),
+        denoise: bool = True,
     ):
         super().__init__(inner)
         self._strength = strength

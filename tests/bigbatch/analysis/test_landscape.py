@@ -155,9 +155,9 @@ def test_scores_are_those_of_numpy_and_running_statistics_stay(bn, examples):
 
     def normalise(values, state):
         if bn == 'batch':
-            return np.concatenate([
-                (part - part.mean(axis=0)) / np.sqrt(part.var(axis=0) + eps) for part in np.split(values, 2)
-            ])
+            return np.concatenate(
+                [(part - part.mean(axis=0)) / np.sqrt(part.var(axis=0) + eps) for part in np.split(values, 2)]
+            )
         mean, var = before['1.running_mean'].numpy(), before['1.running_var'].numpy()
         if bn == 'recompute':  # the mean over batches, unbiased variances, as torch's running ones
             mean = np.mean([half.mean(axis=0) for half in halves], axis=0)

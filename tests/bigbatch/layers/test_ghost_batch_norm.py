@@ -10,17 +10,7 @@ import torch
 from torch import nn
 
 from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, convert_ghost_batch_norm
-from tests.ghosts import (  # noqa: F401
-    CASES,
-    KERNELS,
-    REST,
-    Reference,
-    assert_near,
-    gradients,
-    make_layer,
-    make_network,
-    use_kernel,
-)
+from tests.ghosts import CASES, KERNELS, REST, Reference, assert_near, gradients, make_layer, make_network, use_kernel  # noqa: F401
 
 
 @pytest.mark.parametrize('momentum', [0.1, 0.0, 1.0, None])
@@ -157,9 +147,10 @@ def test_a_large_offset_costs_no_more_than_in_batch_norm(kernel, rest, use_kerne
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(('rest', 'memory_format'), [
-    ((3,), torch.contiguous_format), ((3, 4, 4), torch.contiguous_format), ((3, 4, 4), torch.channels_last),
-])
+@pytest.mark.parametrize(
+    ('rest', 'memory_format'),
+    [((3,), torch.contiguous_format), ((3, 4, 4), torch.contiguous_format), ((3, 4, 4), torch.channels_last)],
+)
 def test_half_precision_inputs_keep_float32_statistics(rest, memory_format, dtype):
     torch.manual_seed(0)
     layer = make_layer(rest, dtype=torch.float32)

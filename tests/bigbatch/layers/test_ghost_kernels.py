@@ -112,9 +112,10 @@ class CountCalls(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(('kernel', 'rest'), [
-    ('_folded', (3,)), ('_folded', (3, 4, 4)), ('_rows', (3,)), ('_viewed', (3,)), ('_viewed', (3, 4, 4)),
-])
+@pytest.mark.parametrize(
+    ('kernel', 'rest'),
+    [('_folded', (3,)), ('_folded', (3, 4, 4)), ('_rows', (3,)), ('_viewed', (3,)), ('_viewed', (3, 4, 4))],
+)
 def test_number_of_operations_does_not_grow_with_the_ghosts(kernel, rest, use_kernel):
     use_kernel(kernel)
     counts = []

@@ -58,8 +58,14 @@ def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD', 
     images = torch.randint(256, (26, 3, 16, 16), dtype=torch.uint8)
     dataset = ArrayDataset(images, torch.randint(10, (26,)), 10)
     loader = DeviceLoader(
-        dataset, get_transform('cifar10', augment=True, cutout=4), batch_size=8, micro_batch_size=4, shuffle=True,
-        drop_last=True, device=device, **settings,
+        dataset,
+        get_transform('cifar10', augment=True, cutout=4),
+        batch_size=8,
+        micro_batch_size=4,
+        shuffle=True,
+        drop_last=True,
+        device=device,
+        **settings,
     )
     trainer = trainers.Trainer(
         model, summed_criterion(nn.CrossEntropyLoss()), driven, make_estimator(estimator), initial=initial

@@ -57,8 +57,12 @@ def make_workload(*, conv: bool = False, smoothing: bool = False, device: str = 
     if smoothing:
         estimator = SmoothOut(inner=estimator, strength=lambda step: 0.1, ghost_size=16, seed=0)
     return Workload(
-        model=model, criterion=summed_criterion(None), estimator=estimator, optimizer=optimizer,
-        examples=(torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4), eval_size=32,
+        model=model,
+        criterion=summed_criterion(None),
+        estimator=estimator,
+        optimizer=optimizer,
+        examples=(torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4),
+        eval_size=32,
     )
 
 

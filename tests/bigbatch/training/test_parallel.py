@@ -130,7 +130,8 @@ def test_gradients_are_summed_once_an_update(name, ranks, counted):
     parallel = Parallel(model, ranks)
     sizes = count_gradient_sums(parallel)
     estimator = {
-        'plain': PlainGradient(), 'gradient_noise': GradientNoise(sigma=1.0, seed=0),
+        'plain': PlainGradient(),
+        'gradient_noise': GradientNoise(sigma=1.0, seed=0),
         'smoothout': SmoothOut(inner=PlainGradient(), strength=lambda step: 0.1, ghost_size=2, seed=0),
     }[name]
     loader = make_loader(DeviceLoader, micro_batch_size=4, ranks=ranks, dtype=torch.float64)

@@ -27,8 +27,12 @@ class Tensors:
 
     def __init__(self, inputs, targets, *, batch_size, micro_batch_size=None):
         self.loader = DeviceLoader(
-            ArrayDataset(inputs.float(), targets, num_classes=4), None, batch_size=batch_size, device='cpu',
-            dtype=torch.float64, micro_batch_size=micro_batch_size,
+            ArrayDataset(inputs.float(), targets, num_classes=4),
+            None,
+            batch_size=batch_size,
+            device='cpu',
+            dtype=torch.float64,
+            micro_batch_size=micro_batch_size,
         )
 
     def epoch(self, epoch, start_step=0):
@@ -72,7 +76,7 @@ def test_an_epoch_equals_steps_written_out(examples):
         optimizer.param_groups[0]['lr'] = (0.1, 0.01)[epoch]
         for start in range(0, 48, 16):
             optimizer.zero_grad()
-            loss = F.cross_entropy(expected(inputs[start:start + 16]), targets[start:start + 16])
+            loss = F.cross_entropy(expected(inputs[start : start + 16]), targets[start : start + 16])
             loss.backward()
             norms.append(nn.utils.clip_grad_norm_(expected.parameters(), 0.5).item())
             optimizer.step()
@@ -191,7 +195,12 @@ def test_a_short_run_in_float64_repeats_the_committed_losses():
     nn.init.zeros_(model[-1].bias)
     convert_ghost_batch_norm(model, 8)
     loader = DeviceLoader(
-        ArrayDataset(inputs, targets, num_classes=4), None, batch_size=32, device='cpu', dtype=torch.float64, seed=3,
+        ArrayDataset(inputs, targets, num_classes=4),
+        None,
+        batch_size=32,
+        device='cpu',
+        dtype=torch.float64,
+        seed=3,
         shuffle=True,
     )
     reports = fit(model, loader)

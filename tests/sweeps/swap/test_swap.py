@@ -68,8 +68,9 @@ def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
     phase1 = torch.load(folder / 'phase1' / 'checkpoint.pth.tar', weights_only=True)['state_dict']
     seeds = []
     for name in WORKERS:
-        config, start = read_json(folder / name / 'config.json'), torch.load(
-            folder / name / 'initial.pth.tar', weights_only=True
+        config, start = (
+            read_json(folder / name / 'config.json'),
+            torch.load(folder / name / 'initial.pth.tar', weights_only=True),
         )
         assert all(value.equal(phase1[key]) for key, value in start['state_dict'].items())
         settings = config['settings']
@@ -271,10 +272,22 @@ def test_what_is_not_given_comes_from_the_regime(swap):
 
 
 def test_commands_of_the_phases_keep_what_is_said_of_both(tmp_path):
-    config = main_swap.parse_config(*parser_and_words(
-        *FLAGS, '--flip', '--augment', '--gradient-noise', '1', '--warmup-epochs', '1', '--seed', '0',
-        '--init-from', 'x',
-    ), main_swap.SwapConfig)
+    config = main_swap.parse_config(
+        *parser_and_words(
+            *FLAGS,
+            '--flip',
+            '--augment',
+            '--gradient-noise',
+            '1',
+            '--warmup-epochs',
+            '1',
+            '--seed',
+            '0',
+            '--init-from',
+            'x',
+        ),
+        main_swap.SwapConfig,
+    )
     given = settings_of('main_gbn.py', plan_worker(config, 1, {'lr': 0.5}).argv)
     assert given['model_config'] == {'width': 8, 'depth': 2}
     assert (given['flip'], given['augment'], given['seed'], given['mini_batch_size']) == (True, True, 1001, 8)

@@ -38,7 +38,8 @@ def _draw(landscape: Landscape) -> Figure:
     accuracy = loss.twinx()
     accuracy.spines['right'].set_visible(True)
     for axes, name, label, color in (
-        (loss, 'loss', 'loss per example', LOSS), (accuracy, 'accuracy', 'accuracy (%)', ACCURACY),
+        (loss, 'loss', 'loss per example', LOSS),
+        (accuracy, 'accuracy', 'accuracy (%)', ACCURACY),
     ):
         for split in landscape.splits:
             _draw_curve(axes, landscape, f'{split}_{name}', color=color, linestyle=LINES[split])
@@ -79,6 +80,12 @@ def _mark(axes: Axes, place: float, letter: str) -> None:
     if low <= place <= high:
         axes.axvline(place, zorder=0, **MARK)
         axes.annotate(
-            letter, (place, 1), (0, 2), xycoords=('data', 'axes fraction'), textcoords='offset points', ha='center',
-            va='bottom', color='#595959',
+            letter,
+            (place, 1),
+            (0, 2),
+            xycoords=('data', 'axes fraction'),
+            textcoords='offset points',
+            ha='center',
+            va='bottom',
+            color='#595959',
         )

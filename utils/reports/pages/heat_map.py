@@ -31,7 +31,7 @@ def heat_map_html(heat_map: HeatMap) -> str:
 def color_of(shade: float) -> tuple[str, str]:
     """Return the colour of a shade from 0 to 1, light to dark, and that of a text on it."""
     color = Cividis256[round(255 * (1 - shade))]
-    red, green, blue = (int(color[place:place + 2], 16) / 255 for place in (1, 3, 5))
+    red, green, blue = (int(color[place : place + 2], 16) / 255 for place in (1, 3, 5))
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return color, '#000000' if luminance > 0.18 else '#ffffff'  # whichever has the higher contrast
 
@@ -70,9 +70,7 @@ def _cell(heat_map: HeatMap, x: float, y: float) -> str:
     title = f'{place}: {error} % ({counted(int(cell["n"]), "run")})'
     some = f'<small>{int(cell["num_diverged"])}/{int(cell["num_runs"])} diverged</small>' * bool(cell['num_diverged'])
     kind = ' class="best usable"' if cell['is_best'] else ' class="usable"' if cell['is_usable'] else ''
-    return (
-        f'<td{kind} style="background:{color};color:{ink}" title="{text(title)}">{cell["error"]:.2f}{some}</td>'
-    )
+    return f'<td{kind} style="background:{color};color:{ink}" title="{text(title)}">{cell["error"]:.2f}{some}</td>'
 
 
 def _scale(heat_map: HeatMap) -> str:

@@ -27,9 +27,7 @@ from utils.sweeps.suite import PlannedRun
 FOLDER, LOOKED, WORKERS = 'folder', 'looked', 'workers'  # where ranks meet
 
 
-def follow_phases(
-    phase1: PlannedRun, workers: Sequence[PlannedRun], folder: Path, ranks: Ranks, *, jobs: int
-) -> None:
+def follow_phases(phase1: PlannedRun, workers: Sequence[PlannedRun], folder: Path, ranks: Ranks, *, jobs: int) -> None:
     """Take part in the first two phases as a rank other than the first, which averages.
 
     Args:

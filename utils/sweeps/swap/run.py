@@ -181,6 +181,7 @@ def _run_phases(
 @contextmanager
 def _ending(folder: Path, content: dict) -> Iterator[None]:
     """Write how it ended into config.json, where that is not well."""
+
     def write(status: str, message: str) -> None:
         run_folder.write_manifest(folder, {**content, 'status': status, 'message': message})
 
@@ -341,13 +342,19 @@ def _report(folder: Path, table, phases: dict[str, float], tested: dict | None) 
     workers = errors[errors.index.str.startswith('worker')]
     log.info(
         'workers: error@1 %.2f %% on average, %.2f to %.2f %%; their average: %.2f %%',
-        errors['mean'], workers.min(), workers.max(), errors['average'],
+        errors['mean'],
+        workers.min(),
+        workers.max(),
+        errors['average'],
     )
     if tested:
         log.info('test set, scored once: loss %.4f  error@1 %.2f %%', tested['loss'], tested['error1'])
     log.info(
         'seconds: phase 1 %.1f, phase 2 %.1f in turn and %.1f as if side by side, phase 3 %.1f',
-        phases['phase1'], phases['phase2_in_turn'], phases['phase2_side_by_side'], phases['phase3'],
+        phases['phase1'],
+        phases['phase2_in_turn'],
+        phases['phase2_side_by_side'],
+        phases['phase3'],
     )
     write_run_page(folder)
     log.info('page: %s', write_swap_page(folder))

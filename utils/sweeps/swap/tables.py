@@ -55,7 +55,9 @@ def phase_seconds(table: pd.DataFrame) -> dict[str, float]:
     seconds = table.set_index('name')['seconds']
     workers = seconds[seconds.index.str.startswith('worker')]
     return {
-        'phase1': seconds['phase1'], 'phase2_in_turn': workers.sum(), 'phase2_side_by_side': workers.max(),
+        'phase1': seconds['phase1'],
+        'phase2_in_turn': workers.sum(),
+        'phase2_side_by_side': workers.max(),
         'phase3': seconds['average'],
     }
 
