@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -45,30 +45,29 @@ def is_log_spaced(step: int) -> bool:
 
 
 def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """Return names and parameters of all that is trained, in the order of the vectors below."""
+    """Return names and parameters of all that is trained, in the order of the vectors that are made of them."""
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
-def parameters_to_array(model: nn.Module) -> np.ndarray:
-    """Return all trainable parameters as one vector, float64 (n,), a copy."""
-    parts = [parameter.detach().reshape(-1).to('cpu', torch.float64) for _, parameter in trainable(model)]
+def parameters_to_array(parameters: Sequence[nn.Parameter]) -> np.ndarray:
+    """Return parameters as one vector, float64 (n,), a copy."""
+    parts = [parameter.detach().reshape(-1).to('cpu', torch.float64) for parameter in parameters]
     return torch.cat(parts).numpy() if parts else np.empty(0)
 
 
 @torch.no_grad()
-def array_to_parameters(x: np.ndarray, model: nn.Module) -> None:
-    """Set all trainable parameters, in place, rounded to their precision.
+def array_to_parameters(x: np.ndarray, parameters: Sequence[nn.Parameter]) -> None:
+    """Set parameters, in place, rounded to their precision.
 
     Args:
         x: (n,), as parameters_to_array returns it.
 
     Raises:
-        ValueError: another length; the network is then unchanged.
+        ValueError: another length; the parameters are then unchanged.
     """
-    parameters = [parameter for _, parameter in trainable(model)]
     num = sum(parameter.numel() for parameter in parameters)
     if x.shape != (num,):
-        raise ValueError(f'an array of shape {x.shape} for {num} trainable parameters: expected ({num},)')
+        raise ValueError(f'an array of shape {x.shape} for {num} numbers in the parameters: expected ({num},)')
     values = torch.from_numpy(np.ascontiguousarray(x)).split([parameter.numel() for parameter in parameters])
     for parameter, value in zip(parameters, values, strict=True):
         parameter.copy_(value.view(parameter.shape))

@@ -56,18 +56,9 @@ def build_box(
         raise ValueError(f'subspace {subspace!r}: expected one of {", ".join(SUBSPACES)}')
     if not subspace_dim:
         return FullBox(x, epsilon)
-    check_subspace(subspace_dim, x.size)
+    if not 0 < subspace_dim <= x.size:
+        raise ValueError(f'subspace_dim {subspace_dim}: expected 0 to {x.size:,}, the number of parameters')
     return SubspaceBox(x, epsilon, draw_matrix(x.size, subspace_dim, seed=seed, subspace=subspace))
-
-
-def check_subspace(subspace_dim: int, dim: int) -> None:
-    """Refuse a subspace of more dimensions than the space has, or of a negative number.
-
-    Raises:
-        ValueError: see above.
-    """
-    if not 0 <= subspace_dim <= dim:
-        raise ValueError(f'--manifolds {subspace_dim}: expected 0 to {dim:,}, the number of parameters')
 
 
 def draw_matrix(num_rows: int, num_columns: int, *, seed: int, subspace: str) -> np.ndarray:

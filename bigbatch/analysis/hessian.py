@@ -1,4 +1,4 @@
-"""Top eigenvalues and trace of a Hessian that is known by its products with vectors.
+"""Top eigenvalues and trace of the Hessian of a loss.
 
 Eigenvalues by Lanczos iterations, scipy's eigsh (ARPACK); the trace by Hutchinson's estimate with random signs
 (Hutchinson 1990): the mean of v^T H v. Products are over all the data: of single batches, as some do, they are noisy.
@@ -6,7 +6,7 @@ Eigenvalues by Lanczos iterations, scipy's eigsh (ARPACK); the trace by Hutchins
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -15,52 +15,66 @@ from bigbatch.seeding import derive_seed
 
 TOLERANCE = 1e-3  # of an eigenvalue, relative
 
-Product = Callable[[np.ndarray], np.ndarray]
+
+class Twice(Protocol):
+    """A function with second derivatives, such as bigbatch.network_objective returns."""
+
+    solution: np.ndarray  # float64 (n,)
+
+    def hessian_product(self, x: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Return the product (n,) of the Hessian at x (n,) and a vector (n,)."""
 
 
-def check_num_eigenvalues(num: int, dim: int) -> None:
-    """Refuse more eigenvalues than Lanczos iterations can find.
+class Trace(NamedTuple):
+    """An estimate of a trace and its standard error, nan for a single sample."""
 
-    Raises:
-        ValueError: num is not from 1 to dim - 1.
-    """
-    if not 1 <= num < dim:
-        raise ValueError(f'--num-eigenvalues {num}: expected 1 to {dim - 1:,}, less than the number of parameters')
+    value: float
+    error: float
 
 
-def top_eigenvalues(product: Product, dim: int, num: int = 1, *, seed: int = 0) -> np.ndarray:
-    """Return the largest eigenvalues, in falling order, to a relative error of about TOLERANCE.
+def top_eigenvalues(objective: Twice, k: int = 1, *, x: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Return the k largest eigenvalues of the Hessian, in falling order, to a relative error of about TOLERANCE.
 
     Args:
-        product: of a symmetric matrix and a float64 vector (dim,).
-        num: how many, below dim.
+        k: from 1 to n - 1.
+        x: (n,), where; None: at objective.solution.
         seed: of the vector that the iterations start from.
 
     Raises:
-        ValueError: see check_num_eigenvalues, or the iterations do not converge.
+        ValueError: another k, or the iterations do not converge.
     """
-    check_num_eigenvalues(num, dim)
-    start = np.random.default_rng(derive_seed(seed, 'lanczos')).standard_normal(dim)
-    operator = LinearOperator((dim, dim), matvec=lambda vector: product(vector.reshape(-1)), dtype=np.float64)
+    x = objective.solution if x is None else x
+    if not 1 <= k < x.size:
+        raise ValueError(f'k {k}: expected 1 to {x.size - 1:,}, less than the number of parameters')
+    start = np.random.default_rng(derive_seed(seed, 'lanczos')).standard_normal(x.size)
+    operator = LinearOperator(
+        (x.size, x.size), matvec=lambda vector: objective.hessian_product(x, vector.reshape(-1)), dtype=np.float64
+    )
     try:
-        values = eigsh(operator, k=num, which='LA', v0=start, tol=TOLERANCE, return_eigenvectors=False)
+        values = eigsh(operator, k=k, which='LA', v0=start, tol=TOLERANCE, return_eigenvectors=False)
     except ArpackNoConvergence as error:
-        raise ValueError(f'{len(error.eigenvalues)} of {num} eigenvalues converged: ask for fewer') from error
+        raise ValueError(f'{len(error.eigenvalues)} of {k} eigenvalues converged: ask for fewer') from error
     return np.sort(values)[::-1]
 
 
-def estimate_trace(product: Product, dim: int, num_samples: int, *, seed: int = 0) -> tuple[float, float]:
-    """Return an estimate of the trace and its standard error, nan for a single sample.
+def hessian_trace(objective: Twice, num_samples: int = 10, *, x: np.ndarray | None = None, seed: int = 0) -> Trace:
+    """Estimate the trace of the Hessian.
 
     Args:
-        product: of a symmetric matrix and a float64 vector (dim,).
-        num_samples: random vectors, a product each.
+        num_samples: random vectors, a product each; from 1.
+        x: (n,), where; None: at objective.solution.
         seed: of the vectors.
+
+    Raises:
+        ValueError: no sample.
     """
+    if num_samples < 1:
+        raise ValueError(f'num_samples {num_samples}: expected 1 or more')
+    x = objective.solution if x is None else x
     rng = np.random.default_rng(derive_seed(seed, 'trace'))
     samples = np.empty(num_samples)
     for index in range(num_samples):
-        signs = rng.choice((-1.0, 1.0), dim)
-        samples[index] = signs @ product(signs)
+        signs = rng.choice((-1.0, 1.0), x.size)
+        samples[index] = signs @ objective.hessian_product(x, signs)
     error = samples.std(ddof=1) / np.sqrt(num_samples) if num_samples > 1 else np.nan
-    return float(samples.mean()), float(error)
+    return Trace(float(samples.mean()), float(error))

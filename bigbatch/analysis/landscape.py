@@ -13,16 +13,68 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bigbatch.analysis.objective import check_loader, losses_of, measuring
 from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_statistics, recompute_statistics
 from bigbatch.weights import trainable
 
 State = Mapping[str, Tensor]
+
+
+def loss_line(
+    model: nn.Module,
+    a: State,
+    b: State,
+    alphas: Sequence[float],
+    loss: Callable,
+    loader: Iterable,
+    *,
+    mode: str = 'linear',
+    batch_norm: str = 'interpolate',
+) -> np.ndarray:
+    """Return the mean loss of any network at points of the line from weights a (alpha 0) to weights b (alpha 1).
+
+    The network is in eval mode meanwhile; its weights, buffers and modes are what they were afterwards.
+
+    Args:
+        a, b: state dicts of the model.
+        alphas: (n,), where; outside of 0 to 1 the line goes on.
+        loss, loader: see bigbatch.network_objective.
+        mode: see coefficients.
+        batch_norm: interpolate, fixed: by the running statistics, see Between; batch: by those of each batch.
+
+    Returns:
+        Losses (n,), float64.
+
+    Raises:
+        ValueError: a mode that is not known, or weights that are none of the model; see bigbatch.network_objective.
+    """
+    if batch_norm not in ('interpolate', 'fixed', 'batch'):
+        raise ValueError(f'batch_norm {batch_norm!r}: expected interpolate, fixed or batch')
+    check_loader(loader)
+    means = []
+    with measuring(model, 'batch' if batch_norm == 'batch' else 'fixed'), torch.no_grad():
+        for end in (b, a):
+            _load(model, end)
+        line = Between(model, b, mode=mode, bn=batch_norm)
+        for alpha in alphas:
+            line.place(float(alpha))
+            sums = np.sum([(float(value), num) for value, num in losses_of(model, loss, loader)], axis=0)
+            means.append(sums[0] / sums[1])
+    return np.array(means)
+
+
+def _load(model: nn.Module, state: State) -> None:
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f'weights that are none of {type(model).__name__}: {" ".join(str(error).split())}') from error
 
 
 def coefficients(alpha: float, mode: str) -> tuple[float, float]:
@@ -31,7 +83,12 @@ def coefficients(alpha: float, mode: str) -> tuple[float, float]:
     Args:
         mode: linear: (1 - alpha, alpha). sin: the same with t = (1 + sin(pi alpha - pi / 2)) / 2 for alpha, which stays
             between the ends. arc: (cos(alpha pi / 2), sin(alpha pi / 2)), a quarter of an ellipse around the origin.
+
+    Raises:
+        ValueError: another mode.
     """
+    if mode not in ('linear', 'sin', 'arc'):
+        raise ValueError(f'mode {mode!r}: expected linear, sin or arc')
     if alpha in (0.0, 1.0):
         return 1.0 - alpha, float(alpha)
     if mode == 'arc':

@@ -1,7 +1,7 @@
 """The loss of a network over a whole data set as a function of its weights, with gradient and Hessian products.
 
-x is the vector of all trainable parameters, float64. The network computes in its own precision, float32 mostly, without
-autocast or TF32; its logits become float64 before the loss, and loss, gradient and products are summed in float64 over
+x is the vector of its trainable parameters, float64. The network computes in its own precision, float32 mostly, without
+autocast or TF32; its outputs become float64 before the loss, and loss, gradient and products are summed in float64 over
 the batches and divided by the number of examples. So the weights are x rounded to float32, and two losses closer than
 `NetworkObjective.resolution` cannot be told apart; the published code (SmoothOut) printed such differences as 0.
 """
@@ -11,13 +11,16 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map_only
+from torch.utils.data import RandomSampler
 
-from bigbatch.seeding import derive_seed
+from bigbatch.messages import suggest
+from bigbatch.seeding import derive_seed, isolated_rng
 from bigbatch.training.batch_norm import batch_statistics, check_batches
 from bigbatch.training.scoring import forward_loss
 from bigbatch.weights import array_to_parameters, parameters_to_array, restored, trainable
@@ -27,43 +30,174 @@ NUM_JITTERS = 4
 EXAMPLES_PER_SUM = 1000
 
 
+def network_objective(
+    model: nn.Module,
+    loss: Callable,
+    loader: Iterable,
+    parameters: Iterable[str] | Callable[[str], bool] | None = None,
+    *,
+    batch_norm: str = 'fixed',
+) -> NetworkObjective:
+    """Return the mean loss of any network over any loader as a function of its weights.
+
+    The network is in eval mode while it is evaluated. After each call its weights, buffers and modes, the settings of
+    torch and the global random state are what they were.
+
+    Args:
+        model: any module.
+        loss: called with (outputs, targets); its value counts once for each example of the batch, unless its
+            `reduction` is 'sum'. So a mean over the batch gives the mean over all examples.
+        loader: a DataLoader or another iterable that gives the same examples each time it is gone through. A batch is
+            (inputs, targets), where inputs may be a tensor, a tuple or a dict of the arguments of the network; or a
+            dict of its arguments, which the loss then gets in place of targets.
+        parameters: names, or a test of a name, of those that x consists of; None: all that are trained.
+        batch_norm: fixed: by the running statistics; batch: by those of each batch, so that its size counts.
+
+    Returns:
+        A function of x (n,), float64, that returns (loss, gradient (n,)); `.solution` is the x of the network as it
+        is now, `.loss(x)` the loss alone, `.hessian_product(x, vector)` the exact product.
+
+    Raises:
+        ValueError: nothing to train, a name that is no parameter, or a loader that cannot be gone through twice; when
+            it is called, a batch of another form, or a loader that gives other examples each time.
+    """
+    if batch_norm not in BATCH_NORM_MODES:
+        raise ValueError(f'batch_norm {batch_norm!r}: expected one of {", ".join(BATCH_NORM_MODES)}')
+    check_loader(loader)
+    losses = functools.partial(losses_of, model, loss, loader)
+    return NetworkObjective(losses, _choose(model, parameters), functools.partial(measuring, model, batch_norm))
+
+
+def check_loader(loader: Iterable) -> None:
+    """Refuse what gives its examples only once, or other ones each time.
+
+    Raises:
+        ValueError: see above.
+    """
+    if isinstance(loader, Iterator):
+        raise ValueError(f'a {type(loader).__name__} gives its batches only once: give a DataLoader or a list of them')
+    if getattr(loader, 'drop_last', False) and isinstance(getattr(loader, 'sampler', None), RandomSampler):
+        raise ValueError(
+            'a loader that shuffles and drops its last batch gives other examples each time: drop_last=False'
+        )
+
+
+def losses_of(model: nn.Module, loss: Callable, loader: Iterable) -> Iterator[tuple[Tensor, int]]:
+    """Yield for each batch its loss, summed over the examples, float64, and their number; see network_objective."""
+    loss, device = _in_float64(loss), next(model.parameters()).device
+    for batch in loader:
+        batch = dict(batch) if isinstance(batch, Mapping) else batch
+        batch = tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
+        if isinstance(batch, dict):
+            inputs = targets = batch
+        elif isinstance(batch, Sequence) and len(batch) == 2:
+            inputs, targets = batch
+        else:
+            raise ValueError(f'a batch is a {type(batch).__name__}: expected (inputs, targets) or a dict')
+        num_examples = len(next(leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)))
+        value = loss(_wide(_call(model, inputs)), targets)
+        yield value if getattr(loss, 'reduction', '') == 'sum' else value.mean() * num_examples, num_examples
+
+
+def _call(model: nn.Module, inputs):
+    if isinstance(inputs, Mapping):
+        return model(**inputs)
+    return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
+
+
+def _wide(outputs):
+    return tree_map_only(Tensor, lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, outputs)
+
+
+def _in_float64(loss: Callable) -> Callable:
+    return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
+
+
+def _choose(model: nn.Module, parameters: Iterable[str] | Callable[[str], bool] | None) -> list[nn.Parameter]:
+    """Return the parameters that are asked for, in the order of the network."""
+    known = dict(trainable(model))
+    if not known:
+        raise ValueError(f'{type(model).__name__} has no trainable parameters: there is nothing to measure')
+    if parameters is None:
+        return list(known.values())
+    names = {name for name in known if parameters(name)} if callable(parameters) else set(parameters)
+    for name in sorted(names - known.keys()):
+        raise ValueError(f'{name!r} is no trainable parameter of {type(model).__name__}: {suggest(name, known)}')
+    if not names:
+        raise ValueError(f'no parameter is chosen: {suggest("", known)}')
+    return [parameter for name, parameter in known.items() if name in names]
+
+
+@contextlib.contextmanager
+def measuring(model: nn.Module, batch_norm: str = 'fixed') -> Iterator[None]:
+    """Put a network into eval mode and full precision; weights, buffers, modes and random state are restored."""
+    modes = [(module, module.training) for module in model.modules()]
+    statistics = batch_statistics(model) if batch_norm == 'batch' else contextlib.nullcontext()
+    try:
+        model.eval()
+        with restored(model), full_precision(), isolated_rng(), statistics:
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 @contextlib.contextmanager
 def open_objective(
     model: nn.Module, criterion: nn.Module, loader, *, batch_norm: str = 'fixed',
     advance: Callable[[int], None] | None = None,
 ) -> Iterator[NetworkObjective]:  # fmt: skip
-    """Give the objective of a network; weights, buffers and settings of torch are what they were on leaving.
+    """Give the objective of a network and loader of the bench; all is restored once, on leaving, not after each call.
 
     Args:
         model: in eval mode.
         criterion: sums over examples.
         loader: with epoch(0) and num_examples; every epoch(0) must be the same.
-        batch_norm: fixed: by the running statistics; batch: by those of each batch, so that its size counts.
+        batch_norm: see network_objective.
         advance: told the number of examples of each batch that is done.
 
     Raises:
         ValueError: nothing to train in the network, or batches without statistics of their own.
     """
     assert batch_norm in BATCH_NORM_MODES and not model.training
-    if not trainable(model):
-        raise ValueError(f'{type(model).__name__} has no trainable parameters: there is nothing to measure')
-    statistics = contextlib.nullcontext()
+    parameters = _choose(model, None)
     if batch_norm == 'batch':
         check_batches(model, loader)
-        statistics = batch_statistics(model)
-    with restored(model), full_precision(), statistics:
-        yield NetworkObjective(model, criterion, loader, advance=advance)
+    losses = functools.partial(_losses_of_network, model, _in_float64(criterion), loader, advance)
+    with measuring(model, batch_norm):
+        yield NetworkObjective(losses, parameters)
+
+
+def _losses_of_network(
+    model: nn.Module, criterion: nn.Module, loader, advance: Callable[[int], None] | None
+) -> Iterator[tuple[Tensor, int]]:
+    for batch in loader.epoch(0):
+        for inputs, targets, _ in batch:
+            loss, _ = forward_loss(lambda inputs: model(inputs).double(), criterion, inputs, targets)
+            yield loss, len(targets)
+            if advance is not None:
+                advance(len(targets))
 
 
 class NetworkObjective:
-    """Mean loss over the examples of a loader at weights x, and its derivatives; see open_objective."""
+    """Mean loss over examples at weights x, and its derivatives; see network_objective.
 
-    def __init__(self, model: nn.Module, criterion: nn.Module, loader, *, advance: Callable[[int], None] | None = None):
-        self.solution = parameters_to_array(model)
-        self._model, self._loader = model, loader
-        self._criterion = copy.deepcopy(criterion).double()
-        self._parameters = [parameter for _, parameter in trainable(model)]
-        self._advance = advance or (lambda num_examples: None)
+    Args:
+        losses: yields, at the weights that the network has, the summed loss of each batch and its number of examples.
+        parameters: of the network, that x consists of.
+        around: what each evaluation is done within.
+    """
+
+    def __init__(
+        self,
+        losses: Callable[[], Iterator[tuple[Tensor, int]]],
+        parameters: Sequence[nn.Parameter],
+        around: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
+    ):
+        self.solution = parameters_to_array(parameters)
+        self.num_products = 0  # of the Hessian, so far
+        self._losses, self._parameters, self._around = losses, parameters, around
+        self._num_examples = 0  # of a pass, known after the first
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return loss and gradient (n,) at x (n,)."""
@@ -74,24 +208,25 @@ class NetworkObjective:
             loss_sum += loss.detach()
             return self._grad(loss)
 
-        gradient = self._sum(x, gradients)
-        return float(loss_sum) / self._loader.num_examples, gradient
+        gradient = self._mean(x, gradients)
+        return float(loss_sum) / self._num_examples, gradient
 
     @property
     def rounding(self) -> float:
         """Spacing of the network's numbers near 1: weights are x rounded to that."""
         return torch.finfo(self._parameters[0].dtype).eps
 
-    @torch.no_grad()
     def loss(self, x: np.ndarray) -> float:
         """Return the loss at x (n,), without its gradient."""
-        array_to_parameters(x, self._model)
-        return float(sum(loss for loss, _ in self._losses())) / self._loader.num_examples
+        with self._around(), torch.no_grad():
+            array_to_parameters(x, self._parameters)
+            return float(sum(loss for loss, _ in self._pass())) / self._num_examples
 
     def hessian_product(self, x: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Return the product (n,) of the exact Hessian at x (n,) and a vector (n,)."""
         parts = torch.from_numpy(np.ascontiguousarray(vector)).split([p.numel() for p in self._parameters])
         parts = [part.view(p.shape).to(p) for part, p in zip(parts, self._parameters, strict=True)]
+        self.num_products += 1
 
         def products(loss: Tensor) -> tuple[Tensor, ...]:
             # autograd.grad, not backward(create_graph=True), which would keep the graph alive in .grad
@@ -101,7 +236,7 @@ class NetworkObjective:
                 return tuple(torch.zeros_like(grad) for grad in grads)
             return self._grad(slope)
 
-        return self._sum(x, products)
+        return self._mean(x, products)
 
     @functools.cached_property
     def resolution(self) -> float:
@@ -117,34 +252,39 @@ class NetworkObjective:
     def _grad(self, value: Tensor, **settings) -> tuple[Tensor, ...]:
         return torch.autograd.grad(value, self._parameters, allow_unused=True, materialize_grads=True, **settings)
 
-    def _sum(self, x: np.ndarray, derive: Callable[[Tensor], tuple[Tensor, ...]]) -> np.ndarray:
+    def _mean(self, x: np.ndarray, derive: Callable[[Tensor], tuple[Tensor, ...]]) -> np.ndarray:
         """Average over the examples what `derive` makes of the loss sum of each batch, a tensor for each parameter.
 
         Small batches are added up as they are, as those of a larger one would be, and every thousand examples in
         float64, which takes a while.
         """
-        array_to_parameters(x, self._model)
         total = torch.zeros(x.size, dtype=torch.float64, device=self._parameters[0].device)
         pieces = total.split([parameter.numel() for parameter in self._parameters])
         sums, num_examples = None, 0
-        for loss, num in self._losses():
-            parts = derive(loss)
-            sums = parts if sums is None else [before + part for before, part in zip(sums, parts, strict=True)]
-            num_examples += num
-            if num_examples >= EXAMPLES_PER_SUM:
-                _add(pieces, sums)
-                sums, num_examples = None, 0
+        with self._around(), torch.enable_grad():
+            array_to_parameters(x, self._parameters)
+            for loss, num in self._pass():
+                parts = derive(loss)
+                sums = parts if sums is None else [before + part for before, part in zip(sums, parts, strict=True)]
+                num_examples += num
+                if num_examples >= EXAMPLES_PER_SUM:
+                    _add(pieces, sums)
+                    sums, num_examples = None, 0
         if sums is not None:
             _add(pieces, sums)
-        return total.div_(self._loader.num_examples).cpu().numpy()
+        return total.div_(self._num_examples).cpu().numpy()
 
-    def _losses(self) -> Iterator[tuple[Tensor, int]]:
-        """Yield the loss of each batch, summed over its examples, float64, and their number."""
-        for batch in self._loader.epoch(0):
-            for inputs, targets, _ in batch:
-                loss, _ = forward_loss(lambda inputs: self._model(inputs).double(), self._criterion, inputs, targets)
-                yield loss, len(targets)
-                self._advance(len(targets))
+    def _pass(self) -> Iterator[tuple[Tensor, int]]:
+        """Go through the batches once, and see to it that each pass has as many examples."""
+        num_examples = 0
+        for loss, num in self._losses():
+            yield loss, num
+            num_examples += num
+        if num_examples != (self._num_examples or num_examples) or not num_examples:
+            raise ValueError(
+                f'the loader gives {num_examples:,} examples, before {self._num_examples:,}: expected as many each time'
+            )
+        self._num_examples = num_examples
 
 
 def _add(pieces: Sequence[Tensor], parts: Sequence[Tensor]) -> None:

@@ -9,13 +9,58 @@ function of its generator alone, not of what was drawn before.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Collection, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
 
 from bigbatch.messages import suggest
+from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_norms
+
+
+@contextlib.contextmanager
+def smoothout(
+    model: nn.Module,
+    radius: float,
+    *,
+    seed: int,
+    step: int,
+    adapt_type: str = 'none',
+    noise_type: str = 'uniform',
+    exclude_bn: bool = False,
+) -> Iterator[None]:
+    """Have noisy weights inside the block and the clean ones, exactly, after it: SmoothOut in a loop of your own.
+
+    Forward and backward pass go inside, the step of the optimizer after the block. The noise is a function of seed and
+    step; it is what main_gbn.py draws for a batch that shares one draw.
+
+    Args:
+        radius: strength of the noise, from 0; see add_noise.
+        seed, step: which draw; another step has another one.
+        adapt_type: what the noise scales with: none, weight or filter.
+        noise_type: uniform or normal.
+        exclude_bn: whether batch norm gets none.
+
+    Raises:
+        ValueError: a radius below 0 or not finite, or a type that is not known.
+    """
+    if not 0 <= radius < math.inf:
+        raise ValueError(f'radius {radius}: expected a finite number from 0')
+    if adapt_type not in ('none', 'weight', 'filter'):
+        raise ValueError(f'adapt_type {adapt_type!r}: expected none, weight or filter')
+    if noise_type not in ('uniform', 'normal'):
+        raise ValueError(f'noise_type {noise_type!r}: expected uniform or normal')
+    generator = noise_generator(model, seed, step)
+    exclude = quiet_names(model, exclude_bn=exclude_bn)
+    with perturbed(model, radius, generator, adapt_type=adapt_type, noise_type=noise_type, exclude=exclude):
+        yield
+
+
+def noise_generator(model: nn.Module, seed: int, step: int, index: int = 0) -> torch.Generator:
+    """Return the generator of the noise of a draw within an update, on the device of the network."""
+    return make_generator(seed, 'smoothout', step, index, device=next(model.parameters()).device)
 
 
 @contextlib.contextmanager

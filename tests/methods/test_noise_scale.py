@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 import models
-from bigbatch.training.gradients.noise_scale import NoiseScaleGradient, gradient_moments, noise_scale
+from bigbatch.noise_scale import gradient_moments, noise_scale
+from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
 from data_sets.loader import Batch, MicroBatch
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
 from tests.fake_runs import groups_of

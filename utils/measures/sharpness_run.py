@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bigbatch.analysis.box import check_subspace
-from bigbatch.analysis.hessian import check_num_eigenvalues, estimate_trace, top_eigenvalues
+from bigbatch.analysis.hessian import hessian_trace, top_eigenvalues
 from bigbatch.analysis.objective import NUM_JITTERS, NetworkObjective, open_objective
 from bigbatch.analysis.sharpness import epsilon_sharpness
 from bigbatch.errors import UserError
@@ -44,7 +43,9 @@ class EpsilonSharpness:
 
     def check(self, objective: NetworkObjective) -> None:
         """Refuse what a network of this size and precision cannot be asked for."""
-        check_subspace(self.manifolds, objective.solution.size)
+        dim = objective.solution.size
+        if not 0 <= self.manifolds <= dim:
+            raise UserError(f'--manifolds {self.manifolds}: expected 0 to {dim:,}, the number of parameters')
         rounding = objective.rounding
         for epsilon in self.epsilons:
             if 0 < epsilon < rounding:
@@ -94,7 +95,9 @@ class Hessian:
 
     def check(self, objective: NetworkObjective) -> None:
         """Refuse what a network of this size cannot be asked for."""
-        check_num_eigenvalues(self.num_eigenvalues, objective.solution.size)
+        num, dim = self.num_eigenvalues, objective.solution.size
+        if not 1 <= num < dim:
+            raise UserError(f'--num-eigenvalues {num}: expected 1 to {dim - 1:,}, less than the number of parameters')
 
     def settings(self) -> list[dict]:
         """Return what tells the rows of one network apart."""
@@ -106,20 +109,15 @@ class Hessian:
 
     def measure(self, objective: NetworkObjective, setting: dict, seed: int) -> dict:
         """Measure at the solution."""
-        x, num_products = objective.solution, itertools.count()
-
-        def product(vector):
-            next(num_products)
-            return objective.hessian_product(x, vector)
-
-        eigenvalues = top_eigenvalues(product, x.size, self.num_eigenvalues, seed=seed)
-        trace, error = estimate_trace(product, x.size, self.trace_samples, seed=seed)
+        num_before = objective.num_products
+        eigenvalues = top_eigenvalues(objective, self.num_eigenvalues, seed=seed)
+        trace = hessian_trace(objective, self.trace_samples, seed=seed)
         return {
-            'loss': objective.loss(x),
+            'loss': objective.loss(objective.solution),
             'eigenvalues': ' '.join(f'{value:.9g}' for value in eigenvalues),
-            'trace': trace,
-            'trace_error': error,
-            'products': next(num_products),
+            'trace': trace.value,
+            'trace_error': trace.error,
+            'products': objective.num_products - num_before,
         }
 
 

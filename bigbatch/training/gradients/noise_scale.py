@@ -1,10 +1,4 @@
-"""The plain gradient, and beside it the moments of its noise (McCandlish et al. 2018, arXiv 1812.06162, appendix A).
-
-The gradients of single examples have mean G and covariance Sigma; a mean over b examples has an expected squared norm
-of |G|**2 + tr(Sigma) / b. Squared norms for two sizes b, that of a ghost and that of the batch, thus give both unknowns
-without bias, and their ratio tr(Sigma) / |G|**2, the simple noise scale: the batch size at which the noise is as large
-as the gradient. It is no critical batch size: it goes like 1 / rate, and does not see momentum or Adam, which move that
-one. The ratio of two noisy numbers is biased, so the moments are averaged, never the ratio.
+"""The plain gradient, and beside it the moments of its noise; see bigbatch.noise_scale.
 
 The gradient that trains is computed as ever. Those of the ghosts come from passes of their own, one a ghost, on copies
 of the running statistics and of the random state: training is the same to the last bit with and without them.
@@ -18,29 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from bigbatch.distributed import sum_over_ranks
+from bigbatch.noise_scale import gradient_moments, noise_scale
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.passes import bare, untouched
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import ScoreSums, forward_loss
 
 MOST_MEASURED = 16  # updates of an epoch, spread evenly: each costs a second forward and backward pass
-
-
-def gradient_moments(small_norm2, big_norm2, *, small: int, big: int) -> tuple:
-    """Return (|G|**2, tr Sigma) without bias; either may come out negative where the other drowns it.
-
-    Args:
-        small_norm2: mean squared norm of gradients that are means over `small` examples; a number or a tensor.
-        big_norm2: the same for `big` examples.
-    """
-    norm2 = (big * big_norm2 - small * small_norm2) / (big - small)
-    variance = (small_norm2 - big_norm2) / (1 / small - 1 / big)
-    return norm2, variance
-
-
-def noise_scale(gradient_norm2: float, gradient_variance: float) -> float:
-    """Return tr(Sigma) / |G|**2 in examples, nan where |G|**2 is not above 0: lost in the noise."""
-    return gradient_variance / gradient_norm2 if gradient_norm2 > 0 else math.nan
 
 
 class NoiseScaleGradient(Estimator):

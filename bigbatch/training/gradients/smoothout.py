@@ -16,11 +16,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from bigbatch.seeding import make_generator
 from bigbatch.splits import split_evenly
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.passes import bare, with_one_sum
-from bigbatch.training.perturbation import add_noise, noisy_parameters, perturbed
+from bigbatch.training.perturbation import add_noise, noise_generator, noisy_parameters, perturbed
 from bigbatch.training.scoring import ScoreSums
 
 
@@ -88,7 +87,7 @@ class SmoothOut(Estimator):
         return sums
 
     def _noisy(self, model: nn.Module, strength: float, step: int, index: int) -> contextlib.AbstractContextManager:
-        generator = make_generator(self._seed, 'smoothout', step, index, device=next(model.parameters()).device)
+        generator = noise_generator(model, self._seed, step, index)
         if self._denoise:
             return perturbed(bare(model), strength, generator, exclude=self._exclude, **self._noise)
         add_noise(noisy_parameters(bare(model), self._exclude), strength, generator, **self._noise)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bigbatch.analysis.hessian import estimate_trace, top_eigenvalues
+from bigbatch.analysis.hessian import hessian_trace, top_eigenvalues
 from bigbatch.analysis.objective import open_objective
 from bigbatch.training.scoring import summed_criterion
 from tests.data_helpers import assert_refused
@@ -31,31 +31,40 @@ def symmetric(rng, eigenvalues):
     return basis @ np.diag(eigenvalues) @ basis.T
 
 
-@pytest.mark.parametrize('num', [1, 3])
-def test_top_eigenvalues_of_a_matrix(num):
+class Quadratic:
+    """x^T matrix x / 2, at 0."""
+
+    def __init__(self, matrix):
+        self._matrix, self.solution = matrix, np.zeros(len(matrix))
+
+    def hessian_product(self, x, vector):
+        return self._matrix @ vector
+
+
+def test_top_eigenvalues_of_a_matrix():
     eigenvalues = np.concatenate([[9.0, 7.0, 6.5], np.linspace(-30, 2, 57)])  # -30 is larger in size only
-    matrix = symmetric(np.random.default_rng(0), eigenvalues)
-    assert np.allclose(top_eigenvalues(lambda v: matrix @ v, 60, num), eigenvalues[:num], rtol=1e-3)
+    objective = Quadratic(symmetric(np.random.default_rng(0), eigenvalues))
+    for k in (1, 3):
+        assert np.allclose(top_eigenvalues(objective, k), eigenvalues[:k], rtol=1e-3)
 
 
 def test_the_trace_of_a_matrix_is_within_three_standard_errors():
     matrix = symmetric(np.random.default_rng(0), np.linspace(-3, 10, 50))
     misses = []
     for seed in range(20):
-        trace, error = estimate_trace(lambda v: matrix @ v, 50, 100, seed=seed)
+        trace, error = hessian_trace(Quadratic(matrix), 100, seed=seed)
         misses.append((trace - np.trace(matrix)) / error)
     assert np.abs(misses).max() < 3
     assert 0.5 < np.std(misses) < 1.7  # so the error says how far off the estimate is
-    assert estimate_trace(lambda v: v * np.arange(50), 50, 2)[0] == np.arange(50).sum()  # exact for diagonal ones
+    diagonal = Quadratic(np.diag(np.arange(50.0)))
+    assert hessian_trace(diagonal, 2).value == np.arange(50).sum()  # exact for diagonal ones
+    assert np.isnan(hessian_trace(diagonal, 1).error)
 
 
-def test_one_sample_has_no_error():
-    assert np.isnan(estimate_trace(lambda v: v, 4, 1)[1])
-
-
-@pytest.mark.parametrize('num', [0, 5, 6])
-def test_too_many_eigenvalues_are_refused(num):
-    assert_refused(f'--num-eigenvalues {num}: expected 1 to 4', lambda: top_eigenvalues(lambda v: v, 5, num))
+def test_too_many_eigenvalues_and_too_few_samples_are_refused():
+    for k in (0, 5, 6):
+        assert_refused(f'k {k}: expected 1 to 4', lambda: top_eigenvalues(Quadratic(np.eye(5)), k))  # noqa: B023
+    assert_refused('num_samples 0', lambda: hessian_trace(Quadratic(np.eye(5)), 0))
 
 
 @pytest.mark.parametrize('mode', ['fixed', 'batch'])
@@ -84,12 +93,8 @@ def test_the_hessian_of_a_network_equals_that_of_torch(mode):
     model.eval()
     with open_objective(model, summed_criterion(None), OneBatch(inputs, targets), batch_norm=mode) as objective:
         solution = objective.solution
-
-        def product(vector):
-            return objective.hessian_product(solution, vector)
-
-        columns = np.stack([product(column) for column in np.eye(solution.size)])
+        columns = np.stack([objective.hessian_product(solution, column) for column in np.eye(solution.size)])
         assert np.allclose(columns, dense, rtol=1e-8, atol=1e-10)
-        assert np.allclose(top_eigenvalues(product, x.numel(), 2), np.linalg.eigvalsh(dense)[:-3:-1], rtol=1e-3)
-        trace, error = estimate_trace(product, x.numel(), 40)
+        assert np.allclose(top_eigenvalues(objective, 2), np.linalg.eigvalsh(dense)[:-3:-1], rtol=1e-3)
+        trace, error = hessian_trace(objective, 40)
         assert abs(trace - np.trace(dense)) < 3 * error
