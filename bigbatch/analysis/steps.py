@@ -143,7 +143,7 @@ def predict_steps(noise_scales: Iterable[float], batch: float, *, num_steps: int
     scales = np.asarray(list(noise_scales), dtype=float)
     known = scales[np.isfinite(scales) & (scales >= 0)]
     num_lost = len(scales) - len(known)
-    if num_lost >= 0.1 * len(scales):
+    if 10 * num_lost >= len(scales):
         raise ValueError(
             f'noise scale lost at {num_lost} of {len(scales)} steps: under 10 % is needed, smooth it longer'
         )
@@ -158,7 +158,8 @@ def _solve(logs: np.ndarray, parts: np.ndarray, weights: np.ndarray) -> np.ndarr
     """Return (S_min, E_min, E_min / S_min) of each row of logs (fits, rows), log(parts @ (S_min, E_min)) the nearest.
 
     With S_min = level * share and E_min = level * (1 - share) * scale, the best level is a mean. The share is taken
-    from a grid, which has its ends 0 and 1 where there is no prior, and refined by Gauss-Newton on its logit.
+    from a grid of its logit, with the ends 0 and 1 where there is no prior, and refined by parabolas: steps of
+    Gauss-Newton swing where points and prior contradict each other.
     """
     from scipy.special import expit
 
@@ -172,17 +173,18 @@ def _solve(logs: np.ndarray, parts: np.ndarray, weights: np.ndarray) -> np.ndarr
     def apart(rows: np.ndarray) -> np.ndarray:  # from their mean: what no level can fit
         return rows - (rows @ weights / weights.sum())[:, None]
 
+    def loss(positions: np.ndarray) -> np.ndarray:
+        return apart(logs - curve(expit(positions))) ** 2 @ weights
+
     ends = [math.inf] if measured.all() else []
     grid = np.array([*np.negative(ends), *np.arange(-LIMIT, LIMIT + SPACING / 2, SPACING), *ends])
     shapes = apart(curve(expit(grid)))
     positions = grid[np.argmin(shapes**2 @ weights - 2 * (apart(logs) * weights) @ shapes.T, axis=1)]
-    for _ in range(5):
-        shares = expit(positions)
-        fitted = curve(shares)
-        slopes = apart((shares * (1 - shares))[:, None] * (steps - examples) / np.exp(fitted))
-        squares = slopes**2 @ weights
-        moves = np.divide((slopes * (logs - fitted)) @ weights, squares, out=np.zeros_like(squares), where=squares > 0)
-        positions = positions + np.clip(moves, -SPACING, SPACING)
+    for width in (SPACING, SPACING / 10, SPACING / 100):
+        below, here, above = (loss(positions + shift) for shift in (-width, 0, width))
+        bend = below - 2 * here + above
+        moves = np.divide((below - above) * width / 2, bend, out=np.zeros_like(bend), where=bend > 0)
+        positions = positions + np.clip(moves, -width, width)
     shares = expit(positions)
     levels = np.exp((logs - curve(shares)) @ weights / weights.sum())
     with np.errstate(divide='ignore'):

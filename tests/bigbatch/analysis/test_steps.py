@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -24,7 +23,7 @@ def intervals(fit: StepsFit) -> list[tuple[float, float]]:
     return [fit.s_min_interval, fit.e_min_interval, fit.critical_batch_interval]
 
 
-def descend(condition: int, white: bool, batch: float, rate: float | None = None) -> tuple[float, list[float]]:
+def descend(condition: int, white: bool, batch: float) -> tuple[float, list[float]]:
     """Return (steps, noise scales) of SGD on a quadratic, from loss 1 to 0.03 of it, at the best rate of each step.
 
     H has eigenvalues from 1 / condition to 1, the noise of an example the covariance H or the identity. The second
@@ -34,8 +33,8 @@ def descend(condition: int, white: bool, batch: float, rate: float | None = None
     sigma, v = (0.3 * np.ones(20), np.ones(20)) if white else (h, np.ones(20))
     losses, scales = [h @ v], []
     while losses[-1] > 0.03 * losses[0]:
-        norm2, curvature = h**2 @ v, h**3 @ v + h @ sigma / batch
-        lr = norm2 / curvature if rate is None else rate
+        norm2 = h**2 @ v
+        lr = norm2 / (h**3 @ v + h @ sigma / batch)
         scales.append(sigma.sum() / norm2)
         v = (1 - lr * h) ** 2 * v + lr**2 * sigma / batch
         losses.append(h @ v)
@@ -43,16 +42,11 @@ def descend(condition: int, white: bool, batch: float, rate: float | None = None
     return len(scales) - over, scales
 
 
-@functools.cache
-def oracle(condition: int, white: bool) -> StepsFit:
-    return fit_steps(BATCHES, [descend(condition, white, batch)[0] for batch in BATCHES], num_bootstrap=0)
-
-
 def test_the_curve_holds_on_a_quadratic_and_one_run_near_the_critical_batch_predicts_it():
     for condition, white in ((30, False), (30, True), (100, False), (1000, False)):
-        fit = oracle(condition, white)
-        misses = [math.log(descend(condition, white, batch)[0] / fit.steps(batch)) for batch in BATCHES]
-        assert np.abs(misses).max() < math.log(1.16), (condition, white)
+        steps = np.array([descend(condition, white, batch)[0] for batch in BATCHES])
+        fit = fit_steps(BATCHES, steps, num_bootstrap=0)
+        assert np.abs(np.log(steps / fit.steps(BATCHES))).max() < math.log(1.16), (condition, white)
         near = 2 ** round(math.log2(fit.critical_batch))
         for batch in (near // 2, near, 2 * near):
             steps, scales = descend(condition, white, batch)
@@ -87,7 +81,7 @@ def test_a_planted_curve_is_found_and_its_identities_hold():
         assert fit.residual == pytest.approx(1)
         for batch in (1, 77, 5e5):
             assert fit.examples(batch) == pytest.approx(batch * fit.steps(batch))
-            assert (fit.steps(batch) / s_min - 1) * (fit.examples(batch) / e_min - 1) == pytest.approx(1, rel=1e-5)
+            assert (fit.steps(batch) / fit.s_min - 1) * (fit.examples(batch) / fit.e_min - 1) == pytest.approx(1)
         critical = fit.critical_batch
         assert (fit.steps(critical), fit.examples(critical)) == pytest.approx((2 * s_min, 2 * e_min), rel=1e-5)
         assert fit.steps(fit.linear_to()) == pytest.approx(1.2 * e_min / fit.linear_to(), rel=1e-5)
@@ -107,7 +101,7 @@ def test_the_fit_is_the_least_square_that_another_search_finds():
         points = (np.logaddexp(x[0], x[1] - np.log(batches)) - np.log(steps)) / math.log(1.1)
         return points @ points + np.sum((x - np.log(prior[:2])) ** 2) / math.log(prior[2]) ** 2
 
-    for prior in ((10, 9000, 2.5), (100, 1000, 1.05)):
+    for prior in ((10, 9000, 2.5), (100, 1000, 1.05), (18, 9e5, 2.5), (0.01, 10, 2)):  # the last two contradict it
         best = minimize(loss, start, (prior,), method='Nelder-Mead', options={'xatol': 1e-8, 'fatol': 1e-10})
         fit = fit_steps(batches, steps, prior=prior, num_bootstrap=0)
         assert (fit.s_min, fit.e_min) == pytest.approx(np.exp(best.x), rel=1e-4)
