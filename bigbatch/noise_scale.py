@@ -4,7 +4,8 @@ The gradients of single examples have mean G and covariance Sigma; a mean over b
 of |G|**2 + tr(Sigma) / b. Squared norms for two sizes b thus give both unknowns without bias, and their ratio
 tr(Sigma) / |G|**2, the simple noise scale: the batch size at which the noise is as large as the gradient. It is no
 critical batch size: it goes like 1 / rate, and does not see momentum or Adam, which move that one. The ratio of two
-noisy numbers is biased, so the moments are averaged, never the ratio.
+noisy numbers is biased, so the moments are averaged, never the ratio. Examples are taken as drawn at random from
+endless ones: in an epoch over N examples |G|**2 comes out lower by tr(Sigma) / N, and is lost near a noise scale of N.
 """
 
 from __future__ import annotations

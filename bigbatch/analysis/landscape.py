@@ -58,6 +58,7 @@ def loss_line(
     if batch_norm not in ('interpolate', 'fixed', 'batch'):
         raise ValueError(f'batch_norm {batch_norm!r}: expected interpolate, fixed or batch')
     check_loader(loader)
+    a, b = ({name: value.clone() for name, value in end.items()} for end in (a, b))  # either may be the model's own
     means = []
     with measuring(model, 'batch' if batch_norm == 'batch' else 'fixed'), torch.no_grad():
         for end in (b, a):

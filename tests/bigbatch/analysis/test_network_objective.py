@@ -128,8 +128,9 @@ def test_the_line_goes_through_what_the_networks_at_its_points_lose():
         points[alpha] = truth(point)[0]
     model = network().train()
     loader = DataLoader(TensorDataset(*data()), 16, shuffle=True)
-    found = bigbatch.loss_line(model, start.state_dict(), end.state_dict(), list(points), nn.CrossEntropyLoss(), loader)
-    np.testing.assert_allclose(found, list(points.values()), rtol=1e-5)
+    for ends in ((start.state_dict(), end.state_dict()), (model.state_dict(), end.state_dict())):
+        found = bigbatch.loss_line(model, *ends, list(points), nn.CrossEntropyLoss(), loader)
+        np.testing.assert_allclose(found, list(points.values()), rtol=1e-5)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), start.state_dict().values(), strict=True))
     assert model.training
 
