@@ -1,11 +1,14 @@
 """The optimizer under a regime, against torch's own stepped by hand."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
 
 from bigbatch.regime import Regime
 from bigbatch.training.optim import RegimeOptimizer, check_regime, optimizer_options, override_regime
+from tests.data_helpers import assert_refused
 from utils.config.schedule import OPTIMIZERS
 
 SGD = {0: {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 0.01}, 2: {'lr': 0.01}}
@@ -78,15 +81,12 @@ def test_the_optimizer_object_changes_only_with_its_class():
     assert isinstance(optimizer._optimizer, torch.optim.Adam)
 
 
-@pytest.mark.parametrize('name', OPTIMIZERS)
-def test_every_optimizer_descends_and_survives_a_state_dict(name):
-    regime = Regime({0: {'optimizer': name, 'lr': 0.05}})
-
-    def run(num_steps: int, restart_at: int | None = None) -> torch.Tensor:
+def test_every_optimizer_descends_and_survives_a_state_dict():
+    def run(regime: Regime, restart_at: int | None = None) -> torch.Tensor:
         parameter = nn.Parameter(torch.tensor([1.0, -2.0]))
         optimizer = RegimeOptimizer([parameter], regime)
         optimizer.start_epoch(0)
-        for step in range(num_steps):
+        for step in range(20):
             if step == restart_at:
                 state = optimizer.state_dict()
                 optimizer = RegimeOptimizer([parameter], regime)
@@ -95,8 +95,10 @@ def test_every_optimizer_descends_and_survives_a_state_dict(name):
             optimizer.step(step)
         return parameter.detach()
 
-    assert run(20).norm() < torch.tensor([1.0, -2.0]).norm()
-    assert torch.equal(run(20), run(20, restart_at=7))
+    for name in OPTIMIZERS:
+        regime = Regime({0: {'optimizer': name, 'lr': 0.05}})
+        assert run(regime).norm() < torch.tensor([1.0, -2.0]).norm(), name
+        assert torch.equal(run(regime), run(regime, restart_at=7)), name
 
 
 def test_overrides_hold_at_every_epoch():
@@ -115,21 +117,16 @@ def test_another_class_keeps_rates_and_weight_decay_only():
         override_regime(Regime(SGD), optimizer='Adam', lr=0.1, momentum=0.9, weight_decay=None)
 
 
-@pytest.mark.parametrize(
-    ('entry', 'words'),
-    [
-        ({'lr': 0.1, 'momentun': 0.9}, ["'momentun'", 'did you mean momentum']),
-        ({'lr': 0.1, 'optimizer': 'SDG'}, ["'SDG'", 'SGD']),
-        ({'lr': 0.1, 'momentum': -1}, ['momentum']),
-        ({'lr': 0.1, 'weight_decay': 'much'}, ['weight_decay']),
-    ],
-)
-def test_bad_settings_fail_before_the_run(entry, words):
-    with pytest.raises(ValueError, match=r'regime|optimizer') as caught:
-        check_regime(Regime({0: {'lr': 0.1}, 3: entry}), 10)
-    for word in words:
-        assert word in str(caught.value)
-    check_regime(Regime({0: {'lr': 0.1}, 3: entry}), 3)  # an entry past the end is not in force
+def test_bad_settings_fail_before_the_run():
+    for entry, words in (
+        ({'lr': 0.1, 'momentun': 0.9}, "(regime|optimizer).*'momentun'.*did you mean momentum"),
+        ({'lr': 0.1, 'optimizer': 'SDG'}, "optimizer.*'SDG'.*SGD"),
+        ({'lr': 0.1, 'momentum': -1}, 'regime.*momentum'),
+        ({'lr': 0.1, 'weight_decay': 'much'}, 'regime.*weight_decay'),
+    ):
+        regime = Regime({0: {'lr': 0.1}, 3: entry})
+        assert_refused(words, functools.partial(check_regime, regime, 10))
+        check_regime(regime, 3)  # an entry past the end is not in force
 
 
 def test_options_of_an_optimizer():

@@ -76,9 +76,25 @@ def assert_same_run(run, straight) -> None:
         assert same(*(checkpoints.load_file(folder / name) for folder in (run, straight))), name
 
 
+@pytest.fixture
+def die_after(monkeypatch):
+    """Have training end after an update, as if the process were killed once it is saved; None: have it go on."""
+    original = Trainer._save_or_stop
+
+    def set_step(step):
+        def dies(self, progress):
+            original(self, progress)
+            if self.step == step:
+                raise Killed
+
+        monkeypatch.setattr(Trainer, '_save_or_stop', dies)
+
+    return set_step
+
+
 @pytest.mark.parametrize('name', RUNS)
-def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatch, name, photos):
-    """A checkpoint after every update, and the process dies after each of them in turn."""
+def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatch, name, photos, die_after):
+    """A checkpoint after every update; the process dies after the first, within epochs, and after all of an epoch."""
     script, flags = RUNS[name]
     flags = tuple(photos if word == 'FOLDER' else word for word in flags)
     flags += ('--workers', '0') if name == 'stream' else ()
@@ -86,16 +102,11 @@ def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatc
     monkeypatch.setattr(torch.amp, 'GradScaler', functools.partial(torch.amp.GradScaler, init_scale=2.0**20))
     straight = train(*flags, script=script, save='straight')
     num_steps = int(stable_rows(straight)[-1]['step'])
-    run, original = tmp_path / 'results' / 'run', Trainer._save_or_stop
-
-    def dies(self, progress):
-        original(self, progress)
-        raise Killed
-
+    run = tmp_path / 'results' / 'run'
     saves = ('--checkpoint-minutes', '1e-9')
     command = [*flags, *saves, '--results_dir', str(tmp_path / 'results'), '--save', 'run']
-    for step in range(1, num_steps + 1):
-        monkeypatch.setattr(Trainer, '_save_or_stop', dies)
+    for step in (1, num_steps // 3, num_steps // 2 + 1, num_steps):
+        die_after(step)
         with pytest.raises(Killed):
             script.main(command)
         saved = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
@@ -103,7 +114,7 @@ def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatc
         assert saved['partial']['num_steps'] == step - checkpoints.first_step_of_epoch(saved)
         assert len(read_rows(run / 'results.csv')) == saved['epoch']
         command = ['--resume', str(run), *saves]
-    monkeypatch.setattr(Trainer, '_save_or_stop', original)
+    die_after(None)
     assert script.main(command) == 0
     assert_same_run(run, straight)
     assert not list(run.glob('.*'))
@@ -170,17 +181,12 @@ def test_an_older_partial_epoch_counts_all_its_updates():
     assert PartialEpoch.from_state_dict(older).state_dict() == state
 
 
-def test_a_fork_from_within_an_epoch(train, tmp_path, monkeypatch):
+def test_a_fork_from_within_an_epoch(train, tmp_path, die_after):
     straight = train(*TINY_GBN, save='straight')
-
-    def dies(self, progress, original=Trainer._save_or_stop):
-        original(self, progress)
-        if self.step == 6:
-            raise Killed
-
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Trainer, '_save_or_stop', dies)
+    die_after(6)
+    with pytest.raises(Killed):
         train(*TINY_GBN, '--checkpoint-minutes', '1e-9', save='run')
+    die_after(None)
     results = tmp_path / 'results'
     assert main_gbn.main(['--resume', str(results / 'run'), '--save', 'fork', '--results_dir', str(results)]) == 0
     assert_same_run(results / 'fork', straight)
