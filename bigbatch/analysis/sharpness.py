@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import fmin_l_bfgs_b
 
-from bigbatch.analysis.box import Box, build_box
+from bigbatch.analysis.box import FullBox, SubspaceBox, build_box
 from bigbatch.seeding import derive_seed
 
 STARTS = ('solution', 'random')
@@ -96,7 +96,7 @@ class _Seen(NamedTuple):
 class _Search:
     """The objective over the box; it counts and keeps the best point."""
 
-    def __init__(self, objective: Objective, box: Box):
+    def __init__(self, objective: Objective, box: FullBox | SubspaceBox):
         self._objective, self._box = objective, box
         self.best_loss, self.best = -np.inf, None
         self.num_evaluations = self.num_nonfinite = 0

@@ -120,8 +120,10 @@ def _normalize_ghosts(layer, inputs: Tensor) -> Tensor:
     if inputs.shape[1] != layer.num_features:
         raise ValueError(f'inputs have {inputs.shape[1]} channels, this layer has {layer.num_features}')
     num_whole, tail = _split_batch(inputs, layer.ghost_batch_size)
+    if num_whole == tail == 0:  # an empty batch has no ghosts: it moves no buffers, but stays in the graph
+        return F.batch_norm(inputs, None, None, layer.weight, layer.bias, training=True, eps=layer.eps)
     if num_whole == 0:
-        return _folded(layer, inputs, 1) if tail else _normalize_nothing(layer, inputs)
+        return _folded(layer, inputs, 1)
     kernel = _choose_kernel(layer, inputs)
     if tail == 0:
         return kernel(layer, inputs, num_whole)
@@ -179,11 +181,6 @@ def _choose_kernel(layer, inputs: Tensor):
         return _looped if is_half and inputs.dim() > 2 else _folded
     small = layer.ghost_batch_size * inputs.shape[1] < _SMALL_GHOST
     return _rows if inputs.dim() == 2 and layer.weight is not None and small else _looped
-
-
-def _normalize_nothing(layer, inputs: Tensor) -> Tensor:
-    # An empty batch has no ghosts: it moves no buffers, but stays in the graph.
-    return F.batch_norm(inputs, None, None, layer.weight, layer.bias, training=True, eps=layer.eps)
 
 
 # Running statistics

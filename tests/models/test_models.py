@@ -160,11 +160,9 @@ def test_the_published_regimes():
 
 
 @pytest.mark.parametrize(('script', 'name', 'shape', 'flags'), [
-    (main_gbn, 'wresnet16_4', '3x8x8', ('-mb', '8', '--model_config', "{'depth': 10, 'width': 1}")),
     (main_gbn, 'keskar_c1', '3x8x8', ('-mb', '8')),
     (main_normal, 'keskar_f2', '3x8x8', ('--no-lr_bb_fix',)),
     (main_normal, 'resnet', '3x8x8', ('--micro-batch-size', '8', '--model_config', "{'norm': 'none', 'depth': 8}")),
-    (main_normal, 'alexnet_small', '1x16x16', ('--model_config', "{'norm': 'conv'}")),
 ])  # fmt: skip
 def test_it_trains(train, monkeypatch, script, name, shape, flags):
     monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)

@@ -8,6 +8,7 @@ import torch
 from bigbatch.training.report import DistancePoint, PartialEpoch
 from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_rows, stable_rows
+from tests.data_helpers import write_folder
 from utils.runs import checkpoint as checkpoints
 
 SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
@@ -43,17 +44,7 @@ def no_page(monkeypatch):
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
     """A folder of class folders whose images are read one by one."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp('photos')
-    generator = torch.Generator().manual_seed(0)
-    for split, num in (('train', 16), ('val', 2)):
-        for label in range(4):
-            (folder / split / str(label)).mkdir(parents=True)
-            for number in range(num):
-                pixels = torch.randint(256, (20, 20, 3), generator=generator, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(folder / split / str(label) / f'{number}.png')
-    return str(folder)
+    return str(write_folder(tmp_path_factory.mktemp('photos'), classes='abcd', num=8, size=(20, 20)))
 
 
 def same(one, two) -> bool:
