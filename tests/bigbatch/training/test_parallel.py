@@ -29,20 +29,13 @@ from data_sets.stream import StreamLoader
 NUM, BATCH = 52, 24
 
 
-class Identity:
-    """A transform of images to floats for a StreamLoader."""
-
-    def __call__(self, image):
-        return torch.as_tensor(image, dtype=torch.float32)
-
-
 def make_loader(kind, **settings):
     values = torch.arange(NUM * 3.0).view(NUM, 3)
     targets = torch.arange(NUM) % 4
     settings = {'batch_size': BATCH, 'seed': 3, **settings}
     if kind is DeviceLoader:
         return DeviceLoader(ArrayDataset(values, targets, num_classes=4), None, **settings)
-    return StreamLoader(list(zip(values, targets.tolist(), strict=True)), Identity(), **settings)
+    return StreamLoader(list(zip(values, targets.tolist(), strict=True)), torch.Tensor.float, **settings)
 
 
 @pytest.mark.parametrize('kind', [DeviceLoader, StreamLoader])
