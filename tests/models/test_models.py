@@ -106,28 +106,6 @@ def test_without_batch_norm_it_has_biases_and_keeps_the_scale(name, num_classes,
     assert 0.1 < logits.std() < 4  # 20 layers without a norm lose or gain many powers of ten where it is off
 
 
-@pytest.mark.parametrize('name', ['resnet', 'alexnet_small'])
-def test_without_batch_norm_it_computes_what_a_batch_norm_at_rest_does(name):
-    """A batch norm of mean 0 and variance 1 - eps in eval mode only adds its bias."""
-    num_classes, shape = usual(name)
-    batch, none = build(name, num_classes, shape), build(name, num_classes, shape, norm='none')
-    biases = []
-    for module in batch.modules():
-        if isinstance(module, BATCH_NORMS):
-            nn.init.constant_(module.running_var, 1 - module.eps)
-            nn.init.normal_(module.bias, std=0.1)
-            biases.append(module.bias)
-    own = [module for module in batch.modules() if isinstance(module, WEIGHTED)]
-    for module in none.modules():
-        if isinstance(module, WEIGHTED):
-            source = own.pop(0)
-            module.weight = source.weight
-            module.bias = source.bias if source.bias is not None else biases.pop(0)
-    assert own == biases == []
-    inputs = torch.randn(2, *shape)
-    torch.testing.assert_close(batch.eval()(inputs), none.eval()(inputs), rtol=1e-3, atol=1e-4)
-
-
 # The published regimes: optimizer, (epoch, rate), momentum, weight decay, of each entry where it changes.
 REGIMES = {
     'mnist_f1': ('SGD', [(0, 0.1), (10, 0.01), (20, 1e-3), (30, 1e-4)], 0.9, 1e-4),

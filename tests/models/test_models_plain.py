@@ -34,9 +34,6 @@ def dropouts(model: nn.Module) -> list[float]:
     return [module.p for module in model.modules() if isinstance(module, nn.Dropout)]
 
 
-# Fully connected
-
-
 def test_f1_and_f2_by_hand():
     for name, num_hidden, num_inputs, num_classes in (
         ('mnist_f1', 5, 784, 10), ('keskar_f1', 5, 784, 10), ('keskar_f2', 7, 360, 1973),
@@ -47,9 +44,6 @@ def test_f1_and_f2_by_hand():
         assert kinds(model) == '/' + 'LBR' * num_hidden + 'L', name
     model = create_model('mnist_f1', width=16, depth=2, num_classes=3, input_shape=(1, 8, 8))
     assert num_parameters(model) == hidden(64, 16) + hidden(16, 16) + (16 * 3 + 3)
-
-
-# C1 and C3: bigBatch's pool before the batch norm and arrive at 7 x 7, Keskar's pool last and arrive at 8 x 8
 
 
 def test_c1_and_c3_by_hand():
@@ -74,9 +68,6 @@ def test_keskars_pooling_halves_upwards_as_same_padding_does():
         assert torch.equal(pool(inputs), torch.stack([torch.stack(row, -1) for row in by_hand], -2)), size
 
 
-# C2, C4 and the VGG of the same layout
-
-
 def test_vgg_by_hand():
     widths = [64, 64, 128, 128, 256, 256, 256, *[512] * 6]
     convolutions = sum(convolution(*pair, 3) for pair in zip([3, *widths], widths, strict=False))
@@ -94,9 +85,6 @@ def test_vgg_fits_images_of_any_size():
         assert model.classifier[2].in_features == features
 
 
-# Initialisation
-
-
 def test_keskars_weights_are_those_of_glorot():
     """Uniform within sqrt(6 / (fan in + fan out)), which his text calls uniform and Keras did."""
     for name in ('keskar_f1', 'keskar_c1', 'keskar_c2'):
@@ -105,9 +93,6 @@ def test_keskars_weights_are_those_of_glorot():
             bound = math.sqrt(6 / (layer.weight[0, 0].numel() * sum(layer.weight.shape[:2])))
             assert 0.99 * bound < layer.weight.abs().max() <= bound, name
             assert layer.bias is None or not layer.bias.any(), name
-
-
-# AlexNet
 
 
 def test_alexnet_by_hand():

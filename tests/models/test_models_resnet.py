@@ -1,6 +1,5 @@
 """Residual networks, wide ones too: layers and parameters counted by hand, against torchvision."""
 
-import pytest
 import torch
 import torchvision
 from torch import nn
@@ -13,9 +12,6 @@ def main_path(model: nn.Module) -> int:
     """Count the weighted layers, shortcuts apart."""
     weighted = [key for key, layer in model.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     return sum('shortcut' not in key and 'downsample' not in key for key in weighted)
-
-
-# For small images
 
 
 def test_resnet_counts_its_weighted_layers():
@@ -79,19 +75,15 @@ def test_the_keys_of_its_weights_stay():
     assert list(outline('resnet', depth=8).state_dict()) == [*stem, *blocks, 'fc.weight', 'fc.bias']
 
 
-@pytest.mark.parametrize(('block', 'stride'), [(0, 1), (1, 2)])
-def test_a_block_is_that_of_torchvision(block, stride):
-    own = create_model('resnet', depth=8).blocks[block]
-    channels = own.conv1.in_channels, own.conv1.out_channels
-    downsample = nn.Sequential(nn.Conv2d(*channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels[1]))
-    other = torchvision.models.resnet.BasicBlock(*channels, stride, downsample if stride == 2 else None)
-    other.load_state_dict({key.replace('shortcut', 'downsample'): value for key, value in own.state_dict().items()})
-    inputs = torch.randn(4, channels[0], 9, 8)
-    for mode in (True, False):  # the running statistics of the first are used by the second
-        torch.testing.assert_close(own.train(mode)(inputs), other.train(mode)(inputs))
-
-
-# For ImageNet
+def test_a_block_is_that_of_torchvision():
+    for own, stride in zip(create_model('resnet', depth=8).blocks, (1, 2, 2), strict=True):
+        channels = own.conv1.in_channels, own.conv1.out_channels
+        downsample = nn.Sequential(nn.Conv2d(*channels, 1, stride=stride, bias=False), nn.BatchNorm2d(channels[1]))
+        other = torchvision.models.resnet.BasicBlock(*channels, stride, downsample if stride == 2 else None)
+        other.load_state_dict({key.replace('shortcut', 'downsample'): value for key, value in own.state_dict().items()})
+        inputs = torch.randn(4, channels[0], 9, 8)
+        for mode in (True, False):  # the running statistics of the first are used by the second
+            torch.testing.assert_close(own.train(mode)(inputs), other.train(mode)(inputs))
 
 
 def test_imagenet_resnets_have_the_published_parameters():
@@ -104,10 +96,9 @@ def test_imagenet_resnets_have_the_published_parameters():
     assert (model.regime[0]['momentum'], model.regime[0]['weight_decay']) == (0.9, 1e-4)
 
 
-@pytest.mark.parametrize('depth', [18, pytest.param(50, marks=pytest.mark.slow)])
-def test_weights_of_torchvision_load_and_give_its_outputs(depth):
-    other = torchvision.models.get_model(f'resnet{depth}', num_classes=10).eval()
-    own = build('resnet', 10, (3, 224, 224), depth=depth).eval()
+def test_weights_of_torchvision_load_and_give_its_outputs():
+    other = torchvision.models.resnet18(num_classes=10).eval()
+    own = build('resnet', 10, (3, 224, 224), depth=18).eval()
     own.load_state_dict(other.state_dict())
     inputs = torch.randn(2, 3, 64, 64)
     assert torch.equal(own(inputs), other(inputs))
@@ -130,9 +121,6 @@ def test_data_set_and_size_choose_the_layout():
         found = (main_path(model), model.fc.out_features, first.in_channels, first.kernel_size)
         channels = config.get('input_shape', (3,))[0]
         assert found == (depth, num_classes, channels, (7, 7) if depth in (18, 50) else (3, 3)), config
-
-
-# Refusals
 
 
 def test_the_nearest_depth_is_named():

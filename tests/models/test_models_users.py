@@ -121,17 +121,17 @@ def test_a_wrong_option_says_where_to_look(refused):
     refused(*TINY, '-mb', '4', '--model_config', "{'num_classes': 'a'}", words=words)
 
 
-@pytest.mark.parametrize(('text', 'words'), [
-    (None, ("'own_data'", 'no own_data.py')),
-    ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
-    ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
-    ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
-])  # fmt: skip
-def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch, text, words):
+def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch):
     monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
-    if text:
-        own_module('own_data', text)
-    refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
+    for text, words in (
+        ('', ("'own_data'", 'no own_data.py')),
+        ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
+        ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
+        ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
+    ):
+        if text:
+            own_module('own_data', text)
+        refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
 
 
 def test_a_fault_in_a_users_data_set_keeps_its_traceback(own_module, monkeypatch):
