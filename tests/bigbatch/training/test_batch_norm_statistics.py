@@ -32,13 +32,10 @@ def make_model():
     return model
 
 
-def normalized(inputs, layer, mean=None, var=None):
-    dims = [dim for dim in range(inputs.ndim) if dim != 1]
-    shape = [1, -1, *[1] * (inputs.ndim - 2)]
-    mean = inputs.mean(dims) if mean is None else mean
-    var = inputs.var(dims, correction=0) if var is None else var
-    scaled = (inputs - mean.view(shape)) / (var.view(shape) + layer.eps).sqrt()
-    return scaled * layer.weight.view(shape) + layer.bias.view(shape)
+def normalized(inputs, layer):
+    dims, shape = (0, *range(2, inputs.ndim)), (-1, *[1] * (inputs.ndim - 2))
+    mean, var = inputs.mean(dims, keepdim=True), inputs.var(dims, correction=0, keepdim=True)
+    return (inputs - mean) / (var + layer.eps).sqrt() * layer.weight.view(shape) + layer.bias.view(shape)
 
 
 def state_of(model):
