@@ -13,18 +13,20 @@ from utils.runs import checkpoint as checkpoints
 
 SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
 COPIES = ('--duplicates', '2', '--adapt-grad-norm', '2', '--gradient-noise', '0.1', '--cutout', '2')
+MICRO = (
+    '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix', '--reset-momentum', '--lr', '0.01',
+    '--optimizer', 'Adam',
+)  # fmt: skip
 DROPOUT = (
     '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:64:3x12x12:4', '--epochs', '3', '-mb', '8'
 )  # fmt: skip
 RUNS = {
     'plain': (main_normal, (*TINY, '--epochs', '3')),
-    'micro': (main_gbn, (*TINY_GBN, '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix')),
+    'micro': (main_gbn, (*TINY_GBN, *MICRO)),
     'smooth': (main_gbn, (*TINY_GBN, *SMOOTH)),
     'noise scale': (main_gbn, (*TINY_GBN, '--noise-scale', '--warmup-epochs', '2', '--linear-decay')),
     'copies': (main_gbn, (*TINY_GBN, *COPIES)),
-    'reset': (main_gbn, (*TINY_GBN, '--reset-momentum', '--lr', '0.01', '--optimizer', 'Adam')),
     'dropout': (main_gbn, (*TINY, *DROPOUT)),
-    'bf16': (main_gbn, (*TINY, *DROPOUT, '--amp', 'bf16')),
     'fp16': (main_gbn, (*TINY_GBN, '--amp', 'fp16')),
     'stream': (main_gbn, (*TINY_GBN, '--dataset', 'FOLDER', '--model', 'cifar10_shallow', '--model_config', '{}')),
 }
