@@ -100,13 +100,12 @@ def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
     import torch
     import torch.distributed as dist
 
-    store = _open_store(ranks)
-    _meet(store, ranks, 'begin')
+    meet(ranks, 'begin')
     if device.type == 'cuda':
         torch.cuda.set_device(device)
     dist.init_process_group(
         'nccl' if device.type == 'cuda' else 'gloo',
-        store=store,
+        store=_open_store(ranks),
         rank=ranks.rank,
         world_size=ranks.size,
         timeout=datetime.timedelta(minutes=30),
@@ -197,7 +196,9 @@ def meet(ranks: Ranks, place: str) -> None:
         OtherRankError: another rank failed.
     """
     if ranks.size > 1:
-        _meet(_open_store(ranks), ranks, place)
+        store = _open_store(ranks)
+        store.set(f'{place}/{ranks.rank}', '')
+        _wait_for(store, [f'{place}/{rank}' for rank in range(ranks.size)], ranks)
 
 
 @contextlib.contextmanager
@@ -266,11 +267,6 @@ def _serve(address: str, port: int, size: int):
 
     timeout = datetime.timedelta(seconds=SECONDS_TO_CONNECT)
     return dist.TCPStore(address, port, size, is_master=True, wait_for_workers=False, timeout=timeout)
-
-
-def _meet(store, ranks: Ranks, place: str) -> None:
-    store.set(f'{place}/{ranks.rank}', '')
-    _wait_for(store, [f'{place}/{rank}' for rank in range(ranks.size)], ranks)
 
 
 def _wait_for(store, names: list[str], ranks: Ranks) -> None:

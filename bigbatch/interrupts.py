@@ -19,14 +19,10 @@ SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
 
 
 class StopRequest:
-    """Whether a signal has asked to end.
-
-    Attributes:
-        name: of the first signal, empty until one comes.
-    """
+    """Whether a signal has asked to end."""
 
     def __init__(self):
-        self.name = ''
+        self.name = ''  # of the first signal
 
     def __call__(self) -> bool:
         return bool(self.name)
@@ -63,33 +59,21 @@ def stop_requests(promise: str) -> Iterator[StopRequest]:
 @contextlib.contextmanager
 def _asked_to_stop(at_first: Callable[[str], None]) -> Iterator[StopRequest]:
     """Give an object that says whether a signal has come; at_first is called with the name of the first."""
-    request = StopRequest()
-
-    def handle(name: str) -> None:
-        if not request():
-            request.name = name
-            at_first(name)
-        elif name == 'SIGINT':
-            raise KeyboardInterrupt
-
-    with _handled_by(handle):
-        yield request
-
-
-@contextlib.contextmanager
-def _handled_by(handle: Callable[[str], None]) -> Iterator[None]:
-    """Let a function of the signal's name deal with the signals within the block."""
+    request, owner = StopRequest(), os.getpid()
     if threading.current_thread() is not threading.main_thread():  # signals are for that one
-        yield
+        yield request
         return
-    owner = os.getpid()
 
     def on_signal(number: int, _) -> None:
-        if os.getpid() == owner:
-            handle(signal.Signals(number).name)
-        elif number == signal.SIGTERM:  # a forked worker, which inherits this: its parent ends it so
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+        if os.getpid() != owner:  # a forked worker, which inherits this: its parent ends it by SIGTERM
+            if number == signal.SIGTERM:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+        elif not request():
+            request.name = signal.Signals(number).name
+            at_first(request.name)
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
 
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
@@ -97,7 +81,7 @@ def _handled_by(handle: Callable[[str], None]) -> Iterator[None]:
     for number in before:
         signal.signal(number, on_signal)
     try:
-        yield
+        yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -19,6 +19,7 @@ from models.shallow import hidden_layer
 # Of ImageNet's pixels in 0..1; an image of other than three channels takes their mean.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SCALE_SIZE, CROP_SIZE, SMALLEST = 256, 224, 63  # pixels
+IMAGE = (3, CROP_SIZE, CROP_SIZE)
 NORMS = ('batch', 'conv', 'none')
 
 
@@ -60,11 +61,7 @@ class AlexNet(nn.Module):
 
 
 def alexnet(
-    num_classes: int = 1000,
-    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
-    *,
-    dropout: float = 0.5,
-    norm: str = 'batch',
+    num_classes: int = 1000, input_shape: tuple[int, int, int] = IMAGE, *, dropout: float = 0.5, norm: str = 'batch'
 ) -> nn.Module:
     """Create AlexNet with bigBatch's regime.
 
@@ -91,33 +88,21 @@ def alexnet(
 
 
 def alexnetv2(
-    num_classes: int = 1000,
-    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
-    *,
-    dropout: float = 0.2,
-    norm: str = 'batch',
+    num_classes: int = 1000, input_shape: tuple[int, int, int] = IMAGE, *, dropout: float = 0.2, norm: str = 'batch'
 ) -> nn.Module:
     """Create SmoothOut's AlexNet v2: dropout 0.2, weight decay 1e-4; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 1e-2, 1e-4)
 
 
 def alexnetv3(
-    num_classes: int = 1000,
-    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
-    *,
-    dropout: float = 0.0,
-    norm: str = 'batch',
+    num_classes: int = 1000, input_shape: tuple[int, int, int] = IMAGE, *, dropout: float = 0.0, norm: str = 'batch'
 ) -> nn.Module:
     """Create SmoothOut's AlexNet v3: neither dropout nor weight decay; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 1e-2, 0)
 
 
 def alexnetvlr(
-    num_classes: int = 1000,
-    input_shape: tuple[int, int, int] = (3, CROP_SIZE, CROP_SIZE),
-    *,
-    dropout: float = 0.0,
-    norm: str = 'batch',
+    num_classes: int = 1000, input_shape: tuple[int, int, int] = IMAGE, *, dropout: float = 0.0, norm: str = 'batch'
 ) -> nn.Module:
     """Create SmoothOut's AlexNet vlr: v3 with rates times 11.3137 = sqrt(128), in place of --lr_bb_fix; see alexnet."""
     return _smoothout(alexnet(num_classes, input_shape, dropout=dropout, norm=norm), 11.3137e-2, 0)

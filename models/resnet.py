@@ -105,17 +105,16 @@ def resnet(
     channels, height, width = check_images(input_shape)
     is_small = dataset in ('cifar10', 'cifar100') or max(height, width) <= LARGEST_SMALL_IMAGE
     if is_small and dataset != 'imagenet':
-        model = _small_image_resnet(44 if depth is None else depth, num_classes or _num_classes(dataset), channels)
+        num_classes = num_classes or (100 if dataset == 'cifar100' else 10)
+        model = _small_image_resnet(44 if depth is None else depth, num_classes, channels)
     else:
         model = _imagenet_resnet(50 if depth is None else depth, num_classes or 1000, channels)
     apply_norm(model, norm)
     if norm == 'none':
-        _shrink_branches(model)
+        blocks = [module for module in model.modules() if hasattr(module, 'conv2')]
+        for block in blocks:
+            getattr(block, 'conv3', block.conv2).weight.data.div_(len(blocks))
     return model
-
-
-def _num_classes(dataset: str | None) -> int:
-    return 100 if dataset == 'cifar100' else 10
 
 
 def _small_image_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Module:
@@ -154,9 +153,3 @@ def _imagenet_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Modul
         90: {'lr': 1e-4},
     }
     return model
-
-
-def _shrink_branches(model: nn.Module) -> None:
-    blocks = [module for module in model.modules() if hasattr(module, 'conv2')]
-    for block in blocks:
-        getattr(block, 'conv3', block.conv2).weight.data.div_(len(blocks))

@@ -11,8 +11,6 @@ from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d,
 
 LAYERS = {2: GhostBatchNorm1d, 3: GhostBatchNorm1d, 4: GhostBatchNorm2d, 5: GhostBatchNorm3d}
 REST = [(3,), (3, 5), (3, 2, 3), (3, 2, 1, 2)]  # shape of one example
-KERNELS = ['_looped', '_folded', '_rows', '_viewed']
-CASES = [(kernel, rest) for kernel in KERNELS for rest in REST if kernel != '_rows' or len(rest) == 1]
 
 
 def batch_norm_elemt(inputs, weight, bias, mean, invstd, eps):
@@ -50,8 +48,16 @@ def use_kernel(monkeypatch):
     return use
 
 
+@pytest.fixture(params=['_looped', '_folded', '_rows', '_viewed'])
+def rests(request, use_kernel):
+    """The shapes of one example that a kernel takes, which every ghost batch norm is made to use."""
+    use_kernel(request.param)
+    return REST[:1] if request.param == '_rows' else REST
+
+
 def make_layer(rest, ghost_batch_size=4, dtype=torch.float64, **settings):
-    """A layer for examples of that shape, with weights that are not ones."""
+    """A layer for examples of that shape, with weights that are not ones; the same at every call."""
+    torch.manual_seed(0)
     layer = LAYERS[len(rest) + 1](rest[0], ghost_batch_size, **settings).to(dtype)
     if layer.affine:
         nn.init.uniform_(layer.weight, 0.5, 1.5)
@@ -76,11 +82,11 @@ class Reference:
         self.running_var = torch.ones(layer.num_features, dtype=torch.float64)
         self.seen = 0
 
-    def __call__(self, inputs, weight=None, bias=None):
+    def __call__(self, inputs):
         outputs = [self.normalize(ghost) for ghost in split_by_rule(inputs, self.layer.ghost_batch_size)]
         outputs = torch.cat(outputs).movedim(1, -1)
-        if weight is not None:
-            outputs = outputs * weight + bias
+        if self.layer.affine:
+            outputs = outputs * self.layer.weight.double() + self.layer.bias.double()
         return outputs.movedim(-1, 1)
 
     def normalize(self, ghost):
@@ -96,9 +102,11 @@ class Reference:
         return (ghost - mean) / (var + self.layer.eps).sqrt()
 
 
-def assert_near(actual, expected, tolerance=1e-11):
+def assert_near(actual, expected, tolerance=1e-11, where=''):
     for one, other in zip(actual, expected, strict=True):
-        torch.testing.assert_close(one.double(), other.double(), rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(
+            one.double(), other.double(), rtol=tolerance, atol=tolerance, msg=lambda text: f'{where} {text}'
+        )
 
 
 def gradients(function, inputs, layer, directions):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import models
 from models import create_model, list_models
 
 # name -> (num_classes, input_shape) to try it with, in place of CIFAR-10's; alexnet's images are as small as it takes.
@@ -23,6 +24,13 @@ USUAL = {
 }
 # They only differ from another one in name, dropout or regime.
 ALIKE = {'alexnetv2', 'alexnetv3', 'alexnetvlr', 'keskar_c2', 'keskar_c4', 'wide_WResNet', 'wide_resnet'}
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """The table of networks, put back after the test."""
+    monkeypatch.setattr(models, 'MODELS', dict(models.MODELS))
+    return models.MODELS
 
 
 def usual(name: str) -> tuple[int, tuple[int, ...]]:
@@ -68,7 +76,7 @@ def batch_norm(channels: int) -> int:
 def refusal(name: str, **config) -> str:
     """Return the one line with which a network is refused."""
     with pytest.raises(ValueError) as caught:
-        create_model(name, **config)
+        outline(name, **config)
     assert '\n' not in str(caught.value)
     assert name in str(caught.value)
     return str(caught.value)

@@ -7,7 +7,6 @@ A is one float32 matrix; its products are summed in float64, a block of rows at 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 
@@ -17,24 +16,9 @@ SUBSPACES = ('gaussian', 'unit')
 BLOCK = 2**11  # rows of A that are float64 at a time: few, so that they stay in the cache
 
 
-class Box(Protocol):
-    """What a search needs of a box: dim coordinates u, the point of u, and the slope along u of a gradient there."""
-
-    dim: int
-
-    def point(self, u: np.ndarray) -> np.ndarray:
-        """Return the point (n,) of coordinates u (dim,)."""
-
-    def slope(self, gradient: np.ndarray) -> np.ndarray:
-        """Return the derivatives along u (dim,) of a function with this gradient (n,)."""
-
-    def coordinates(self, u: np.ndarray) -> np.ndarray | None:
-        """Return z (dim,) in a subspace, None in full space."""
-
-
 def build_box(
     x: np.ndarray, epsilon: float, subspace_dim: int | None = None, *, seed: int = 0, subspace: str = 'gaussian'
-) -> Box:
+) -> FullBox | SubspaceBox:
     """Build the box |z_i| <= epsilon (|(A^+ x)_i| + 1) around x.
 
     Args:

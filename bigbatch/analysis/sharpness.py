@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import fmin_l_bfgs_b
 
-from bigbatch.analysis.box import Box, build_box
+from bigbatch.analysis.box import FullBox, SubspaceBox, build_box
 from bigbatch.seeding import derive_seed
 
 STARTS = ('solution', 'random')
@@ -96,7 +96,7 @@ class _Seen(NamedTuple):
 class _Search:
     """The objective over the box; it counts and keeps the best point."""
 
-    def __init__(self, objective: Objective, box: Box):
+    def __init__(self, objective: Objective, box: FullBox | SubspaceBox):
         self._objective, self._box = objective, box
         self.best_loss, self.best = -np.inf, None
         self.num_evaluations = self.num_nonfinite = 0
@@ -116,12 +116,9 @@ class _Search:
 def _find_start(search: _Search, dim: int, *, start: str, seed: int) -> tuple[list[_Seen], float, str]:
     """Return the point to start from, alone in a list, the loss at the solution and the start that was used.
 
-    The point is the best of three: the start; the corner that its slope points to; the maximum of the function without
-    cross terms that has the slopes of both. The last is the very maximum of a linear or a diagonal quadratic function,
-    be it convex, concave or mixed.
-
-    Args:
-        start: none: look at nothing but the solution.
+    With start `none` it is the solution. Else it is the best of three: the start; the corner that its slope points to;
+    the maximum of the function without cross terms that has the slopes of both. The last is the very maximum of a
+    linear or a diagonal quadratic function, be it convex, concave or mixed.
     """
     seen = solution = search(np.zeros(dim))
     if solution.loss == -np.inf:
@@ -141,11 +138,7 @@ def _find_start(search: _Search, dim: int, *, start: str, seed: int) -> tuple[li
 
 
 def _run_solver(search: _Search, begin: list[_Seen], *, max_iterations: int) -> str:
-    """Run L-BFGS-B from a point and return its message.
-
-    Args:
-        begin: the point; it is taken out of the list, because each vector counts.
-    """
+    """Run L-BFGS-B from the point in the list, which is taken out as each vector counts; return its message."""
     first_loss, scale = begin[0].loss, SLOPE / (np.abs(begin[0].slope).mean() or 1.0)
 
     def negated(u: np.ndarray) -> tuple[float, np.ndarray]:

@@ -18,37 +18,26 @@ from bigbatch.training.report import Scores
 from bigbatch.training.scoring import evaluate
 
 
-class WeightAverage:
+class WeightAverage(AveragedModel):
     """Mean of the weights of networks of one kind, each of the same weight.
 
     Args:
         model: one of them; the mean is kept in its precision and on its device.
     """
 
-    def __init__(self, model: nn.Module):
-        self._averaged = AveragedModel(model)
-
     @property
     def model(self) -> nn.Module:
         """The network with the mean weights."""
-        return self._averaged.module
+        return self.module
 
     @property
     def count(self) -> int:
         """Number of networks that were added."""
-        return int(self._averaged.n_averaged)
+        return int(self.n_averaged)
 
     def add(self, model: nn.Module) -> None:
         """Add the weights of a network as they are now."""
-        self._averaged.update_parameters(model)
-
-    def state_dict(self) -> dict:
-        """Return mean, buffers and count."""
-        return self._averaged.state_dict()
-
-    def load_state_dict(self, state: dict) -> None:
-        """Take over what state_dict returned."""
-        self._averaged.load_state_dict(state)
+        self.update_parameters(model)
 
 
 def settle(model: nn.Module, criterion: nn.Module, train_loader, val_loader) -> Scores:

@@ -46,16 +46,8 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 
     Running statistics are neither used nor changed. On leaving, every module is in the mode it was in.
     """
-    norms = batch_norms(model)
-    tracked = [norm.track_running_stats for norm in norms]
-    with _eval_but(model, norms):
-        try:
-            for norm in norms:
-                norm.track_running_stats = False
-            yield
-        finally:
-            for norm, was_tracked in zip(norms, tracked, strict=True):
-                norm.track_running_stats = was_tracked
+    with _eval_but(model, batch_norms(model), 'track_running_stats', False):
+        yield
 
 
 @torch.no_grad()
@@ -68,21 +60,15 @@ def recompute_statistics(model: nn.Module, loader) -> None:
         loader: with epoch(0), as a Network has them; one pass over it.
     """
     norms = [norm for norm in batch_norms(model) if norm.track_running_stats]
-    momenta = [norm.momentum for norm in norms]
     if not norms:
         return
-    with _eval_but(model, norms):
-        try:
-            for norm in norms:
-                norm.reset_running_stats()
-                norm.momentum = None  # the cumulative mean
-            for batch in loader.epoch(0):
-                for inputs, _, _ in batch:
-                    model(inputs)
-            _average_over_ranks(norms)
-        finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
+    with _eval_but(model, norms, 'momentum', None):  # the cumulative mean
+        for norm in norms:
+            norm.reset_running_stats()
+        for batch in loader.epoch(0):
+            for inputs, _, _ in batch:
+                model(inputs)
+        _average_over_ranks(norms)
 
 
 def _average_over_ranks(norms: list[nn.Module]) -> None:
@@ -98,14 +84,16 @@ def _average_over_ranks(norms: list[nn.Module]) -> None:
 
 
 @contextlib.contextmanager
-def _eval_but(model: nn.Module, norms: list[nn.Module]) -> Iterator[None]:
-    """Put a network in eval mode but for these modules; restore the mode of each on leaving."""
-    modes = [(module, module.training) for module in model.modules()]
+def _eval_but(model: nn.Module, norms: list[nn.Module], name: str, value: object) -> Iterator[None]:
+    """Put a network in eval mode but for some modules, which get an attribute besides; restore all on leaving."""
+    before = [(module, 'training', module.training) for module in model.modules()]
+    before += [(norm, name, getattr(norm, name)) for norm in norms]
     try:
         model.eval()
         for norm in norms:
             norm.training = True
+            setattr(norm, name, value)
         yield
     finally:
-        for module, mode in modes:
-            module.training = mode
+        for module, attribute, was in before:
+            setattr(module, attribute, was)

@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves
 
 from bigbatch.messages import counted
 from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.passes import OnePass
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import forward_loss
 from bigbatch.weights import restored
@@ -81,7 +82,7 @@ class Workload:
         ahead = self._gather(size) if self.device.type == 'cuda' else None
         self.model.train()
         estimator = self.estimator.training_part()  # the rest sums over ranks, which may be elsewhere
-        estimator(self.model, self.criterion, _OnePass((inputs, targets, indices), size), step=0)
+        estimator(self.model, self.criterion, OnePass((inputs, targets, indices), size), step=0)
         del ahead
         self.optimizer.step(0)
 
@@ -107,25 +108,6 @@ class Workload:
         finally:
             self.optimizer.zero_grad()
             self.model.train(was_training)
-
-
-@dataclass(frozen=True)
-class _OnePass:
-    """A batch that is a single micro-batch."""
-
-    micro_batch: tuple[Tensor, Tensor, Tensor]
-    num_examples: int
-    start: int = 0
-
-    @property
-    def whole_size(self) -> int:
-        return self.num_examples
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        yield self.micro_batch
 
 
 def find_fit(workload: Workload, num: int, unit: int, limit: int) -> Fit:

@@ -158,7 +158,12 @@ class RegimeOptimizer:
 
     def lr_at(self, step: int) -> float:
         """Return the learning rate of an update of the current epoch."""
-        return self._settings['lr'] * self._warmup_factor(step) * self._decay_factor(step)
+        lr = float(self._settings['lr'])
+        if step < self._warmup_steps:
+            lr *= self._warmup_start + (1.0 - self._warmup_start) * step / self._warmup_steps
+        if self._decay_steps:
+            lr *= 1.0 - step / self._decay_steps
+        return lr
 
     @property
     def may_skip(self) -> bool:
@@ -210,14 +215,6 @@ class RegimeOptimizer:
             state = self._optimizer.state[parameter]
             if state.get('momentum_buffer') is None:
                 state['momentum_buffer'] = torch.zeros_like(parameter)
-
-    def _warmup_factor(self, step: int) -> float:
-        if step >= self._warmup_steps:
-            return 1.0
-        return self._warmup_start + (1.0 - self._warmup_start) * step / self._warmup_steps
-
-    def _decay_factor(self, step: int) -> float:
-        return 1.0 - step / self._decay_steps if self._decay_steps else 1.0
 
 
 def without_compiler(name: str) -> type[torch.optim.Optimizer]:

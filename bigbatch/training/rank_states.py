@@ -10,6 +10,7 @@ from bigbatch import seeding
 from bigbatch.distributed import gather_on_first
 from bigbatch.training.parallel import Parallel
 from bigbatch.training.report import PartialEpoch
+from bigbatch.training.scoring import ScoreSums
 
 
 def collect_rank_states(parallel: Parallel, partial: PartialEpoch | None) -> dict:
@@ -54,7 +55,9 @@ def restore_rank(parallel: Parallel, start: dict, seed: int) -> PartialEpoch | N
         seeding.seed_everything(seeding.derive_seed(seed, 'rank', ranks.rank, start['step']))
     if partial is None:
         return None
-    return PartialEpoch.from_state_dict(partial if ranks.is_first or own else _without_scores(partial))
+    if not (ranks.is_first or own):  # the first one has the sums of all
+        partial = {**partial, 'score_sums': ScoreSums('cpu').state_dict()}
+    return PartialEpoch.from_state_dict(partial)
 
 
 def _sum_scores(states: list[dict]) -> dict:
@@ -62,8 +65,3 @@ def _sum_scores(states: list[dict]) -> dict:
     scores = [state['partial']['score_sums'] for state in states]
     sums = [sum(values) for values in zip(*(each['sums'] for each in scores), strict=True)]
     return {'sums': sums, 'num_examples': sum(each['num_examples'] for each in scores)}
-
-
-def _without_scores(partial: dict) -> dict:
-    scores = partial['score_sums']
-    return {**partial, 'score_sums': {'sums': [0.0] * len(scores['sums']), 'num_examples': 0}}

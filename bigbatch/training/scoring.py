@@ -65,11 +65,14 @@ def summed_criterion(criterion: nn.Module | None) -> nn.Module:
         criterion: a network's own; None: cross entropy. One with class weights sums weighted losses, where torch's mean
             would divide by the weights of the pieces.
     """
-    if criterion is None:
-        return nn.CrossEntropyLoss(reduction='sum')
+    return with_reduction(nn.CrossEntropyLoss() if criterion is None else criterion, 'sum')
+
+
+def with_reduction(criterion: nn.Module, reduction: str) -> nn.Module:
+    """Return a criterion that is like this one, but for what it makes of the losses of a batch, if it says that."""
     if hasattr(criterion, 'reduction'):
         criterion = copy.copy(criterion)
-        criterion.reduction = 'sum'
+        criterion.reduction = reduction
     return criterion
 
 

@@ -131,7 +131,8 @@ class Trainer:
             self.optimizer.lr = self.optimizer.lr_at(self.step - 1)
         for index, batch in enumerate(loader.epoch(epoch, progress.num_steps), progress.num_steps):
             batch_sums = self._train_step(batch, progress.watch)
-            progress.add(batch_sums)
+            progress.sums.merge(batch_sums)
+            progress.num_steps += 1
             if is_log_spaced(self.step):
                 distance = weight_distance_tensor(self.model, self._initial)
                 progress.points.append((self.step, distance, self._parallel.mean(batch_sums.mean_loss())))
@@ -150,9 +151,9 @@ class Trainer:
         if stops or saves:
             progress.watch.check()
             self._parallel.statistics.gather()
-            start = time.perf_counter()
+            saved_at = time.perf_counter()
             self._save(progress.epoch, self.step, progress.partial())
-            progress.pause(time.perf_counter() - start)
+            progress.start += time.perf_counter() - saved_at  # left out of its seconds
         if stops:
             raise Interrupted(f'in epoch {progress.epoch + 1} after update {self.step}')
         self._asked = (False, False)
@@ -195,25 +196,16 @@ class _EpochProgress:
         self.sums, self.watch = ScoreSums(device), _Watch(device, epoch + 1, mean_over_ranks)
         self.points: list[tuple] = []  # of DistancePoint, the values still on the device
         self._before: tuple[DistancePoint, ...] = ()
-        self._start = time.perf_counter()
+        self.start = time.perf_counter()
         if partial is not None:
             self.num_steps, self._before = partial.num_steps, partial.distances
-            self._start -= partial.seconds
+            self.start -= partial.seconds
             self.sums.load_state_dict(partial.score_sums)
             self.watch.load_partial(partial)
 
-    def add(self, sums: ScoreSums) -> None:
-        """Count an update."""
-        self.sums.merge(sums)
-        self.num_steps += 1
-
-    def pause(self, seconds: float) -> None:
-        """Leave out time that went into something else."""
-        self._start += seconds
-
     def seconds(self) -> float:
-        """Return the time since the epoch began, pauses left out."""
-        return time.perf_counter() - self._start
+        """Return the time since the epoch began, less what went into saving."""
+        return time.perf_counter() - self.start
 
     def distances(self) -> tuple[DistancePoint, ...]:
         """Return the points, which waits for the device."""

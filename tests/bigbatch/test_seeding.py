@@ -41,14 +41,11 @@ def test_derived_seeds_differ_by_value_type_order_and_grouping():
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_derived_seed_takes_numpy_integers_as_integers():
+def test_derived_seed_takes_whole_numbers_and_words_alone():
     assert derive_seed(np.int64(5)) == derive_seed(5)
-
-
-@pytest.mark.parametrize('part', [1.5, True, None, b'x'])
-def test_derived_seed_refuses_other_types(part):
-    with pytest.raises(ValueError, match='expected an int or a str'):
-        derive_seed(part)
+    for part in (1.5, True, None, b'x'):
+        with pytest.raises(ValueError, match='expected an int or a str'):
+            derive_seed(part)
 
 
 def test_generators_are_independent_of_the_global_one_and_leave_it_alone():

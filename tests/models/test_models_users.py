@@ -1,5 +1,6 @@
 """A network of a user, as the README of the published code shows one, in a whole run."""
 
+# ruff: noqa: F811 - fixtures are imported by name
 import copy
 
 import pytest
@@ -8,16 +9,8 @@ from torch import nn
 import data
 import models
 from data_sets import catalog
-from models import register_model
 from tests.conftest import TINY, main_normal, read_json, stable_rows
-from tests.networks import batch_norm
-
-
-@pytest.fixture
-def registry(monkeypatch):
-    """The table of networks, put back after the test."""
-    monkeypatch.setattr(models, 'MODELS', dict(models.MODELS))
-    return models.MODELS
+from tests.networks import batch_norm, registry  # noqa: F401
 
 
 def example(regime):
@@ -46,13 +39,21 @@ def example(regime):
     return Model
 
 
-def run_example(tmp_path, save, *flags):
-    status = main_normal.main([
-        '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16', '--epochs', '1',
-        '--device', 'cpu', '--results_dir', str(tmp_path), '--save', save, *flags,
-    ])  # fmt: skip
-    assert status == 0
-    return tmp_path / save
+@pytest.fixture
+def run_example(tmp_path, monkeypatch, registry):
+    """Register a network as `model` and train it for an epoch; returns a function of the run's name and more flags."""
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+
+    def run(network, save, *flags):
+        registry['model'] = network
+        status = main_normal.main([
+            '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16',
+            '--epochs', '1', '--device', 'cpu', '--results_dir', str(tmp_path), '--save', save, *flags,
+        ])  # fmt: skip
+        assert status == 0
+        return tmp_path / save
+
+    return run
 
 
 DICT_REGIME = {
@@ -65,35 +66,28 @@ def function_regime(epoch):
     return {'optimizer': 'SGD', 'lr': 1e-2 / (1 + epoch), 'momentum': 0.9}
 
 
-@pytest.mark.usefixtures('registry')
 @pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
-def test_a_users_network_trains_alike_with_any_number_of_workers(tmp_path, monkeypatch, regime):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+def test_a_users_network_trains_alike_with_any_number_of_workers(run_example, regime):
     before, network = copy.deepcopy(regime), example(regime)
 
-    @register_model
     def model(**kwargs):
         return network()
 
-    runs = [run_example(tmp_path, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
+    runs = [run_example(model, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
     assert stable_rows(runs[0]) == stable_rows(runs[1])
     row = stable_rows(runs[0])[0]
     assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
     assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
-    still = run_example(tmp_path, 'still', '--workers', '0', '--no-augment')
+    still = run_example(model, 'still', '--workers', '0', '--no-augment')
     assert stable_rows(still) != stable_rows(runs[0])
     assert regime == before
 
 
-@pytest.mark.usefixtures('registry')
-def test_a_users_network_learns_the_number_of_classes_of_the_data(tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-
-    @register_model
+def test_a_users_network_learns_the_number_of_classes_of_the_data(run_example):
     def model(**kwargs):
         return example(DICT_REGIME)(num_classes=kwargs['num_classes'])
 
-    run = run_example(tmp_path, 'run', '--workers', '0')
+    run = run_example(model, 'run', '--workers', '0')
     outputs = 4 * 13 * 13 * 4 + 4
     assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
 
@@ -111,16 +105,15 @@ def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):
         refused(*TINY, '-mb', '4', '--model', name, words=words)
 
 
-@pytest.mark.parametrize(('text', 'error'), [
-    ('import no_such_library', ModuleNotFoundError), ('import models.none', ModuleNotFoundError),
-    ('1 / 0', ZeroDivisionError),
-    ('def own_faulty(**options):\n    return options[0]', KeyError),
-])  # fmt: skip
-def test_a_fault_in_a_users_file_keeps_its_traceback(registry, own_module, text, error):
-    own_module('own_faulty', text)
+def test_a_fault_in_a_users_file_keeps_its_traceback(registry, own_module):
     registry['own_faulty'] = 'own_faulty'
-    with pytest.raises(error):
-        models.create_model('own_faulty')
+    for text, error in (
+        ('import no_such_library', ModuleNotFoundError), ('import models.none', ModuleNotFoundError),
+        ('1 / 0', ZeroDivisionError), ('def own_faulty(**options):\n    return options[0]', KeyError),
+    ):  # fmt: skip
+        own_module('own_faulty', text)
+        with pytest.raises(error):
+            models.create_model('own_faulty')
 
 
 def test_a_wrong_option_says_where_to_look(refused):
@@ -128,17 +121,17 @@ def test_a_wrong_option_says_where_to_look(refused):
     refused(*TINY, '-mb', '4', '--model_config', "{'num_classes': 'a'}", words=words)
 
 
-@pytest.mark.parametrize(('text', 'words'), [
-    (None, ("'own_data'", 'no own_data.py')),
-    ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
-    ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
-    ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
-])  # fmt: skip
-def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch, text, words):
+def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch):
     monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
-    if text:
-        own_module('own_data', text)
-    refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
+    for text, words in (
+        ('', ("'own_data'", 'no own_data.py')),
+        ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
+        ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
+        ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
+    ):
+        if text:
+            own_module('own_data', text)
+        refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
 
 
 def test_a_fault_in_a_users_data_set_keeps_its_traceback(own_module, monkeypatch):

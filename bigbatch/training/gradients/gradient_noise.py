@@ -11,15 +11,13 @@ same on every device.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
 from bigbatch.seeding import derive_seed
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.passes import with_one_sum
-from bigbatch.training.scoring import ScoreSums
+from bigbatch.training.scoring import ScoreSums, with_reduction
 
 # The stream of SplitMix64 (Steele et al. 2014): number i from a seed is mix(seed + i * GOLDEN), as signed integers.
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
@@ -71,10 +69,7 @@ class GradientNoise(Estimator):
 
 def loss_of_each(criterion: nn.Module) -> nn.Module:
     """Return a criterion that gives the loss of each example, from one that sums them or does so already."""
-    if hasattr(criterion, 'reduction'):
-        criterion = copy.copy(criterion)
-        criterion.reduction = 'none'
-    return criterion
+    return with_reduction(criterion, 'none')
 
 
 def _shift_right(bits: Tensor, num: int) -> Tensor:

@@ -6,10 +6,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sized
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class OnePass:
+    """A single micro-batch as a batch, whose gradient is its part of that of `num_examples`."""
+
+    micro_batch: tuple[Tensor, ...]  # inputs, targets, indices
+    num_examples: int
+    start: int = 0
+
+    @property
+    def whole_size(self) -> int:
+        """Examples of the batch over all ranks."""
+        return self.num_examples
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        yield self.micro_batch
 
 
 @contextlib.contextmanager

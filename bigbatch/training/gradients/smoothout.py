@@ -12,13 +12,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
 from bigbatch.splits import split_evenly
 from bigbatch.training.gradients.base import Estimator
-from bigbatch.training.gradients.passes import bare, with_one_sum
+from bigbatch.training.gradients.passes import OnePass, bare, with_one_sum
 from bigbatch.training.perturbation import add_noise, noise_generator, noisy_parameters, perturbed
 from bigbatch.training.scoring import ScoreSums
 
@@ -100,22 +99,8 @@ class SmoothOut(Estimator):
                 self._noisy(model, strength, step, index)
 
 
-@dataclass(frozen=True)
-class _Ghost:
-    """One ghost as a batch of a single micro-batch, whose gradient is its part of that of the whole batch."""
-
-    micro_batch: tuple[Tensor, ...]
-    num_examples: int  # of the whole batch
-
-    def __len__(self) -> int:
-        return 1
-
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        yield self.micro_batch
-
-
-def _ghosts(model: nn.Module, batch, size: int) -> Iterator[_Ghost]:
+def _ghosts(model: nn.Module, batch, size: int) -> Iterator[OnePass]:
     """Cut a batch, whose micro-batches hold whole ghosts, as ghost batch norm does."""
     for micro_batch in with_one_sum(model, batch):
         for start, stop in with_one_sum(model, split_evenly(len(micro_batch[0]), size)):
-            yield _Ghost(tuple(part[start:stop] for part in micro_batch), batch.num_examples)
+            yield OnePass(tuple(part[start:stop] for part in micro_batch), batch.num_examples)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bigbatch.analysis import potential
 from bigbatch.analysis.potential import random_direction, summarise_potential
 
 
@@ -31,8 +30,3 @@ def test_too_little_is_refused():
         summarise_potential([1.0, 2.0], np.ones((1, 2)))
     with pytest.raises(ValueError, match='varies at fewer than 2'):
         summarise_potential([1.0, 2.0], np.ones((3, 2)))
-
-
-def test_the_distances_span_two_decades():
-    assert potential.RELATIVE_DISTANCES[0] == 0.01
-    assert potential.RELATIVE_DISTANCES[-1] == 1.0

@@ -8,7 +8,6 @@ import pickle
 import pytest
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, update_bn
 
 from bigbatch.layers.ghost_batch_norm import (
     GhostBatchNorm1d,
@@ -35,22 +34,10 @@ def test_conversion_keeps_every_object_and_setting():
     assert type(instance) is nn.InstanceNorm2d
     assert not hasattr(instance, 'ghost_batch_size')
     assert (last.eps, last.momentum, last.ghost_batch_size) == (1e-2, None, 4)
-    assert not first.weight.requires_grad
-    assert first.training
-    assert not second.training
+    assert (first.weight.requires_grad, first.training, second.training) == (False, True, False)
     assert 'ghost_batch_size=4' in repr(first)
     first(torch.randn(8, 4, 3, 3, dtype=torch.float64))
     assert calls == [1]
-
-
-def test_an_optimizer_made_before_conversion_trains_the_model():
-    model = make_network()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    convert_ghost_batch_norm(model, 4)
-    before = copy.deepcopy(list(model.parameters()))
-    model(torch.randn(8, 2, 5, 5, dtype=torch.float64)).square().sum().backward()
-    optimizer.step()
-    assert all(not torch.equal(a, b) for a, b in zip(before[2:4], list(model.parameters())[2:4], strict=True))
 
 
 def test_conversion_twice_sets_the_size_and_handles_roots_and_shared_modules():
@@ -73,14 +60,14 @@ class Activated(nn.BatchNorm2d):
         return super().forward(input).relu()
 
 
-@pytest.mark.parametrize('odd', [nn.SyncBatchNorm(4), nn.LazyBatchNorm2d(), Activated(4)])
-def test_other_batch_norms_are_refused_by_name_and_nothing_changes(odd):
-    model = nn.Sequential(nn.BatchNorm2d(4), nn.Sequential(odd))
-    with pytest.raises(ValueError, match=rf'^1\.0 is a {type(odd).__name__}, '):
-        convert_ghost_batch_norm(model, 4)
-    assert type(model[0]) is nn.BatchNorm2d
-    with pytest.raises(ValueError, match=r'^the model itself is a '):
-        convert_ghost_batch_norm(odd, 4)
+def test_other_batch_norms_are_refused_by_name_and_nothing_changes():
+    for odd in (nn.SyncBatchNorm(4), nn.LazyBatchNorm2d(), Activated(4)):
+        model = nn.Sequential(nn.BatchNorm2d(4), nn.Sequential(odd))
+        with pytest.raises(ValueError, match=rf'^1\.0 is a {type(odd).__name__}, '):
+            convert_ghost_batch_norm(model, 4)
+        assert type(model[0]) is nn.BatchNorm2d
+        with pytest.raises(ValueError, match=r'^the model itself is a '):
+            convert_ghost_batch_norm(odd, 4)
 
 
 def test_state_dicts_move_both_ways():
@@ -95,25 +82,11 @@ def test_state_dicts_move_both_ways():
     assert torch.equal(plain(inputs), ghost(inputs))
 
 
-@pytest.mark.parametrize('duplicate', [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_train_as_the_original(duplicate):
-    model = convert_ghost_batch_norm(make_network(), 4)
-    twin = duplicate(model)
-    inputs = torch.randn(8, 2, 5, 5, dtype=torch.float64)
-    assert torch.equal(model(inputs), twin(inputs))
-    assert_near(model.buffers(), twin.buffers(), tolerance=0)
-    assert twin[1].ghost_batch_size == 4
-
-
-def test_averaged_model_and_update_bn():
-    torch.manual_seed(0)
-    model = nn.Sequential(GhostBatchNorm1d(3, 4, dtype=torch.float64))
-    averaged = AveragedModel(model)
-    averaged.update_parameters(model)
-    data = 2 + torch.randn(32, 3, dtype=torch.float64)
-    update_bn(data.split(16), averaged)
-    layer = averaged.module[0]
-    assert_near([layer.running_mean], [data.mean(0)])
-    assert_near([layer.running_var], [torch.stack([part.var(0) for part in data.split(4)]).mean(0)])
-    assert layer.momentum == 0.1
-    assert layer.num_batches_tracked == 8
+def test_copies_train_as_the_original():
+    for duplicate in (copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))):
+        model = convert_ghost_batch_norm(make_network(), 4)
+        twin = duplicate(model)
+        inputs = torch.randn(8, 2, 5, 5, dtype=torch.float64)
+        assert torch.equal(model(inputs), twin(inputs))
+        assert_near(model.buffers(), twin.buffers(), tolerance=0)
+        assert twin[1].ghost_batch_size == 4

@@ -1,13 +1,14 @@
 """Batch statistics and recomputed ones, against normalising by hand in float64."""
 
+import functools
 from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.training.batch_norm import batch_statistics, check_batches, has_batch_norm, recompute_statistics
+from tests.data_helpers import assert_refused
 
 
 class Loader:
@@ -31,13 +32,10 @@ def make_model():
     return model
 
 
-def normalized(inputs, layer, mean=None, var=None):
-    dims = [dim for dim in range(inputs.ndim) if dim != 1]
-    shape = [1, -1, *[1] * (inputs.ndim - 2)]
-    mean = inputs.mean(dims) if mean is None else mean
-    var = inputs.var(dims, correction=0) if var is None else var
-    scaled = (inputs - mean.view(shape)) / (var.view(shape) + layer.eps).sqrt()
-    return scaled * layer.weight.view(shape) + layer.bias.view(shape)
+def normalized(inputs, layer):
+    dims, shape = (0, *range(2, inputs.ndim)), (-1, *[1] * (inputs.ndim - 2))
+    mean, var = inputs.mean(dims, keepdim=True), inputs.var(dims, correction=0, keepdim=True)
+    return (inputs - mean) / (var + layer.eps).sqrt() * layer.weight.view(shape) + layer.bias.view(shape)
 
 
 def state_of(model):
@@ -46,31 +44,20 @@ def state_of(model):
     return modes, {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def assert_same_state(model, state):
-    modes, values = state_of(model)
-    assert modes == state[0]
-    assert all(torch.equal(value, state[1][name]) for name, value in values.items())
-
-
 @pytest.mark.parametrize('training', [True, False])
 def test_the_batch_at_hand_normalises_and_nothing_is_left_behind(training):
     model = make_model().train(training)
     model[1].eval()  # a mode of its own, which must come back
     state, inputs = state_of(model), torch.randn(5, 2, 2, 2, dtype=torch.float64)
-    with batch_statistics(model):
+    with pytest.raises(RuntimeError, match='stop'), batch_statistics(model):
         outputs = model(inputs)
         expected = normalized(normalized(model[0](inputs), model[1]).flatten(1), model[4])
-    torch.testing.assert_close(outputs, expected)
-    assert_same_state(model, state)
-
-
-def test_all_is_restored_where_it_raises():
-    model = make_model()
-    state = state_of(model)
-    with pytest.raises(RuntimeError, match='stop'), batch_statistics(model):
+        torch.testing.assert_close(outputs, expected)
         raise RuntimeError('stop')
-    assert_same_state(model, state)
-    with pytest.raises(RuntimeError):
+    modes, values = state_of(model)
+    assert modes == state[0]
+    assert all(torch.equal(value, state[1][name]) for name, value in values.items())
+    with pytest.raises(RuntimeError, match='to have 2 channels, but got 7'):
         recompute_statistics(model, Loader(torch.zeros(2, 7, 2, 2, dtype=torch.float64)))
     assert state_of(model)[0] == state[0]
 
@@ -93,14 +80,6 @@ def test_recomputed_statistics_are_the_mean_over_the_batches():
     assert all(torch.equal(value, state[1][name]) for name, value in model.named_parameters())
 
 
-def test_ghosts_have_statistics_of_their_own():
-    plain, ghosts = make_model(), convert_ghost_batch_norm(make_model(), 3)
-    state, inputs = state_of(ghosts), torch.randn(3, 2, 2, 2, dtype=torch.float64)
-    with batch_statistics(plain), batch_statistics(ghosts):
-        torch.testing.assert_close(ghosts(inputs), plain(inputs))
-    assert_same_state(ghosts, state)
-
-
 def test_a_network_without_batch_norm_is_left_alone():
     model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
     assert not has_batch_norm(model)
@@ -111,14 +90,14 @@ def test_a_network_without_batch_norm_is_left_alone():
     assert model.training and model[1].training
 
 
-@pytest.mark.parametrize(('num_examples', 'batch_size', 'fits'), [
-    (101, 100, False), (102, 100, True), (100, 100, True), (5, 100, True), (1, 100, False), (7, 1, False),
-])  # fmt: skip
-def test_a_batch_of_one_example_is_refused(num_examples, batch_size, fits):
-    loader = SimpleNamespace(num_examples=num_examples, batch_size=batch_size)
-    check_batches(nn.Linear(2, 2), loader)
-    if fits:
-        check_batches(make_model(), loader)
-        return
-    with pytest.raises(ValueError, match=f'--batch-size {batch_size}: .*no variance'):
-        check_batches(make_model(), loader)
+def test_a_batch_of_one_example_is_refused():
+    for num_examples, batch_size, fits in (
+        (101, 100, False), (102, 100, True), (100, 100, True), (5, 100, True), (1, 100, False), (7, 1, False),
+    ):  # fmt: skip
+        loader = SimpleNamespace(num_examples=num_examples, batch_size=batch_size)
+        check_batches(nn.Linear(2, 2), loader)
+        if fits:
+            check_batches(make_model(), loader)
+        else:
+            message = f'--batch-size {batch_size}: .*no variance'
+            assert_refused(message, functools.partial(check_batches, make_model(), loader))

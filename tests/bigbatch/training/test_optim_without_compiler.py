@@ -1,38 +1,11 @@
-"""Optimizers without the compiler of torch: the same updates, and a run that never imports it."""
+"""A run up to its first update never imports the compiler of torch, nor other heavy libraries."""
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 
-import pytest
-import torch
-from torch import nn
-
-from bigbatch.training.optim import make_update, without_compiler
 from tests.conftest import PROJECT, TINY
-from utils.config.schedule import OPTIMIZERS
-
-
-@pytest.mark.parametrize('name', OPTIMIZERS)
-def test_updates_are_those_of_torch(name):
-    torch.manual_seed(0)
-    ours = nn.Linear(5, 3)
-    theirs = copy.deepcopy(ours)
-    options = {'lr': 0.01, 'weight_decay': 0.1} if name != 'Rprop' else {'lr': 0.01}
-    kinds = (without_compiler(name), getattr(torch.optim, name))
-    optimizers = [kind(model.parameters(), **options) for kind, model in zip(kinds, (ours, theirs), strict=True)]
-    for inputs in torch.randn(4, 7, 5):
-        for model in (ours, theirs):
-            model.zero_grad()
-            model(inputs).square().sum().backward()
-        make_update(optimizers[0])
-        optimizers[1].step()
-    assert all(torch.equal(*pair) for pair in zip(ours.parameters(), theirs.parameters(), strict=True))
-    assert torch.is_grad_enabled()
-    states = [optimizer.state_dict() for optimizer in optimizers]
-    assert str(states[0]) == str(states[1])
 
 
 def test_a_run_leaves_heavy_libraries_out(tmp_path):

@@ -8,22 +8,25 @@ import torch
 from bigbatch.training.report import DistancePoint, PartialEpoch
 from bigbatch.training.trainer import Trainer
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_rows, stable_rows
+from tests.data_helpers import write_folder
 from utils.runs import checkpoint as checkpoints
 
 SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
 COPIES = ('--duplicates', '2', '--adapt-grad-norm', '2', '--gradient-noise', '0.1', '--cutout', '2')
+MICRO = (
+    '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix', '--reset-momentum', '--lr', '0.01',
+    '--optimizer', 'Adam',
+)  # fmt: skip
 DROPOUT = (
     '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:64:3x12x12:4', '--epochs', '3', '-mb', '8'
 )  # fmt: skip
 RUNS = {
     'plain': (main_normal, (*TINY, '--epochs', '3')),
-    'micro': (main_gbn, (*TINY_GBN, '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix')),
+    'micro': (main_gbn, (*TINY_GBN, *MICRO)),
     'smooth': (main_gbn, (*TINY_GBN, *SMOOTH)),
     'noise scale': (main_gbn, (*TINY_GBN, '--noise-scale', '--warmup-epochs', '2', '--linear-decay')),
     'copies': (main_gbn, (*TINY_GBN, *COPIES)),
-    'reset': (main_gbn, (*TINY_GBN, '--reset-momentum', '--lr', '0.01', '--optimizer', 'Adam')),
     'dropout': (main_gbn, (*TINY, *DROPOUT)),
-    'bf16': (main_gbn, (*TINY, *DROPOUT, '--amp', 'bf16')),
     'fp16': (main_gbn, (*TINY_GBN, '--amp', 'fp16')),
     'stream': (main_gbn, (*TINY_GBN, '--dataset', 'FOLDER', '--model', 'cifar10_shallow', '--model_config', '{}')),
 }
@@ -43,17 +46,7 @@ def no_page(monkeypatch):
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
     """A folder of class folders whose images are read one by one."""
-    from PIL import Image
-
-    folder = tmp_path_factory.mktemp('photos')
-    generator = torch.Generator().manual_seed(0)
-    for split, num in (('train', 16), ('val', 2)):
-        for label in range(4):
-            (folder / split / str(label)).mkdir(parents=True)
-            for number in range(num):
-                pixels = torch.randint(256, (20, 20, 3), generator=generator, dtype=torch.uint8)
-                Image.fromarray(pixels.numpy()).save(folder / split / str(label) / f'{number}.png')
-    return str(folder)
+    return str(write_folder(tmp_path_factory.mktemp('photos'), classes='abcd', num=8, size=(20, 20)))
 
 
 def same(one, two) -> bool:
@@ -76,9 +69,25 @@ def assert_same_run(run, straight) -> None:
         assert same(*(checkpoints.load_file(folder / name) for folder in (run, straight))), name
 
 
+@pytest.fixture
+def die_after(monkeypatch):
+    """Have training end after an update, as if the process were killed once it is saved; None: have it go on."""
+    original = Trainer._save_or_stop
+
+    def set_step(step):
+        def dies(self, progress):
+            original(self, progress)
+            if self.step == step:
+                raise Killed
+
+        monkeypatch.setattr(Trainer, '_save_or_stop', dies)
+
+    return set_step
+
+
 @pytest.mark.parametrize('name', RUNS)
-def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatch, name, photos):
-    """A checkpoint after every update, and the process dies after each of them in turn."""
+def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatch, name, photos, die_after):
+    """A checkpoint after every update; the process dies after the first, within epochs, and after all of an epoch."""
     script, flags = RUNS[name]
     flags = tuple(photos if word == 'FOLDER' else word for word in flags)
     flags += ('--workers', '0') if name == 'stream' else ()
@@ -86,16 +95,11 @@ def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatc
     monkeypatch.setattr(torch.amp, 'GradScaler', functools.partial(torch.amp.GradScaler, init_scale=2.0**20))
     straight = train(*flags, script=script, save='straight')
     num_steps = int(stable_rows(straight)[-1]['step'])
-    run, original = tmp_path / 'results' / 'run', Trainer._save_or_stop
-
-    def dies(self, progress):
-        original(self, progress)
-        raise Killed
-
+    run = tmp_path / 'results' / 'run'
     saves = ('--checkpoint-minutes', '1e-9')
     command = [*flags, *saves, '--results_dir', str(tmp_path / 'results'), '--save', 'run']
-    for step in range(1, num_steps + 1):
-        monkeypatch.setattr(Trainer, '_save_or_stop', dies)
+    for step in (1, num_steps // 3, num_steps // 2 + 1, num_steps):
+        die_after(step)
         with pytest.raises(Killed):
             script.main(command)
         saved = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
@@ -103,7 +107,7 @@ def test_going_on_from_any_update_gives_the_same_run(train, tmp_path, monkeypatc
         assert saved['partial']['num_steps'] == step - checkpoints.first_step_of_epoch(saved)
         assert len(read_rows(run / 'results.csv')) == saved['epoch']
         command = ['--resume', str(run), *saves]
-    monkeypatch.setattr(Trainer, '_save_or_stop', original)
+    die_after(None)
     assert script.main(command) == 0
     assert_same_run(run, straight)
     assert not list(run.glob('.*'))
@@ -170,17 +174,12 @@ def test_an_older_partial_epoch_counts_all_its_updates():
     assert PartialEpoch.from_state_dict(older).state_dict() == state
 
 
-def test_a_fork_from_within_an_epoch(train, tmp_path, monkeypatch):
+def test_a_fork_from_within_an_epoch(train, tmp_path, die_after):
     straight = train(*TINY_GBN, save='straight')
-
-    def dies(self, progress, original=Trainer._save_or_stop):
-        original(self, progress)
-        if self.step == 6:
-            raise Killed
-
-    with monkeypatch.context() as patched, pytest.raises(Killed):
-        patched.setattr(Trainer, '_save_or_stop', dies)
+    die_after(6)
+    with pytest.raises(Killed):
         train(*TINY_GBN, '--checkpoint-minutes', '1e-9', save='run')
+    die_after(None)
     results = tmp_path / 'results'
     assert main_gbn.main(['--resume', str(results / 'run'), '--save', 'fork', '--results_dir', str(results)]) == 0
     assert_same_run(results / 'fork', straight)

@@ -22,21 +22,10 @@ from tests.conftest import PROJECT
 SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}
 
 
-class Tensors:
-    """A loader over given float tensors, in order."""
-
-    def __init__(self, inputs, targets, *, batch_size, micro_batch_size=None):
-        self.loader = DeviceLoader(
-            ArrayDataset(inputs.float(), targets, num_classes=4),
-            None,
-            batch_size=batch_size,
-            device='cpu',
-            dtype=torch.float64,
-            micro_batch_size=micro_batch_size,
-        )
-
-    def epoch(self, epoch, start_step=0):
-        return self.loader.epoch(epoch, start_step)
+def loader_of(inputs, targets, *, batch_size, **settings):
+    """Return a loader over float tensors, in order."""
+    dataset = ArrayDataset(inputs.float(), targets, num_classes=4)
+    return DeviceLoader(dataset, None, batch_size=batch_size, device='cpu', dtype=torch.float64, **settings)
 
 
 @pytest.fixture
@@ -69,7 +58,7 @@ def assert_same_state(model, expected):
 def test_an_epoch_equals_steps_written_out(examples):
     inputs, targets = examples
     model, expected = make_model(), make_model()
-    reports = fit(model, Tensors(inputs, targets, batch_size=16), clip_grad=0.5)
+    reports = fit(model, loader_of(inputs, targets, batch_size=16), clip_grad=0.5)
     optimizer = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
     losses, norms = [], []
     for epoch in range(2):
@@ -89,43 +78,26 @@ def test_an_epoch_equals_steps_written_out(examples):
     assert reports[0].distances[0].train_loss == pytest.approx(losses[0], rel=1e-10)
 
 
-@pytest.mark.parametrize('micro', [4, 8, 12, 16])
 @pytest.mark.parametrize('norm', [True, False])
-def test_micro_batches_change_nothing(examples, micro, norm):
+def test_micro_batches_change_nothing(examples, norm):
     """Whole ghosts for a network with batch norm; anything, uneven pieces included, for one without."""
-    inputs, targets = examples
-    whole, split = make_model(ghost=4, norm=norm), make_model(ghost=4, norm=norm)
-    size = micro if norm else micro - 1
-    one = fit(whole, Tensors(inputs, targets, batch_size=16))
-    two = fit(split, Tensors(inputs, targets, batch_size=16, micro_batch_size=size))
-    assert_same_state(split, whole)
-    assert two[-1].train.loss == pytest.approx(one[-1].train.loss, rel=1e-10)
-    assert two[-1].train.error1 == one[-1].train.error1
-
-
-def test_one_pass_with_ghosts_equals_the_published_loop_over_chunks(examples):
-    """bigBatch: each chunk through ordinary batch norm, gradients summed and divided by the number of chunks."""
-    inputs, targets = examples
-    model, expected = make_model(ghost=4), make_model()
-    expected.train()
-    fit(model, Tensors(inputs, targets, batch_size=48), num_epochs=1, clip_grad=5.0)
-    optimizer = torch.optim.SGD(expected.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
-    for chunk, labels in zip(inputs.chunk(12), targets.chunk(12), strict=True):
-        F.cross_entropy(expected(chunk), labels).backward()
-    for parameter in expected.parameters():
-        parameter.grad /= 12
-    nn.utils.clip_grad_norm_(expected.parameters(), 5.0)
-    optimizer.step()
-    assert_same_state(model, expected)
+    whole = make_model(ghost=4, norm=norm)
+    expected = fit(whole, loader_of(*examples, batch_size=16))[-1].train
+    for micro in (4, 8, 12, 16):
+        split = make_model(ghost=4, norm=norm)
+        loader = loader_of(*examples, batch_size=16, micro_batch_size=micro if norm else micro - 1)
+        found = fit(split, loader)[-1].train
+        assert_same_state(split, whole)
+        assert (found.loss, found.error1) == (pytest.approx(expected.loss, rel=1e-10), expected.error1), micro
 
 
 def test_an_uneven_last_batch_weighs_each_example_alike(examples):
     inputs, targets = examples
     model = make_model(norm=False)
-    reports = fit(model, Tensors(inputs[:40], targets[:40], batch_size=16), num_epochs=1)
+    reports = fit(model, loader_of(inputs[:40], targets[:40], batch_size=16), num_epochs=1)
     assert reports[0].step == 3
     fresh = make_model(norm=False)
-    loader = Tensors(inputs[:40], targets[:40], batch_size=16)
+    loader = loader_of(inputs[:40], targets[:40], batch_size=16)
     scores = evaluate(fresh, nn.CrossEntropyLoss(reduction='none'), loader)
     assert scores.loss == pytest.approx(F.cross_entropy(fresh(inputs[:40]), targets[:40]).item(), rel=1e-10)
     wrong = (fresh(inputs[:40]).argmax(1) != targets[:40]).double().mean().item()
@@ -167,7 +139,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(examples):
     inputs[20] = float('inf')
     model = make_model(norm=False)
     with pytest.raises(DivergedError, match=r'epoch 1 at step 2: loss nan.*learning rate 0\.1'):
-        fit(model, Tensors(inputs, targets, batch_size=16))
+        fit(model, loader_of(inputs, targets, batch_size=16))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
 
 
@@ -177,7 +149,7 @@ def test_scoring_leaves_mode_and_buffers_alone(examples):
     before = copy.deepcopy(model.state_dict())
     for training in (True, False):
         model.train(training)
-        evaluate(model, nn.CrossEntropyLoss(reduction='sum'), Tensors(inputs, targets, batch_size=5))
+        evaluate(model, nn.CrossEntropyLoss(reduction='sum'), loader_of(inputs, targets, batch_size=5))
         assert model.training is training
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
@@ -194,15 +166,7 @@ def test_a_short_run_in_float64_repeats_the_committed_losses():
                 module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.3)
     nn.init.zeros_(model[-1].bias)
     convert_ghost_batch_norm(model, 8)
-    loader = DeviceLoader(
-        ArrayDataset(inputs, targets, num_classes=4),
-        None,
-        batch_size=32,
-        device='cpu',
-        dtype=torch.float64,
-        seed=3,
-        shuffle=True,
-    )
+    loader = loader_of(inputs, targets, batch_size=32, seed=3, shuffle=True)
     reports = fit(model, loader)
     losses = [point.train_loss for report in reports for point in report.distances]
     golden = [float(line) for line in (PROJECT / 'tests' / 'golden_losses.txt').read_text().split()]
