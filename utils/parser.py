@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from bigbatch import __version__
 from bigbatch.distributed import world_size
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
+
+ABOUT_SCRIPTS = ('help', 'version')  # what asks about a script itself
 
 
 class UsageError(UserError):
@@ -61,6 +64,8 @@ class Parser(argparse.ArgumentParser):
         self._record: list[tuple[str, argparse.Action]] = []  # with the titles of their groups
         self._by_spelling: dict[str, argparse.Action] = {}
         super().__init__(description=description, allow_abbrev=False, exit_on_error=False, **settings)  # declares -h
+        if self.add_help:
+            self.add_argument('--version', action='version', version=f'bigbatch {__version__}')
 
     def add_argument(self, *names, **settings) -> argparse.Action:
         return self._recorded('', super().add_argument(*names, **settings))
@@ -72,7 +77,8 @@ class Parser(argparse.ArgumentParser):
         return group
 
     def _recorded(self, title: str, action: argparse.Action) -> argparse.Action:
-        self._record.append((title, action))
+        if action.dest not in ABOUT_SCRIPTS:
+            self._record.append((title, action))
         self._by_spelling |= dict.fromkeys(action.option_strings, action)
         return action
 
@@ -101,7 +107,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, self.prog)
 
     def actions(self) -> list[argparse.Action]:
-        """Return what is declared, -h too, in order of declaration."""
+        """Return what is declared, in order of declaration; what asks about the script itself is left out."""
         return [action for _, action in self._record]
 
     def groups(self) -> dict[str, list[argparse.Action]]:

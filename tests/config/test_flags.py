@@ -178,8 +178,7 @@ def test_effect(flag, tmp_path, monkeypatch):
 
 def test_every_flag_is_in_the_table():
     for ghosts in (True, False):
-        actions = [action for action in make_parser(ghosts).actions() if action.dest != 'help']
-        for action in actions:
+        for action in make_parser(ghosts).actions():
             positive = [flag for flag in action.option_strings if flag[:2] == '--' and flag[:5] != '--no-']
             assert any(flag in EFFECTS for flag in positive), action.option_strings
             for flag in action.option_strings:

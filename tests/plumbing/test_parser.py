@@ -1,9 +1,12 @@
 """The parser knows what is declared and says how a value that begins with a hyphen is given."""
 
 import argparse
+import importlib
 
 import pytest
 
+from bigbatch import __version__
+from tests.test_architecture import module_of, scripts
 from utils.parser import Parser, UsageError, real, whole
 
 REMARK = 'one that begins with "-" is joined to it by "="'
@@ -29,12 +32,12 @@ def message(*words: str) -> str:
 
 def test_everything_declared_is_kept_in_its_order():
     parser = build_parser()
-    names = ['help', 'names', 'rate', 'count', 'cutout', 'bn', 'flip']
+    names = ['names', 'rate', 'count', 'cutout', 'bn', 'flip']
     assert [action.dest for action in parser.actions()] == names
     groups = {title: [action.dest for action in actions] for title, actions in parser.groups().items()}
-    assert groups == {'': ['help', 'names', 'bn', 'flip'], 'numbers': ['rate', 'count', 'cutout']}
+    assert groups == {'': ['names', 'bn', 'flip'], 'numbers': ['rate', 'count', 'cutout']}
     assert parser.flags() == {
-        '-h', '--help', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
+        '-h', '--help', '--version', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
     }  # fmt: skip
     assert Parser(prog='script.py', add_help=False).actions() == []
 
@@ -86,3 +89,9 @@ def test_other_errors_are_told_nothing_of_it(words):
 
 def test_a_negative_number_is_a_value():
     assert build_parser().parse_args(['--lr', '-1']).rate == build_parser().parse_args(['--lr=-1']).rate == -1
+
+
+def test_every_script_says_its_version(capsys):
+    names = [*map(module_of, scripts()), 'utils.sweeps.__main__']
+    assert [importlib.import_module(name).main(['--version']) for name in names] == [0] * len(names)
+    assert capsys.readouterr().out.splitlines() == [f'bigbatch {__version__}'] * len(names)
