@@ -63,6 +63,7 @@ class Parser(argparse.ArgumentParser):
         self._takes_ranks, self._related = takes_ranks, related
         self._record: list[tuple[str, argparse.Action]] = []  # with the titles of their groups
         self._by_spelling: dict[str, argparse.Action] = {}
+        self._by_plain_spelling: dict[str, str] = {}  # the declared one
         super().__init__(description=description, allow_abbrev=False, exit_on_error=False, **settings)  # declares -h
         if self.add_help:
             self.add_argument('--version', action='version', version=f'bigbatch {__version__}')
@@ -80,6 +81,8 @@ class Parser(argparse.ArgumentParser):
         if action.dest not in ABOUT_SCRIPTS:
             self._record.append((title, action))
         self._by_spelling |= dict.fromkeys(action.option_strings, action)
+        for flag in action.option_strings:
+            self._by_plain_spelling.setdefault(flag.replace('-', '_'), flag)
         return action
 
     def parse_known_args(self, args=None, namespace=None):
@@ -90,7 +93,10 @@ class Parser(argparse.ArgumentParser):
         try:
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:
-            self.error(f'{error}{self._remark(error)}')
+            flag = (error.argument_name or '').rpartition('/')[2]
+            lacks_value = error.message == 'expected one argument'
+            remark = f'; one that begins with "-" is joined to it by "=": {flag}=-1' if lacks_value else ''
+            self.error(f'{error}{remark}')
 
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_args(args, namespace)
@@ -140,27 +146,8 @@ class Parser(argparse.ArgumentParser):
         name, equals, value = argument.partition('=')
         if not name.startswith('--') or name in self._by_spelling:
             return argument
-        plain = name[2:].replace('-', '_')
-        for declared in self._by_spelling:
-            if declared.startswith('--') and declared[2:].replace('-', '_') == plain:
-                return f'{declared}{equals}{value}'
-        return argument
-
-    def _remark(self, error: argparse.ArgumentError) -> str:
-        """Return how a value that begins with "-" is given, where an error says that a flag has none."""
-        one_value = [action for action in self.actions() if action.option_strings and action.nargs is None]
-        for flag in [action.option_strings[-1] for action in one_value]:
-            if self._error_without_value(flag) == str(error):
-                return f'; one that begins with "-" is joined to it by "=": {flag}=-1'
-        return ''
-
-    def _error_without_value(self, flag: str) -> str | None:
-        """Return what argparse, in the words of this version of Python, says of a flag that stands alone."""
-        try:
-            super().parse_known_args([flag])
-        except argparse.ArgumentError as error:
-            return str(error)
-        return None
+        declared = self._by_plain_spelling.get(name.replace('-', '_'), name)
+        return f'{declared}{equals}{value}'
 
     def _suggest_flag(self, flag: str) -> str:
         for other in self._related():

@@ -139,24 +139,19 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
     device, strict, dtype = device_and_dtype(flags)
     ghost, eta = values['ghost_batch_size'], flags.base_lr_per_example
     batch_size = flags.batch_size * flags.batch_multiplier
-    config = kind(
-        **{
-            **values,
-            'methods': methods,
-            'script': parser.prog,
-            'command': shlex.join(['python', parser.prog, *argv]),
-            'argv': tuple(argv),
-            'save': flags.save or name_by_time(Path(flags.results_dir)),
-            'batch_size': batch_size,
-            'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
-            'base_batch_size': flags.base_batch_size or ghost or BASE,
-            'lr_scaling': resolve_lr_scaling(flags),
-            'lr': flags.lr if eta is None else eta * batch_size,
-            'device': device,
-            'strict_device': strict,
-            'dtype': dtype,
-        }
-    )
+    values |= {
+        'save': flags.save or name_by_time(Path(flags.results_dir)),
+        'batch_size': batch_size,
+        'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
+        'base_batch_size': flags.base_batch_size or ghost or BASE,
+        'lr_scaling': resolve_lr_scaling(flags),
+        'lr': flags.lr if eta is None else eta * batch_size,
+        'device': device,
+        'strict_device': strict,
+        'dtype': dtype,
+    }
+    command = shlex.join(['python', parser.prog, *argv])
+    config = kind(methods=methods, script=parser.prog, command=command, argv=tuple(argv), **values)
     check_settings(config)
     return config
 

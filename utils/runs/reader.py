@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bigbatch.errors import UserError
@@ -191,16 +190,11 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     header = [name.strip() for name in lines[0].split(',')]
     if columns[0] not in header or len(set(header)) < len(header):
         raise UserError(f'{path} needs a column {columns[0]!r} and none twice, it has {", ".join(header)[:200]!r}')
-    cells = [line.split(',') for line in lines[1:]]
-    rows = {}  # by epoch or step; of two rows the later one holds
-    for row in cells:
-        key = _number(row[header.index(columns[0])]) if len(row) == len(header) else math.nan
-        if not math.isnan(key):
-            rows[key] = [_number(cell) for cell in row]
-    values = np.array([rows[key] for key in sorted(rows)], dtype=float).reshape(-1, len(header))
-    names = [*columns, *(name for name in header if name not in columns)]
-    table = pd.DataFrame(values, columns=header)
-    return table if header == names else table.reindex(columns=names)
+    rows = [cells for line in lines[1:] if len(cells := line.split(',')) == len(header)]
+    table = pd.DataFrame(rows, columns=header).map(_number).astype(float)
+    table = table.dropna(subset=columns[0]).drop_duplicates(columns[0], keep='last')
+    table = table.sort_values(columns[0], ignore_index=True)
+    return table.reindex(columns=[*columns, *(name for name in header if name not in columns)])
 
 
 def _number(text: str) -> float:
