@@ -13,6 +13,7 @@ from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import summed_criterion
 from tests.config.test_flags import build, weights_after
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
+from tests.each import check_each
 from tests.engine.test_network import open_with
 from utils.engine.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
@@ -59,16 +60,21 @@ def call(estimator, model, batch, *, step: int = 0) -> torch.Tensor:
 # what is trained
 
 
-@pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_equal_copies_are_the_plain_batch(layout):
+def assert_same_weights(flags, others, num_steps: int = 3) -> None:
+    """Assert that further flags change the weights after some updates by rounding alone."""
+    plain = weights_after(num_steps, *flags)
+    for more in others:
+        found = weights_after(num_steps, *flags, *more)
+        torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-13, msg=lambda text, more=more: f'{more}: {text}')
+
+
+def test_equal_copies_are_the_plain_batch():
     """Without batch norm; the issue's proof."""
-    plain = weights_after(3, *NO_NORM, '--no-augment')
-    several = weights_after(3, *NO_NORM, '--no-augment', '--duplicates', '4', '--copies', layout)
-    torch.testing.assert_close(several, plain, rtol=1e-12, atol=1e-13)
-    scaled = weights_after(3, *NO_NORM, '--no-augment', '--duplicates', '4', '--adapt-grad-norm', '2')
-    torch.testing.assert_close(scaled, plain, rtol=1e-12, atol=1e-13)
-    other = weights_after(3, *NO_NORM, '--duplicates', '4')
-    assert not torch.allclose(other, weights_after(3, *NO_NORM), rtol=1e-3)
+    copies = ('--duplicates', '4')
+    assert_same_weights((*NO_NORM, '--no-augment'), [
+        (*copies, '--copies', 'spread'), (*copies, '--copies', 'together'), (*copies, '--adapt-grad-norm', '2'),
+    ])  # fmt: skip
+    assert not torch.allclose(weights_after(3, *NO_NORM, *copies), weights_after(3, *NO_NORM), rtol=1e-3)
 
 
 def test_one_copy_is_todays_run_bit_for_bit():
@@ -77,20 +83,16 @@ def test_one_copy_is_todays_run_bit_for_bit():
 
 def test_equal_copies_in_ghosts_of_their_own_are_the_plain_batch():
     """With ghost batch norm, as each ghost of a copy then is a ghost of the batch."""
-    plain = weights_after(3, *TINY, *DOUBLE, '-mb', '4', '--no-augment')
-    copies = (*TINY, *DOUBLE, '--no-augment', '--duplicates', '2')
-    spread = weights_after(3, *copies, '-mb', '4')
-    together = weights_after(3, *copies, '-mb', '8', '--copies', 'together')
-    torch.testing.assert_close(spread, plain, rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(together, plain, rtol=1e-12, atol=1e-13)
+    copies = ('--duplicates', '2')
+    assert_same_weights((*TINY, *DOUBLE, '-mb', '4', '--no-augment'), [
+        copies, (*copies, '-mb', '8', '--copies', 'together'),
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
-@pytest.mark.parametrize('micro', ['4', '12', '32'])
-def test_micro_batches_do_not_count(layout, micro):
+def test_micro_batches_do_not_count(layout):
     flags = (*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4', '--copies', layout, '--adapt-grad-norm', '2')
-    whole = weights_after(5, *flags)
-    torch.testing.assert_close(weights_after(5, *flags, '--micro-batch-size', micro), whole, rtol=1e-12, atol=1e-13)
+    assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
 
 
 def test_layouts_keep_copies_apart_or_together():
@@ -110,8 +112,7 @@ def test_updates_rate_and_scores_count_examples_and_images():
 
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_a_resumed_run_is_the_same(train, monkeypatch, layout):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+def test_a_resumed_run_is_the_same(train, layout):
     flags = (*TINY, '-mb', '4', '--duplicates', '2', '--copies', layout, '--cutout', '3', '--adapt-grad-norm', '3')
     whole = train(*flags, '--epochs', '3', save='whole')
     part = train(*flags, '--epochs', '1', save='part')  # stops 1 update after a measurement
@@ -182,46 +183,45 @@ def test_a_gradient_of_zero_is_left_alone():
 # refusals and warnings
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--duplicates', '3', '--b', '20', '-mb', '16'), ('--batch-size 20 with 3 copies', '16', '16 and 32 are')),
-    (('--duplicates', '4', '-mb', '32'), ('--mini-batch-size 32', 'two copies', 'at most 16', 'together')),
-    (('--duplicates', '3', '-mb', '4', '--copies', 'together'), ('--mini-batch-size 4', '3 or 6')),
-    (('--duplicates', '2', '-mb', '64'), ('--mini-batch-size 64', 'at most 32')),
-    (('--copies', 'together'), ('--copies together', '--duplicates')),
-    (('--adapt-grad-norm', '5'), ('--adapt-grad-norm 5', '--duplicates')),
-    (('--duplicates', '0'), ('--duplicates', "'0'", 'from 1')),
-    (('--duplicates', '2', '--adapt-grad-norm', '0'), ('--adapt-grad-norm', "'0'", 'from 1')),
-    (('--duplicates', '2', '--noise-scale'), ('--noise-scale', '--duplicates 2')),
-    (('--duplicates', '2', '--micro-batch-size', '6'), ('--micro-batch-size 6', '4 or 8')),
-    (('--duplicates', '2', '--micro-batch-size', '36'), ('--micro-batch-size 36', 'at most 32')),
-    # 64 = 3 * 21 + 1: the copies of the last one are 2 examples to train on, but each is measured by itself
-    (('--b', '21', '-mb', '3', '--no-drop-last', '--duplicates', '2', '--adapt-grad-norm', '5'), ('on 1 example',)),
-])  # fmt: skip
-def test_what_breaks_the_ghosts_is_refused(refused, flags, words):
-    refused(*TINY_GBN, *flags, words=words)
+def test_what_breaks_the_ghosts_is_refused(refused):
+    check_each([
+        (('--duplicates', '3', '--b', '20', '-mb', '16'), ('--batch-size 20 with 3 copies', '16', '16 and 32 are')),
+        (('--duplicates', '4', '-mb', '32'), ('--mini-batch-size 32', 'two copies', 'at most 16', 'together')),
+        (('--duplicates', '3', '-mb', '4', '--copies', 'together'), ('--mini-batch-size 4', '3 or 6')),
+        (('--duplicates', '2', '-mb', '64'), ('--mini-batch-size 64', 'at most 32')),
+        (('--copies', 'together'), ('--copies together', '--duplicates')),
+        (('--adapt-grad-norm', '5'), ('--adapt-grad-norm 5', '--duplicates')),
+        (('--duplicates', '0'), ('--duplicates', "'0'", 'from 1')),
+        (('--duplicates', '2', '--adapt-grad-norm', '0'), ('--adapt-grad-norm', "'0'", 'from 1')),
+        (('--duplicates', '2', '--noise-scale'), ('--noise-scale', '--duplicates 2')),
+        (('--duplicates', '2', '--micro-batch-size', '6'), ('--micro-batch-size 6', '4 or 8')),
+        (('--duplicates', '2', '--micro-batch-size', '36'), ('--micro-batch-size 36', 'at most 32')),
+        # 64 = 3 * 21 + 1: the copies of the last one are 2 examples to train on, but each is measured by itself
+        (('--b', '21', '-mb', '3', '--no-drop-last', '--duplicates', '2', '--adapt-grad-norm', '5'), ('on 1 example',)),
+    ], lambda flags, words: refused(*TINY_GBN, *flags, words=words))  # fmt: skip
+    check_each([
+        (('--copies', 'together'), ('--copies together', 'main_gbn.py')),  # without ghosts
+        (('--micro-batch-size', '16'), ('--micro-batch-size 16', 'batch of 32 cannot be split')),
+    ], lambda flags, words: refused(*TINY, '--duplicates', '2', *flags, words=words, script=main_normal))  # fmt: skip
 
 
-def test_without_ghosts_there_is_nothing_to_keep_together(refused):
-    words = ('--copies together', 'main_gbn.py')
-    refused(*TINY, '--duplicates', '2', '--copies', 'together', words=words, script=main_normal)
-    words = ('--micro-batch-size 16', 'batch of 32 cannot be split')
-    refused(*TINY, '--duplicates', '2', '--micro-batch-size', '16', words=words, script=main_normal)
+def test_copies_that_are_all_the_same_are_warned_of(caplog):
+    def check(flags, warns):
+        caplog.clear()
+        build(*TINY_GBN, '--duplicates', '2', *flags)
+        assert ('--duplicates 2: the copies of an image are all the same' in caplog.text) == warns
 
-
-@pytest.mark.parametrize(('flags', 'warns'), [
-    (('--no-augment',), True), (('--no-augment', '--cutout', '3'), False), ((), False),
-    (('--no-augment', '--relu_noise', '0.1'), False),
-])  # fmt: skip
-def test_copies_that_are_all_the_same_are_warned_of(caplog, flags, warns):
-    build(*TINY_GBN, '--duplicates', '2', *flags)
-    assert ('--duplicates 2: the copies of an image are all the same' in caplog.text) == warns
+    noise = ('--relu_noise', '0.1')
+    check_each([
+        (('--no-augment',), True), (('--no-augment', '--cutout', '3'), False), ((), False),
+        (('--no-augment', *noise), False),
+    ], check)  # fmt: skip
 
 
 # evaluate.py --avg-out
 
 
-def test_the_mean_output_over_copies_is_scored(train, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+def test_the_mean_output_over_copies_is_scored(train, tmp_path, capsys):
     run = train(*TINY_GBN)
     flags = ('--evaluate', str(run), '--results_dir', str(tmp_path), '-b', '7')
     for more in ((), ('--augment', '--duplicates', '3', '--avg-out'), ('--augment', '--duplicates', '2', '--avg-out')):
@@ -243,12 +243,10 @@ def test_the_mean_output_over_copies_is_scored(train, monkeypatch, tmp_path, cap
     assert 'mean outputs for 3 copies' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('flags', [
-    ('--avg-out',), ('--avg-out', '--augment'), ('--avg-out', '--duplicates', '4'), ('--duplicates', '4', '--augment'),
-    ('--avg-out', '--augment', '--duplicates', '1'), ('--duplicates', '4'),
-])  # fmt: skip
-def test_averages_without_copies_are_refused(flags, capsys, tmp_path):
-    assert evaluate.main(['--evaluate', str(tmp_path), *flags, '--results_dir', str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert error.count('\n') == 1 and '--avg-out' in error and '--duplicates M' in error
-    assert list(tmp_path.iterdir()) == []
+def test_averages_without_copies_are_refused(refused):
+    copies = ('--duplicates', '4')
+    for flags in (
+        ('--avg-out',), ('--avg-out', '--augment'), ('--avg-out', *copies), (*copies, '--augment'), copies,
+        ('--avg-out', '--augment', '--duplicates', '1'),
+    ):  # fmt: skip
+        refused('--evaluate', 'no/run', *flags, words=('--avg-out', '--duplicates M'), script=evaluate)

@@ -26,9 +26,9 @@ MEASURED = {column.name for column in NoiseScale.COLUMNS}
 class Linear(nn.Module):
     """Its loss at an example is the product of weights and inputs, so the inputs are the gradients."""
 
-    def __init__(self):
+    def __init__(self, num: int):
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(DIM))
+        self.weight = nn.Parameter(torch.zeros(num))
 
     def forward(self, inputs):
         return (inputs @ self.weight).unsqueeze(1)
@@ -47,7 +47,7 @@ def batch_of(inputs: torch.Tensor, micro: int | None = None) -> Batch:
 
 
 def measured(batches, *, num_steps=1) -> dict[str, float]:
-    model, estimator = Linear(), NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
+    model, estimator = Linear(DIM), NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
     for batch in batches:
         model.zero_grad()
         estimator(model, Identity(), batch, step=0)
@@ -57,13 +57,12 @@ def measured(batches, *, num_steps=1) -> dict[str, float]:
 # The estimate
 
 
-@pytest.mark.parametrize('micro', [None, 16])
-def test_a_planted_covariance_is_found(micro):
+def test_a_planted_covariance_is_found():
     generator = torch.Generator().manual_seed(0)
-    mean, std = torch.full((DIM,), 0.2), torch.linspace(0.1, 2.0, DIM)
-    num = 200
-    draws = (mean + std * torch.randn(BATCH, DIM, generator=generator) for _ in range(num))
-    found = measured(batch_of(inputs, micro) for inputs in draws)
+    mean, std, num = torch.full((DIM,), 0.2), torch.linspace(0.1, 2.0, DIM), 200
+    draws = [mean + std * torch.randn(BATCH, DIM, generator=generator) for _ in range(num)]
+    found, in_pieces = (measured(batch_of(inputs, micro) for inputs in draws) for micro in (None, 16))
+    assert found == pytest.approx(in_pieces, rel=1e-4)
     norm2, variance = float(mean.square().sum()), float(std.square().sum())
     # deviation of the mean of |mean over n|**2 over `num` draws: (4 mean' C mean + 2 tr C**2)**0.5 with C = Sigma / n
     cov = std.double().square()
@@ -103,28 +102,22 @@ def test_what_cannot_be_told_is_missing():
     assert all(math.isnan(value) for value in measured([batch_of(torch.ones(GHOST, DIM))]).values())  # one ghost alone
 
 
-@pytest.mark.parametrize(('num_steps', 'num'), [(1, 1), (16, 16), (17, 9), (40, 14)])
-def test_at_most_sixteen_updates_of_an_epoch_are_measured(num_steps, num, monkeypatch):
-    calls = []
-    monkeypatch.setattr(
-        'bigbatch.training.gradients.noise_scale.NoiseScaleGradient._measure', lambda *arguments: calls.append(1)
-    )
-    estimator = NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
-    for _ in range(2):
-        for _ in range(num_steps):
-            estimator(Linear(), Identity(), batch_of(torch.ones(BATCH, DIM)), step=0)
-        estimator.take_epoch()
-    assert len(calls) == 2 * num
+def test_at_most_sixteen_updates_of_an_epoch_are_measured(monkeypatch):
+    calls, estimator = [], 'bigbatch.training.gradients.noise_scale.NoiseScaleGradient'
+    monkeypatch.setattr(f'{estimator}._measure', lambda *arguments: calls.append(1))
+    found = {}
+    for num_steps in (1, 16, 17, 40):
+        calls.clear()
+        estimator = NoiseScaleGradient(ghost_size=GHOST, num_steps=num_steps)
+        for _ in range(2):
+            for _ in range(num_steps):
+                estimator(Linear(DIM), Identity(), batch_of(torch.ones(BATCH, DIM)), step=0)
+            estimator.take_epoch()
+        found[num_steps] = len(calls)
+    assert found == {1: 2 * 1, 16: 2 * 16, 17: 2 * 9, 40: 2 * 14}
 
 
 # In training
-
-
-@pytest.fixture
-def train(train, monkeypatch):
-    """Train without pages, which take most of the time."""
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    return train
 
 
 def without_noise(folder):
