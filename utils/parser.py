@@ -21,11 +21,7 @@ ABOUT_SCRIPTS = ('help', 'version')  # what asks about a script itself
 
 
 class UsageError(UserError):
-    """Say what is wrong with a command line.
-
-    Attributes:
-        prog: the script that it was given to.
-    """
+    """Say what is wrong with a command line of a script, `prog`."""
 
     def __init__(self, message: str, prog: str):
         super().__init__(message)

@@ -160,13 +160,3 @@ def test_a_run_that_stops_before_it_averages_says_so(train, capsys):
     assert 'no average' in capsys.readouterr().err
     assert not (run / 'averaged.pth.tar').exists()
     assert read_rows(run / 'results.csv')[0]['averaged_val_loss'] == ''
-
-
-def test_bad_input_is_one_line(refused):
-    check_each([
-        (('--swa-start', '4'), ('--swa-start 4', '3 epochs')),
-        (('--swa-start', '0'), ("'0'", 'from 1')),
-        (('--stop-accuracy', '0'), ("'0'", 'above 0')),
-        (('--stop-accuracy', '101'), ("'101'", 'up to 100')),
-        (('--val-seed', '3'), ('--val-seed 3', '--val-fraction')),
-    ], lambda flags, words: refused(*TINY_GBN, *flags, words=words))  # fmt: skip

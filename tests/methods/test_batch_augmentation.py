@@ -12,11 +12,10 @@ from bigbatch.training.gradients.copies import AdaptGradNorm, copies_factor
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import summed_criterion
 from tests.config.test_flags import build, weights_after
-from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
+from tests.conftest import TINY, TINY_GBN, main_normal, read_rows
 from tests.each import check_each
 from tests.engine.test_network import open_with
 from utils.engine.plan import describe_plan
-from utils.runs import checkpoint as checkpoints
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')
 NO_NORM = (
@@ -111,18 +110,6 @@ def test_updates_rate_and_scores_count_examples_and_images():
         assert several.estimator(several.model, several.criterion, batch, step=0).num_examples == 72
 
 
-@pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_a_resumed_run_is_the_same(train, layout):
-    flags = (*TINY, '-mb', '4', '--duplicates', '2', '--copies', layout, '--cutout', '3', '--adapt-grad-norm', '3')
-    whole = train(*flags, '--epochs', '3', save='whole')
-    part = train(*flags, '--epochs', '1', save='part')  # stops 1 update after a measurement
-    train('--resume', str(part), '--epochs', '3', save='rest')
-    rest = part.parent / 'rest'
-    assert stable_rows(rest) == stable_rows(whole)
-    one, two = (checkpoints.load_state(run / 'checkpoint.pth.tar') for run in (rest, whole))
-    assert all(torch.equal(value, two[name]) for name, value in one.items())
-
-
 # --adapt-grad-norm
 
 
@@ -184,25 +171,13 @@ def test_a_gradient_of_zero_is_left_alone():
 
 
 def test_what_breaks_the_ghosts_is_refused(refused):
-    check_each([
-        (('--duplicates', '3', '--b', '20', '-mb', '16'), ('--batch-size 20 with 3 copies', '16', '16 and 32 are')),
-        (('--duplicates', '4', '-mb', '32'), ('--mini-batch-size 32', 'two copies', 'at most 16', 'together')),
-        (('--duplicates', '3', '-mb', '4', '--copies', 'together'), ('--mini-batch-size 4', '3 or 6')),
-        (('--duplicates', '2', '-mb', '64'), ('--mini-batch-size 64', 'at most 32')),
-        (('--copies', 'together'), ('--copies together', '--duplicates')),
-        (('--adapt-grad-norm', '5'), ('--adapt-grad-norm 5', '--duplicates')),
-        (('--duplicates', '0'), ('--duplicates', "'0'", 'from 1')),
-        (('--duplicates', '2', '--adapt-grad-norm', '0'), ('--adapt-grad-norm', "'0'", 'from 1')),
-        (('--duplicates', '2', '--noise-scale'), ('--noise-scale', '--duplicates 2')),
-        (('--duplicates', '2', '--micro-batch-size', '6'), ('--micro-batch-size 6', '4 or 8')),
-        (('--duplicates', '2', '--micro-batch-size', '36'), ('--micro-batch-size 36', 'at most 32')),
-        # 64 = 3 * 21 + 1: the copies of the last one are 2 examples to train on, but each is measured by itself
-        (('--b', '21', '-mb', '3', '--no-drop-last', '--duplicates', '2', '--adapt-grad-norm', '5'), ('on 1 example',)),
-    ], lambda flags, words: refused(*TINY_GBN, *flags, words=words))  # fmt: skip
-    check_each([
-        (('--copies', 'together'), ('--copies together', 'main_gbn.py')),  # without ghosts
-        (('--micro-batch-size', '16'), ('--micro-batch-size 16', 'batch of 32 cannot be split')),
-    ], lambda flags, words: refused(*TINY, '--duplicates', '2', *flags, words=words, script=main_normal))  # fmt: skip
+    """Other refusals: tests/goldens/commands.txt."""
+    words = ('--batch-size 20 with 3 copies', '16', '16 and 32 are')
+    refused(*TINY_GBN, '--duplicates', '3', '--b', '20', '-mb', '16', words=words)
+    words, flags = ('--copies together', 'main_gbn.py'), (*TINY, '--duplicates', '2')
+    refused(*flags, '--copies', 'together', words=words, script=main_normal)
+    words = ('--micro-batch-size 16', 'batch of 32 cannot be split')
+    refused(*flags, '--micro-batch-size', '16', words=words, script=main_normal)
 
 
 def test_copies_that_are_all_the_same_are_warned_of(caplog):
@@ -241,12 +216,3 @@ def test_the_mean_output_over_copies_is_scored(train, tmp_path, capsys):
     assert float(rows[1]['loss']) == pytest.approx(nn.functional.cross_entropy(mean, targets).item(), rel=1e-6)
     assert float(rows[1]['error1']) == pytest.approx(100 * (mean.argmax(1) != targets).double().mean().item())
     assert 'mean outputs for 3 copies' in capsys.readouterr().out
-
-
-def test_averages_without_copies_are_refused(refused):
-    copies = ('--duplicates', '4')
-    for flags in (
-        ('--avg-out',), ('--avg-out', '--augment'), ('--avg-out', *copies), (*copies, '--augment'), copies,
-        ('--avg-out', '--augment', '--duplicates', '1'),
-    ):  # fmt: skip
-        refused('--evaluate', 'no/run', *flags, words=('--avg-out', '--duplicates M'), script=evaluate)

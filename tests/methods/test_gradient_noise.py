@@ -16,8 +16,7 @@ from bigbatch.training.gradients.gradient_noise import GradientNoise, normal_num
 from bigbatch.training.gradients.plain import PlainGradient
 from data_sets.loader import Batch, MicroBatch
 from tests.config.test_flags import build
-from tests.conftest import TINY, TINY_GBN, main_normal
-from tests.each import check_each
+from tests.conftest import TINY, main_normal
 from tests.methods.test_noise_scale import Identity, Linear
 from tests.methods.test_smoothout import SUM, batch_of, gradient, tiny_network
 
@@ -127,31 +126,6 @@ def test_micro_batches_and_places_change_nothing():
 
 
 # The run
-
-
-def test_the_plan_says_the_deviation(train, capsys):
-    def check(flags, shown):
-        capsys.readouterr()
-        train(*TINY_GBN, '--base-batch-size', '4', *flags, '--dry-run')
-        assert shown in next(line for line in capsys.readouterr().out.splitlines() if line.startswith('noise'))
-
-    check_each([
-        (('--gradient-noise', 'auto', '--no-lr_bb_fix'), 'N(1, 1.732**2) (auto)'),  # 16 / 4 - 1 = 3
-        (('--gradient-noise', '0.5'), 'N(1, 0.5**2)'),
-    ], check)  # fmt: skip
-
-
-def test_noise_without_meaning_is_refused(refused):
-    flags = (*TINY, '-mb', '4', '--base-batch-size', '4', '--gradient-noise', 'auto')
-    check_each([
-        (('--lr_bb_fix',), ('2 times the rate', '--no-lr_bb_fix')),
-        (('--lr_fix_policy', 'linear'), ('4 times the rate', '--no-lr_bb_fix')),
-        (('--base-lr-per-example', '0.01'), ('4 times the rate', '--no-lr_bb_fix and --lr in place')),
-        (('--no-lr_bb_fix', '--b', '4'), ('above --base-batch-size 4',)),
-        (('--no-lr_bb_fix', '--noise-scale'), ('--gradient-noise auto', '--noise-scale')),
-        (('--gradient-noise', '0'), ("'0'", 'above 0', 'auto')),
-        (('--gradient-noise', 'some'), ("'some'", 'auto')),
-    ], lambda more, words: refused(*flags, *more, words=words))  # fmt: skip
 
 
 def test_a_criterion_that_gives_one_number_is_refused(refused, monkeypatch):

@@ -77,15 +77,6 @@ def test_dropout_of_every_layer_is_set():
     assert {layer.p for layer in layers} == {0.125}
 
 
-def test_what_cannot_hold_is_refused(refused):
-    check_each([
-        (('--dropout', '0.1'), ('--dropout 0.1', 'no dropout layer')),
-        (('--dropout', '1'), ("'1'", 'below 1')),
-        (('--relu_noise', '1.5'), ("'1.5'", 'up to 1')),
-        (('--relu_noise', '0.5', '--noise-scale'), ('--relu_noise 0.5', '--noise-scale')),
-    ], lambda flags, words: refused(*TINY, '-mb', '4', *flags, words=words))  # fmt: skip
-
-
 def test_a_network_without_relus_is_refused(refused, monkeypatch):
     monkeypatch.setattr('bigbatch.training.gradients.relu_noise.calls_relu', lambda model, inputs: False)
     refused(*TINY, '-mb', '4', '--relu_noise', '0.1', words=('--relu_noise 0.1', 'mnist_f1 has no ReLU'))

@@ -19,12 +19,6 @@ from utils.runs.lock import LOCK, RunLock, holder_of, locked
 # ruff: noqa: F811 - fixtures are imported by name
 
 
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-
-
 @contextlib.contextmanager
 def held_by_another(folder):
     """Let another process hold a folder; yields that process."""
