@@ -18,9 +18,9 @@ from data import list_datasets
 from models import list_models
 from tests.conftest import TINY, main_gbn, read_json
 from tests.each import check_each
+from tests.updates import build, losses_of
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
-from utils.engine.experiment import build_experiment
 from utils.engine.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
 
@@ -78,26 +78,10 @@ def make_parser(ghosts: bool = True):
     return parser
 
 
-def build(*flags):
-    return build_experiment(parse_config(make_parser(), list(flags)))
-
-
 def weights_after(num_steps: int, *flags) -> torch.Tensor:
-    """Take updates of a built experiment, starting a new epoch where one begins."""
+    """Take updates of a built experiment and return its weights as one vector."""
     experiment = build(*flags)
-    experiment.model.train()
-    step = 0
-    for epoch in range(2):
-        experiment.optimizer.start_epoch(epoch)
-        for batch in experiment.data.train.epoch(epoch):
-            if step == num_steps:
-                break
-            experiment.optimizer.zero_grad()
-            experiment.estimator(experiment.model, experiment.criterion, batch, step=step)
-            if experiment.config.clip_grad:
-                torch.nn.utils.clip_grad_norm_(experiment.optimizer.parameters, experiment.config.clip_grad)
-            experiment.optimizer.step(step)
-            step += 1
+    losses_of(experiment, num_steps)
     return torch.cat([parameter.detach().double().flatten() for parameter in experiment.model.parameters()])
 
 

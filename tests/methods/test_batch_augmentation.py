@@ -15,6 +15,7 @@ from tests.config.test_flags import build, weights_after
 from tests.conftest import TINY, TINY_GBN, main_normal, read_rows
 from tests.each import check_each
 from tests.engine.test_network import open_with
+from tests.methods.test_smoothout import gradient
 from utils.engine.plan import describe_plan
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')
@@ -24,15 +25,9 @@ NO_NORM = (
 )  # fmt: skip
 
 
-class Net(nn.Module):
-    """Two layers, if wanted with batch norm and dropout between them."""
-
-    def __init__(self, *between: nn.Module):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), *between, nn.Tanh(), nn.Linear(8, 4)).double()
-
-    def forward(self, inputs):
-        return self.layers(inputs)
+def make_net(*between: nn.Module) -> nn.Module:
+    """Return two layers, if wanted with batch norm and dropout between them."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), *between, nn.Tanh(), nn.Linear(8, 4)).double()
 
 
 def batch_of(*flags: str):
@@ -43,17 +38,6 @@ def gradient_of(model, inputs, targets) -> torch.Tensor:
     """Return the gradient of the mean loss as one vector."""
     loss = nn.functional.cross_entropy(model(inputs), targets)
     return torch.cat([each.flatten() for each in torch.autograd.grad(loss, list(model.parameters()))])
-
-
-def grads(model) -> torch.Tensor:
-    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
-
-
-def call(estimator, model, batch, *, step: int = 0) -> torch.Tensor:
-    """Return the gradient that an estimator leaves."""
-    model.zero_grad()
-    estimator(model, summed_criterion(None), batch, step=step)
-    return grads(model)
 
 
 # what is trained
@@ -74,10 +58,6 @@ def test_equal_copies_are_the_plain_batch():
         (*copies, '--copies', 'spread'), (*copies, '--copies', 'together'), (*copies, '--adapt-grad-norm', '2'),
     ])  # fmt: skip
     assert not torch.allclose(weights_after(3, *NO_NORM, *copies), weights_after(3, *NO_NORM), rtol=1e-3)
-
-
-def test_one_copy_is_todays_run_bit_for_bit():
-    assert torch.equal(weights_after(6, *TINY_GBN, '--duplicates', '1'), weights_after(6, *TINY_GBN))
 
 
 def test_equal_copies_in_ghosts_of_their_own_are_the_plain_batch():
@@ -116,7 +96,7 @@ def test_updates_rate_and_scores_count_examples_and_images():
 @pytest.mark.parametrize('layout', ['spread', 'together'])
 def test_the_factor_is_the_published_one(layout):
     """Without batch norm: mean_j |g_j| / |g|, each from one pass by hand."""
-    model = Net()
+    model = make_net()
     batch = batch_of('--duplicates', '4', '--copies', layout, '--micro-batch-size', '12')
     inputs, targets = (torch.cat(parts) for parts in list(zip(*batch, strict=True))[:2])
     chosen = [slice(16 * j, 16 * j + 16) if layout == 'spread' else slice(j, None, 4) for j in range(4)]
@@ -127,21 +107,21 @@ def test_the_factor_is_the_published_one(layout):
     torch.testing.assert_close(factor, expected, rtol=1e-12, atol=0)
     assert factor > 1.001
     estimator = AdaptGradNorm(inner=PlainGradient(), every=3)
-    torch.testing.assert_close(call(estimator, model, batch), whole * expected, rtol=1e-11, atol=1e-14)
+    torch.testing.assert_close(gradient(estimator, model, batch), whole * expected, rtol=1e-11, atol=1e-14)
 
 
 def test_it_is_measured_every_so_many_updates_and_kept():
-    model, plain = Net(), PlainGradient()
+    model, plain = make_net(), PlainGradient()
     estimator = AdaptGradNorm(inner=plain, every=3)
     batches = list(build(*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4').data.train.epoch(0))
     ratios = []
     for step, batch in enumerate(batches):
-        ratios.append((call(estimator, model, batch, step=step) / call(plain, model, batch, step=step)).mean())
+        ratios.append((gradient(estimator, model, batch, step=step) / gradient(plain, model, batch, step=step)).mean())
     torch.testing.assert_close(torch.stack(ratios[:3]), ratios[0].expand(3), rtol=1e-9, atol=0)
     assert abs(ratios[3] - ratios[0]) > 1e-4
     resumed = AdaptGradNorm(inner=plain, every=3)
     resumed.load_state_dict(estimator.state_dict())
-    assert torch.equal(call(resumed, model, batches[0], step=4), call(estimator, model, batches[0], step=4))
+    assert torch.equal(gradient(resumed, model, batches[0], step=4), gradient(estimator, model, batches[0], step=4))
 
 
 def test_the_passes_that_measure_leave_no_trace():
@@ -149,18 +129,16 @@ def test_the_passes_that_measure_leave_no_trace():
     states = []
     for every in (1, None):
         torch.manual_seed(0)
-        model = Net(nn.BatchNorm1d(8), nn.Dropout(0.5))
-        estimator = PlainGradient()
-        if every:
-            estimator = AdaptGradNorm(inner=estimator, every=every)
-        gradient = call(estimator, model.double(), batch)
-        states.append((gradient / gradient.norm(), torch.rand(1), *model.buffers()))
+        model = make_net(nn.BatchNorm1d(8), nn.Dropout(0.5))
+        estimator = AdaptGradNorm(inner=PlainGradient(), every=every) if every else PlainGradient()
+        found = gradient(estimator, model, batch)
+        states.append((found / found.norm(), torch.rand(1), *model.buffers()))
     for one, two in zip(*states, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-12, atol=0)
 
 
 def test_a_gradient_of_zero_is_left_alone():
-    model = Net()
+    model = make_net()
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
     batch = batch_of('--duplicates', '2')
