@@ -1,6 +1,7 @@
 """A disk that is full or read-only: one line with the file and what helps, and nothing is lost."""
 
 import errno
+import io
 import itertools
 import os
 
@@ -77,10 +78,16 @@ def test_half_a_row_is_cut_when_the_run_goes_on(train, tmp_path, monkeypatch, ca
 
 
 def test_a_disk_that_is_full_is_seen_behind_the_error_of_torch(tmp_path):
+    class Full(io.BytesIO):
+        def write(self, content):
+            if self.tell():
+                raise FULL
+            return super().write(content)
+
     said = r'run/x cannot be written \(No space left on device\): make room on that disk$'
-    full = open('/dev/full', 'wb', buffering=0)  # noqa: SIM115 - closed below
-    with full, pytest.raises(UserError, match=said), naming_file(tmp_path / 'run' / 'x'):
-        torch.save({'x': torch.ones(10)}, full)
+    with pytest.raises(UserError, match=said) as caught, naming_file(tmp_path / 'run' / 'x'):
+        torch.save({'x': torch.ones(100_000)}, Full())
+    assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 def test_a_disk_that_is_read_only_is_named(train, monkeypatch, refused):

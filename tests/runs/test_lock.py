@@ -62,7 +62,7 @@ def test_a_dead_process_holds_nothing(tmp_path):
         assert (tmp_path / LOCK).exists()
         assert holder_of(tmp_path) == ''
         with locked(tmp_path):
-            pass
+            assert (tmp_path / LOCK).read_text() == f'process {os.getpid()} on {socket.gethostname()}\n'
 
 
 def test_a_disk_that_is_read_only_by_now_hides_no_other_error(tmp_path, monkeypatch):
