@@ -37,9 +37,8 @@ def flag_table() -> str:
     defaults = {action.dest: action.default for action in normal.actions()}
     lines = ['| flag | what | default |', '|---|---|---|']
     for title, declared in ghost.groups().items():
-        actions = [action for action in declared if action.dest != 'help']
-        lines += [f'| **{title}** | | |'] if actions else []
-        lines += [_row(action, defaults.get(action.dest, action.default)) for action in actions]
+        lines += [f'| **{title}** | | |']
+        lines += [_row(action, defaults.get(action.dest, action.default)) for action in declared]
     return '\n'.join(lines) + '\n'
 
 

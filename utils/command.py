@@ -78,11 +78,7 @@ def _fail(message: str, status: int, *, label: str = 'error') -> int:
 
 
 def _announced(message: str, status: int) -> str:
-    """Tell the other ranks, where there are some, that this one ends.
-
-    Returns:
-        The line to print, with the rank that it comes from; empty for what all of them say and the first one prints.
-    """
+    """Tell the other ranks that this one ends; return the line to print, empty for what the first one says for all."""
     line = ' '.join(message.split())
     if world_size() == '1':
         return line

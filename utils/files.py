@@ -20,11 +20,7 @@ REMEDIES = {
 
 @contextlib.contextmanager
 def naming_file(path: Path) -> Iterator[None]:
-    """Turn a failure to write within the block into one line with the file, the reason and what helps.
-
-    Raises:
-        UserError: in place of an OSError.
-    """
+    """Turn an OSError within the block into a UserError of one line: the file, the reason and what helps."""
     try:
         yield
     except (OSError, RuntimeError) as error:

@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from bigbatch import __version__
 from bigbatch.distributed import world_size
 from bigbatch.errors import UserError
 from bigbatch.messages import suggest
 
+ABOUT_SCRIPTS = ('help', 'version')  # what asks about a script itself
+
 
 class UsageError(UserError):
-    """Say what is wrong with a command line.
-
-    Attributes:
-        prog: the script that it was given to.
-    """
+    """Say what is wrong with a command line of a script, `prog`."""
 
     def __init__(self, message: str, prog: str):
         super().__init__(message)
@@ -60,7 +59,10 @@ class Parser(argparse.ArgumentParser):
         self._takes_ranks, self._related = takes_ranks, related
         self._record: list[tuple[str, argparse.Action]] = []  # with the titles of their groups
         self._by_spelling: dict[str, argparse.Action] = {}
+        self._by_plain_spelling: dict[str, str] = {}  # the declared one
         super().__init__(description=description, allow_abbrev=False, exit_on_error=False, **settings)  # declares -h
+        if self.add_help:
+            self.add_argument('--version', action='version', version=f'bigbatch {__version__}')
 
     def add_argument(self, *names, **settings) -> argparse.Action:
         return self._recorded('', super().add_argument(*names, **settings))
@@ -72,8 +74,11 @@ class Parser(argparse.ArgumentParser):
         return group
 
     def _recorded(self, title: str, action: argparse.Action) -> argparse.Action:
-        self._record.append((title, action))
+        if action.dest not in ABOUT_SCRIPTS:
+            self._record.append((title, action))
         self._by_spelling |= dict.fromkeys(action.option_strings, action)
+        for flag in action.option_strings:
+            self._by_plain_spelling.setdefault(flag.replace('-', '_'), flag)
         return action
 
     def parse_known_args(self, args=None, namespace=None):
@@ -84,7 +89,10 @@ class Parser(argparse.ArgumentParser):
         try:
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:
-            self.error(f'{error}{self._remark(error)}')
+            flag = (error.argument_name or '').rpartition('/')[2]
+            lacks_value = error.message == 'expected one argument'
+            remark = f'; one that begins with "-" is joined to it by "=": {flag}=-1' if lacks_value else ''
+            self.error(f'{error}{remark}')
 
     def parse_args(self, args=None, namespace=None):
         parsed, unknown = self.parse_known_args(args, namespace)
@@ -101,7 +109,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(message, self.prog)
 
     def actions(self) -> list[argparse.Action]:
-        """Return what is declared, -h too, in order of declaration."""
+        """Return what is declared, in order of declaration; what asks about the script itself is left out."""
         return [action for _, action in self._record]
 
     def groups(self) -> dict[str, list[argparse.Action]]:
@@ -134,27 +142,8 @@ class Parser(argparse.ArgumentParser):
         name, equals, value = argument.partition('=')
         if not name.startswith('--') or name in self._by_spelling:
             return argument
-        plain = name[2:].replace('-', '_')
-        for declared in self._by_spelling:
-            if declared.startswith('--') and declared[2:].replace('-', '_') == plain:
-                return f'{declared}{equals}{value}'
-        return argument
-
-    def _remark(self, error: argparse.ArgumentError) -> str:
-        """Return how a value that begins with "-" is given, where an error says that a flag has none."""
-        one_value = [action for action in self.actions() if action.option_strings and action.nargs is None]
-        for flag in [action.option_strings[-1] for action in one_value]:
-            if self._error_without_value(flag) == str(error):
-                return f'; one that begins with "-" is joined to it by "=": {flag}=-1'
-        return ''
-
-    def _error_without_value(self, flag: str) -> str | None:
-        """Return what argparse, in the words of this version of Python, says of a flag that stands alone."""
-        try:
-            super().parse_known_args([flag])
-        except argparse.ArgumentError as error:
-            return str(error)
-        return None
+        declared = self._by_plain_spelling.get(name.replace('-', '_'), name)
+        return f'{declared}{equals}{value}'
 
     def _suggest_flag(self, flag: str) -> str:
         for other in self._related():

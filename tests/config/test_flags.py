@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 
 import pytest
 import torch
@@ -15,101 +16,59 @@ import torch
 import data
 from data import list_datasets
 from models import list_models
-from tests.conftest import TINY, main_gbn, main_normal, read_json
+from tests.conftest import TINY, main_gbn, read_json
+from tests.each import check_each
+from tests.updates import build, losses_of
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
-from utils.engine.experiment import build_experiment
 from utils.engine.plan import describe_plan
 from utils.runs import checkpoint as checkpoints
 
 BASE = (*TINY, '--epochs', '3', '-mb', '4')
-# flag -> (what is observed, flags common to both sides, the flag with its value)
+# What is observed: the flag with its value, behind a bar where flags before it are common to both sides.
 EFFECTS = {
-    '--swa-start': ('files', (), ('--swa-start', '2')),
-    '--stop-accuracy': ('lines', (), ('--stop-accuracy', '1')),
-    '--results_dir': ('plan', (), ('--results_dir', 'elsewhere')),
-    '--save': ('plan', ('--save', 'a'), ('--save', 'b')),
-    '--save_all': ('files', (), ('--save_all',)),
-    '--no-save_all': ('files', ('--save_all',), ('--no-save_all',)),
-    '--checkpoint-minutes': ('saves', (), ('--checkpoint-minutes', '1e-9')),  # tests/bigbatch/training
-    '--tensorboard': ('files', (), ('--tensorboard',)),
-    '--no-tensorboard': ('files', ('--tensorboard',), ('--no-tensorboard',)),
-    '--noise-scale': ('refusal', ('-mb', '16'), ('--noise-scale',)),
-    '--print-freq': ('lines', (), ('--print-freq', '2')),
-    '--sharpness-smoothing': ('steps', (), ('--sharpness-smoothing', '0.1')),
-    '--adapt-type': ('steps', ('--ss', '0.1'), ('--adapt-type', 'filter')),
-    '--noise-type': ('steps', ('--ss', '0.1'), ('--noise-type', 'normal')),
-    '--smoothing-type': ('steps', ('--ss', '0.1'), ('--smoothing-type', 'tanh')),
-    '--anneal-index': ('steps', ('--ss', '0.1', '--smoothing-type', 'anneal'), ('--anneal-index', '3')),
-    '--tanh-scale': ('steps', ('--ss', '0.1', '--smoothing-type', 'tanh'), ('--tanh-scale', '1')),
-    '--exclude-bn': ('steps', ('--ss', '0.1', '--no-exclude-bn'), ('--exclude-bn',)),
-    '--no-exclude-bn': ('steps', ('--ss', '0.1'), ('--no-exclude-bn',)),
-    '--denoise': ('steps', ('--ss', '0.1', '--no-denoise'), ('--denoise',)),
-    '--no-denoise': ('steps', ('--ss', '0.1'), ('--no-denoise',)),
-    '--noise-per': ('steps', ('--ss', '0.1'), ('--noise-per', 'step')),
-    '--gradient-noise': ('steps', (), ('--gradient-noise', '2')),
-    '--relu_noise': ('steps', (), ('--relu_noise', '0.5')),
-    '--dropout': ('steps', ('--model', 'resnet', '--model_config', "{'depth': 8}"), ('--dropout', '0.5')),
-    '--duplicates': ('steps', (), ('--duplicates', '2')),
-    '--copies': ('steps', ('--duplicates', '2'), ('--copies', 'together')),
-    '--cutout': ('steps', (), ('--cutout', '4')),
-    '--adapt-grad-norm': ('steps', ('--duplicates', '2'), ('--adapt-grad-norm', '1')),
-    '--dataset': ('plan', (), ('--dataset', 'digits')),
-    '--datasets-dir': ('refusal', ('--dataset', 'mnist'), ('--datasets-dir', '/no/such/folder')),
-    '--download': ('download', ('--dataset', 'mnist'), ('--download',)),
-    '--input_size': ('plan', (), ('--input_size', '6')),
-    '--pixels': ('steps', (), ('--pixels', 'unit')),
-    '--augment': ('steps', ('--dataset', 'digits'), ('--augment',)),
-    '--no-augment': ('steps', (), ('--no-augment',)),
-    '--flip': ('steps', ('--dataset', 'digits', '--augment'), ('--flip',)),
-    '--no-flip': ('steps', (), ('--no-flip',)),
-    '--val-fraction': ('plan', (), ('--val-fraction', '0.25')),
-    '--val-seed': ('steps', ('--val-fraction', '0.25'), ('--val-seed', '9')),
-    '--drop-last': ('plan', ('--b', '24', '--no-drop-last'), ('--drop-last',)),
-    '--no-drop-last': ('plan', ('--b', '24'), ('--no-drop-last',)),
-    '--workers': ('warning', (), ('--workers', '3')),
-    '--model': ('plan', ('--model_config', '{}'), ('--model', 'cifar10_shallow')),
-    '--model_config': ('plan', (), ('--model_config', "{'width': 9}")),
-    '--init-from': ('init', (), ('--init-from', 'CHECKPOINT')),
-    '--batch-size': ('plan', (), ('--batch-size', '32')),
-    '--batch-multiplier': ('plan', (), ('--batch-multiplier', '2')),
-    '--micro-batch-size': ('plan', (), ('--micro-batch-size', '8')),
-    '--bn-per-rank': ('refusal', (), ('--bn-per-rank',)),
-    '--base-batch-size': ('steps', (), ('--base-batch-size', '4')),
-    '--eval-batch-size': ('loader', (), ('--eval-batch-size', '5')),
-    '--lr_bb_fix': ('steps', ('--base-batch-size', '4', '--no-lr_bb_fix'), ('--lr_bb_fix',)),
-    '--no-lr_bb_fix': ('steps', ('--base-batch-size', '4'), ('--no-lr_bb_fix',)),
-    '--lr_fix_policy': ('steps', ('--base-batch-size', '4'), ('--lr_fix_policy', 'linear')),
-    '--regime_bb_fix': ('plan', ('--base-batch-size', '4'), ('--regime_bb_fix',)),
-    '--no-regime_bb_fix': ('plan', ('--base-batch-size', '4', '--regime_bb_fix'), ('--no-regime_bb_fix',)),
-    '--regime_bb_multi': ('plan', (), ('--regime_bb_multi', '2')),
-    '--warmup-epochs': ('steps', ('--base-batch-size', '4'), ('--warmup-epochs', '2')),
-    '--warmup-start': ('steps', ('--warmup-epochs', '2'), ('--warmup-start', '0.5')),
-    '--base-lr-per-example': ('steps', (), ('--base-lr-per-example', '0.001')),
-    '--linear-decay': ('steps', (), ('--linear-decay',)),
-    '--mini-batch-size': ('steps', (), ('--mini-batch-size', '8')),
-    '--regime': ('steps', (), ('--regime', "{0: {'lr': 0.01}}")),
-    '--optimizer': ('steps', ('--lr', '0.05'), ('--optimizer', 'RMSprop')),
-    '--lr': ('steps', (), ('--lr', '0.01')),
-    '--momentum': ('steps', (), ('--momentum', '0.1')),
-    '--weight-decay': ('steps', (), ('--weight-decay', '0.5')),
-    '--reset-momentum': ('epochs', (), ('--reset-momentum',)),
-    '--clip-grad': ('steps', (), ('--clip-grad', '0.01')),
-    '--amp': ('steps', (), ('--amp', 'bf16')),
-    '--compile': ('refusal', (), ('--compile', 'reduce-overhead')),  # tests/engine/test_compile.py
-    '--channels-last': ('warning', (), ('--channels-last',)),
-    '--no-channels-last': ('plan', ('--model', 'resnet', '--model_config', "{'depth': 8}"), ('--no-channels-last',)),
-    '--epochs': ('plan', (), ('--epochs', '4')),
-    '--start-epoch': ('plan', (), ('--start-epoch', '1')),
-    '--seed': ('steps', (), ('--seed', '8')),
-    '--device': ('refusal', (), ('--device', 'cuda:99')),
-    '--type': ('plan', (), ('--type', 'torch.DoubleTensor')),
-    '--gpus': ('warning', (), ('--gpus', '99')),
-    '--deterministic': ('deterministic', (), ('--deterministic',)),
-    '--resume': ('resume', (), ('--resume', 'RUN')),
-    '--evaluate': ('evaluate', (), ('--evaluate', 'CHECKPOINT')),
-    '--dry-run': ('files', (), ('--dry-run',)),
-}
+    'files': (
+        '--swa-start 2', '--save_all', '--save_all | --no-save_all', '--tensorboard',
+        '--tensorboard | --no-tensorboard', '--dry-run',
+    ),
+    'lines': ('--stop-accuracy 1', '--print-freq 2'),
+    'plan': (
+        '--results_dir elsewhere', '--save a | --save b', '--dataset digits', '--input_size 6', '--val-fraction 0.25',
+        '--b 24 --no-drop-last | --drop-last', '--b 24 | --no-drop-last',
+        "--model_config '{}' | --model cifar10_shallow", '--model_config "{\'width\': 9}"', '--batch-size 32',
+        '--batch-multiplier 2', '--micro-batch-size 8', '--base-batch-size 4 | --regime_bb_fix',
+        '--base-batch-size 4 --regime_bb_fix | --no-regime_bb_fix', '--regime_bb_multi 2',
+        '--model resnet --model_config "{\'depth\': 8}" | --no-channels-last', '--epochs 4', '--start-epoch 1',
+        '--type torch.DoubleTensor',
+    ),
+    'refusal': (
+        '-mb 16 | --noise-scale', '--dataset mnist | --datasets-dir /no/such/folder', '--bn-per-rank',
+        '--compile reduce-overhead', '--device cuda:99',
+    ),
+    'steps': (
+        '--sharpness-smoothing 0.1', '--ss 0.1 | --adapt-type filter', '--ss 0.1 | --noise-type normal',
+        '--ss 0.1 | --smoothing-type tanh', '--ss 0.1 --smoothing-type anneal | --anneal-index 3',
+        '--ss 0.1 --smoothing-type tanh | --tanh-scale 1', '--ss 0.1 --no-exclude-bn | --exclude-bn',
+        '--ss 0.1 | --no-exclude-bn', '--ss 0.1 --no-denoise | --denoise', '--ss 0.1 | --no-denoise',
+        '--ss 0.1 | --noise-per step', '--gradient-noise 2', '--relu_noise 0.5',
+        '--model resnet --model_config "{\'depth\': 8}" | --dropout 0.5', '--duplicates 2',
+        '--duplicates 2 | --copies together', '--cutout 4', '--duplicates 2 | --adapt-grad-norm 1', '--pixels unit',
+        '--dataset digits | --augment', '--no-augment', '--dataset digits --augment | --flip', '--no-flip',
+        '--val-fraction 0.25 | --val-seed 9', '--base-batch-size 4',
+        '--base-batch-size 4 --no-lr_bb_fix | --lr_bb_fix', '--base-batch-size 4 | --no-lr_bb_fix',
+        '--base-batch-size 4 | --lr_fix_policy linear', '--base-batch-size 4 | --warmup-epochs 2',
+        '--warmup-epochs 2 | --warmup-start 0.5', '--base-lr-per-example 0.001', '--linear-decay',
+        '--mini-batch-size 8', '--regime "{0: {\'lr\': 0.01}}"', '--lr 0.05 | --optimizer RMSprop', '--lr 0.01',
+        '--momentum 0.1', '--weight-decay 0.5', '--clip-grad 0.01', '--amp bf16', '--seed 8',
+    ),
+    'warning': ('--workers 3', '--channels-last', '--gpus 99'),
+    'loader': ('--eval-batch-size 5',),
+    'epochs': ('--reset-momentum',),
+    'elsewhere': (  # below, in tests/bigbatch/training
+        '--download', '--init-from RUN', '--deterministic', '--resume RUN', '--evaluate RUN', '--checkpoint-minutes 1',
+    ),
+}  # fmt: skip
+EVERY_FLAG = {text.rpartition('|')[2].split()[0] for texts in EFFECTS.values() for text in texts}
 
 
 def make_parser(ghosts: bool = True):
@@ -119,26 +78,10 @@ def make_parser(ghosts: bool = True):
     return parser
 
 
-def build(*flags):
-    return build_experiment(parse_config(make_parser(), list(flags)))
-
-
 def weights_after(num_steps: int, *flags) -> torch.Tensor:
-    """Take updates of a built experiment, starting a new epoch where one begins."""
+    """Take updates of a built experiment and return its weights as one vector."""
     experiment = build(*flags)
-    experiment.model.train()
-    step = 0
-    for epoch in range(2):
-        experiment.optimizer.start_epoch(epoch)
-        for batch in experiment.data.train.epoch(epoch):
-            if step == num_steps:
-                break
-            experiment.optimizer.zero_grad()
-            experiment.estimator(experiment.model, experiment.criterion, batch, step=step)
-            if experiment.config.clip_grad:
-                torch.nn.utils.clip_grad_norm_(experiment.optimizer.parameters, experiment.config.clip_grad)
-            experiment.optimizer.step(step)
-            step += 1
+    losses_of(experiment, num_steps)
     return torch.cat([parameter.detach().double().flatten() for parameter in experiment.model.parameters()])
 
 
@@ -162,29 +105,28 @@ def observe(what: str, flags: tuple[str, ...], tmp_path, name: str):
     return (status, files) if what == 'files' else (status, len(out.getvalue().splitlines()))
 
 
-OBSERVED = ('plan', 'steps', 'epochs', 'loader', 'files', 'lines', 'warning', 'refusal')
-SIMPLE = [flag for flag, (what, _, _) in EFFECTS.items() if what in OBSERVED]
-
-
-@pytest.mark.parametrize('flag', SIMPLE)
-def test_effect(flag, tmp_path, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+@pytest.mark.parametrize('what', [what for what in EFFECTS if what != 'elsewhere'])
+def test_each_flag_has_an_effect(what, tmp_path, monkeypatch):
     monkeypatch.setenv('DATASETS_DIR', str(tmp_path))
-    what, common, given = EFFECTS[flag]
-    without = observe(what, (*BASE, *common), tmp_path, 'without')
-    assert observe(what, (*BASE, *common), tmp_path, 'again') == without
-    assert observe(what, (*BASE, *common, *given), tmp_path, 'with') != without
+    known = {BASE: observe(what, BASE, tmp_path, 'base')}
+    assert observe(what, BASE, tmp_path, 'again') == known[BASE]
+
+    def check(text):
+        common, _, given = text.rpartition('|')
+        without = (*BASE, *shlex.split(common))
+        if without not in known:
+            known[without] = observe(what, without, tmp_path, str(len(known)))
+        assert observe(what, (*without, *shlex.split(given)), tmp_path, text.replace('/', '')) != known[without]
+
+    check_each(((text,) for text in EFFECTS[what]), check)
 
 
 def test_every_flag_is_in_the_table():
-    for ghosts in (True, False):
-        actions = [action for action in make_parser(ghosts).actions() if action.dest != 'help']
-        for action in actions:
-            positive = [flag for flag in action.option_strings if flag[:2] == '--' and flag[:5] != '--no-']
-            assert any(flag in EFFECTS for flag in positive), action.option_strings
-            for flag in action.option_strings:
-                assert not flag.startswith('--no-') or flag in EFFECTS, flag
-    assert set(EFFECTS) <= make_parser().flags()
+    for action in make_parser().actions():
+        flags = {flag for flag in action.option_strings if flag.startswith('--')}
+        negative = {flag for flag in flags if flag.startswith('--no-')}
+        assert (flags - negative) & EVERY_FLAG and negative <= EVERY_FLAG, flags
+    assert make_parser(ghosts=False).flags() | EVERY_FLAG <= make_parser().flags()
 
 
 def test_download_reaches_the_data_set(monkeypatch):
@@ -211,9 +153,11 @@ def test_deterministic_asks_for_deterministic_kernels():
         torch.use_deterministic_algorithms(False)
 
 
-def test_init_from_resume_and_evaluate(train, capsys, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    run = train(*BASE)
+def test_init_from_resume_and_evaluate_and_what_is_recorded(train, capsys):
+    run = train(*BASE, '--no-flip')
+    settings = read_json(run / 'config.json')['settings']
+    assert (settings['augment'], settings['flip'], settings['device']) == (True, False, 'cpu')
+    assert settings['num_epochs'] == 3
     checkpoint = str(run / 'checkpoint.pth.tar')
     saved = checkpoints.load_state(checkpoint)
     model = build(*BASE, '--init-from', checkpoint).model
@@ -224,9 +168,13 @@ def test_init_from_resume_and_evaluate(train, capsys, monkeypatch):
     assert 'error@1' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ('published', 'ours'),
-    [
+def test_spellings():
+    def check(published, ours):
+        flags = (*BASE, '--save', 'x')
+        first, second = (parse_config(make_parser(), [*flags, *given]).settings() for given in (published, ours))
+        assert first == second
+
+    check_each([
         (('--b', '32'), ('--batch-size', '32')),
         (('-b', '32'), ('--batch_size', '32')),
         (('--lr-bb-fix', '--regime-bb-fix'), ('--lr_bb_fix', '--regime_bb_fix')),
@@ -237,12 +185,7 @@ def test_init_from_resume_and_evaluate(train, capsys, monkeypatch):
         (('--start_epoch', '1'), ('--start-epoch', '1')),
         (('-a', 'resnet', '--dataset', 'fake:64:3x16x16:4', '--model-config={}'),
          ('--model', 'resnet', '--dataset=fake:64:3x16x16:4', '--model_config', '{}')),
-    ],
-)  # fmt: skip
-def test_spellings(published, ours):
-    flags = (*BASE, '--save', 'x')
-    first, second = (parse_config(make_parser(), [*flags, *given]).settings() for given in (published, ours))
-    assert first == second
+    ], check)  # fmt: skip
 
 
 def test_published_defaults():
@@ -259,18 +202,3 @@ def test_the_reference_batch_counts_the_multiplier():
     config = parse_config(make_parser(), [*BASE, '-bm', '4'])
     assert (config.batch_size, config.micro_batch_size) == (64, 16)
     assert parse_config(make_parser(), [*BASE, '-bm', '4', '--micro-batch-size', '8']).micro_batch_size == 8
-
-
-def test_help_names_defaults_and_lists(capsys):
-    for script in (main_gbn, main_normal):
-        assert script.main(['--help']) == 0
-        shown = capsys.readouterr().out
-        for word in ('mnist_f1', 'digits', '(default: 200)', '(default: 5.0)', 'python main_'):
-            assert word in shown
-
-
-def test_resolved_settings_are_recorded(train, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    settings = read_json(train(*BASE, '--no-flip') / 'config.json')['settings']
-    assert (settings['augment'], settings['flip'], settings['device']) == (True, False, 'cpu')
-    assert settings['num_epochs'] == 3

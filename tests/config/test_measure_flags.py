@@ -8,43 +8,26 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shlex
 
 import pytest
 import torch
 
 import evaluate
 from tests.conftest import TINY_GBN, main_gbn, read_rows
+from tests.each import check_each
 from utils.config.measure import idle_flags
 
-TRAIN = ('--mode', 'train')
-NOISE = ('--ss', '0.3')
-EFFECTS = {
-    '--evaluate': ((), ('--evaluate', 'RUN/initial.pth.tar')),
-    '--model': ((), ('--model', 'resnet')),
-    '--model_config': ((), ('--model_config', "{'width': 9}")),
-    '--dataset': ((), ('--dataset', 'fake:64:1x8x8:3')),
-    '--datasets-dir': ((), ('--datasets-dir', '/no/such/folder')),
-    '--input_size': ((), ('--input_size', '6')),
-    '--pixels': ((), ('--pixels', 'unit')),
-    '--augment': (TRAIN, ('--augment',)),
-    '--no-augment': ((*TRAIN, '--augment'), ('--no-augment',)),
-    '--num-examples': ((), ('--num-examples', '5')),
-    '--batch-size': (NOISE, ('--batch-size', '3')),
-    '--workers': ((), ('--workers', '3')),
-    '--seed': (NOISE, ('--seed', '5')),
-    '--device': ((), ('--device', 'cuda:99')),
-    '--type': ((), ('--type', 'torch.DoubleTensor')),
-    '--gpus': ((), ('--gpus', '99')),
-    '--deterministic': ((), ('--deterministic',)),  # see below
-    '--results_dir': ((), ('--results_dir', 'OTHER')),
-    '--save': ((), ('--save', 'other')),
-    '--mode': ((), TRAIN),
-    '--sharpness-smoothing': ((), NOISE),
-    '--noise-per': ((*NOISE, '-b', '3'), ('--noise-per', 'copy')),
-    '--times': (NOISE, ('--times', '2')),
-    '--duplicates': (('--augment', '--duplicates', '2', '--avg-out'), ('--duplicates', '3')),
-    '--avg-out': ((), ('--augment', '--duplicates', '2', '--avg-out')),
-}
+# The flag with its value, behind a bar where flags before it are common to both sides.
+EFFECTS = (
+    '--evaluate RUN/initial.pth.tar', '--model resnet', '--model_config "{\'width\': 9}"',
+    '--dataset fake:64:1x8x8:3', '--datasets-dir /no/such/folder', '--input_size 6', '--pixels unit',
+    '--mode train | --augment', '--mode train --augment | --no-augment', '--num-examples 5',
+    '--ss 0.3 | --batch-size 3', '--workers 3', '--ss 0.3 | --seed 5', '--device cuda:99',
+    '--type torch.DoubleTensor', '--gpus 99', '--deterministic', '--results_dir OTHER', '--save other',
+    '--mode train', '--sharpness-smoothing 0.3', '--ss 0.3 -b 3 | --noise-per copy', '--ss 0.3 | --times 2',
+    '--augment --duplicates 2 --avg-out | --duplicates 3', '--avg-out --augment --duplicates 2',
+)  # fmt: skip
 SCORES = ('loss', 'error1', 'error5', 'examples', 'checkpoint')
 
 
@@ -64,15 +47,26 @@ def observe(run, folder, flags):
         status = evaluate.main(['--evaluate', str(run), '--results_dir', str(folder), *given])
     files = sorted(folder.rglob('*.csv'))
     rows = [[row[name] for name in SCORES] for path in files for row in read_rows(path)]
-    return status, rows, [path.relative_to(folder).as_posix() for path in files], err.getvalue()
+    return (
+        status,
+        rows,
+        [path.relative_to(folder).as_posix() for path in files],
+        err.getvalue().replace(str(folder), ''),
+    )
 
 
-@pytest.mark.parametrize('flag', [flag for flag in EFFECTS if flag != '--deterministic'])
-def test_effect(flag, run, tmp_path):
-    common, given = EFFECTS[flag]
-    without = observe(run, tmp_path / 'without', common)
-    assert observe(run, tmp_path / 'again', common) == without
-    assert observe(run, tmp_path / 'with', (*common, *given)) != without
+def test_each_flag_has_an_effect(run, tmp_path):
+    known = {(): observe(run, tmp_path / 'base', ())}
+    assert observe(run, tmp_path / 'again', ()) == known[()]
+
+    def check(text):
+        common, _, given = text.rpartition('|')
+        without = tuple(shlex.split(common))
+        if without not in known:
+            known[without] = observe(run, tmp_path / str(len(known)), without)
+        assert observe(run, tmp_path / text.replace('/', ''), (*without, *shlex.split(given))) != known[without]
+
+    check_each(((text,) for text in EFFECTS if text != '--deterministic'), check)
 
 
 def test_deterministic_asks_for_deterministic_kernels(run, tmp_path):
@@ -87,12 +81,13 @@ def test_deterministic_asks_for_deterministic_kernels(run, tmp_path):
 
 def test_every_flag_is_in_the_table():
     useless = {flag for spellings, _ in idle_flags() for flag in spellings}
+    known = {text.rpartition('|')[2].split()[0] for text in EFFECTS}
     parser = evaluate.build_parser()
     for action in parser.actions():
         spellings = {*action.option_strings}
-        assert spellings & {*EFFECTS} or spellings <= useless or action.dest == 'help', spellings
-        assert all(flag in EFFECTS for flag in spellings - useless if flag.startswith('--no-'))
-    assert {*EFFECTS} | (useless - {'--ss'}) <= parser.flags()
+        assert spellings & known or spellings <= useless, spellings
+        assert all(flag in known for flag in spellings - useless if flag.startswith('--no-'))
+    assert known | (useless - {'--ss'}) <= parser.flags()
 
 
 def test_what_is_useless_is_hidden_and_said(run, tmp_path):

@@ -9,18 +9,13 @@ from bigbatch.regime import Regime
 from bigbatch.training.optim import RegimeOptimizer
 from data import list_datasets
 from models import list_models
-from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
+from tests.conftest import TINY, main_normal, read_rows, stable_rows
+from tests.each import check_each
 from utils.config.parse import build_parser, parse_config
 from utils.engine.experiment import build_experiment
-from utils.engine.plan import describe_plan
 
 # 64 examples in batches of 16: 4 updates an epoch; 0.05 for two epochs, then 0.005
 RATE = (*TINY, '--epochs', '3')
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def build(*flags):
@@ -76,16 +71,14 @@ def test_a_run_under_linear_decay_and_warm_up_goes_on_bit_for_bit(train):
     )
 
 
-def test_another_length_is_refused_on_resume_under_linear_decay(train, refused):
-    run = train(*RATE, '--linear-decay', script=main_normal)
-    words = ('--epochs was 3', '--linear-decay', '5', '--init-from')
-    refused('--resume', str(run), '--epochs', '5', words=words, script=main_normal)
-
-
-def test_linear_decay_cannot_begin_on_resume(train, refused):
-    run = train(*RATE, script=main_normal)
-    words = ('linear_decay was False', 'True')
-    refused('--resume', str(run), '--epochs', '5', '--linear-decay', words=words, script=main_normal)
+def test_on_resume_linear_decay_cannot_begin_nor_go_by_another_length(train, refused):
+    decaying, plain = train(*RATE, '--linear-decay', script=main_normal), train(*RATE, script=main_normal, save='plain')
+    check_each([
+        (decaying, (), ('--epochs was 3', '--linear-decay', '5', '--init-from')),
+        (plain, ('--linear-decay',), ('linear_decay was False', 'True')),
+    ], lambda run, flags, words: refused(
+        '--resume', str(run), '--epochs', '5', *flags, words=words, script=main_normal,
+    ))  # fmt: skip
 
 
 def test_warm_up_counts_updates_and_need_not_last_whole_epochs():
@@ -96,46 +89,22 @@ def test_warm_up_counts_updates_and_need_not_last_whole_epochs():
     assert scaled[:3] == pytest.approx([0.05, 0.075, 0.1], rel=1e-12)
 
 
-@pytest.mark.parametrize('batch', [2, 16, 64])
-def test_the_rate_is_that_of_an_example_times_the_batch(batch):
-    found = rates('--b', str(batch), '--base-lr-per-example', '0.001', steps_per_epoch=64 // batch)
-    assert found[0] == pytest.approx(0.001 * batch, rel=1e-12)
-    assert found[-1] == pytest.approx(0.0001 * batch, rel=1e-12)  # the drops of the regime stay
-    same = rates('--b', str(batch), '--lr', str(0.001 * batch), '--no-lr_bb_fix', steps_per_epoch=64 // batch)
-    assert found == same
-
-
-def test_the_multiplier_counts_in_the_rate_of_an_example():
-    assert build('--base-lr-per-example', '0.001', '-bm', '2', '--b', '8').regime.at(0)['lr'] == pytest.approx(0.016)
-
-
-def test_the_plan_says_what_the_rate_does():
-    plan = describe_plan(build(
-        '--base-lr-per-example', '0.001', '--warmup-epochs', '0.5', '--warmup-start', '0.03125', '--linear-decay'
-    ))  # fmt: skip
-    for words in ('0.001 an example x 16 = 0.016', 'from 0.03125 of the rate over 0.5 epochs', 'linearly to 0'):
-        assert words in plan
-
-
-def test_settings_say_how_the_rate_came_about(train):
-    settings = read_json(train(*RATE, '--base-lr-per-example', '0.001', script=main_normal) / 'config.json')['settings']
+def test_the_rate_is_that_of_an_example_times_the_batch():
+    for batch in (2, 16, 64):
+        flags, steps = ('--b', str(batch)), 64 // batch
+        found = rates(*flags, '--base-lr-per-example', '0.001', steps_per_epoch=steps)
+        assert found[0] == pytest.approx(0.001 * batch, rel=1e-12)
+        assert found[-1] == pytest.approx(0.0001 * batch, rel=1e-12)  # the drops of the regime stay
+        assert found == rates(*flags, '--lr', str(0.001 * batch), '--no-lr_bb_fix', steps_per_epoch=steps)
+    with_multiplier = build('--base-lr-per-example', '0.001', '-bm', '2', '--b', '8')
+    assert with_multiplier.regime.at(0)['lr'] == pytest.approx(0.016)
+    settings = build('--base-lr-per-example', '0.001').config.settings()
     assert (settings['base_lr_per_example'], settings['lr'], settings['lr_scaling']) == (0.001, 0.016, 'none')
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--base-lr-per-example', '0.01', '--lr', '0.1'), ('0.01', 'leave out --lr')),
-    (('--base-lr-per-example', '0.01', '--lr_bb_fix'), ('0.01', 'leave out --lr_bb_fix')),
-    (('--base-lr-per-example', '0.01', '--lr_fix_policy', 'linear'), ('leave out --lr_fix_policy',)),
-    (('--base-lr-per-example', '0'), ("'0'", 'above 0')),
-    (('--base-lr-per-example', 'much'), ("'much'",)),
-    (('--base-lr-per-example', 'inf'), ("'inf'",)),
-    (('--warmup-start', '0.1'), ('0.1', '--warmup-epochs')),
-    (('--warmup-start', '2', '--warmup-epochs', '1'), ("'2'", 'up to 1')),
-    (('--warmup-epochs', '0.01'), ('0.01', 'less than an update', '0.25 epochs')),
-    (('--warmup-epochs', '3.5'), ('3.5', 'longer than the run of 3 epochs')),
-], ids=' '.join)  # fmt: skip
-def test_bad_flags_of_the_rate(refused, flags, words):
-    refused(*RATE, *flags, words=words, script=main_normal)
+def test_a_warm_up_longer_than_the_run_is_refused(refused):
+    words = ('3.5', 'longer than the run of 3 epochs')
+    refused(*RATE, '--warmup-epochs', '3.5', words=words, script=main_normal)
 
 
 def test_a_warm_up_that_changes_nothing_is_said_to(capsys):

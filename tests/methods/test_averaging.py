@@ -1,7 +1,6 @@
 """Averages of weights over the epochs of a run, and runs that end at an accuracy."""
 
 import copy
-import csv
 import json
 
 import pytest
@@ -12,15 +11,11 @@ import evaluate
 from bigbatch.training.averaging import WeightAverage, settle
 from bigbatch.training.batch_norm import batch_norms
 from bigbatch.training.stopping import StopRule
-from tests.conftest import TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
+from tests.conftest import TINY_GBN, TINY_NORMAL, main_normal, read_json, read_rows, stable_rows
+from tests.each import check_each
 
 AVERAGED = ('averaged_val_loss', 'averaged_val_error1', 'averaged_val_error5')
 SWA = ('--swa-start', '2', '--save_all')
-
-
-@pytest.fixture(autouse=True)
-def no_pages(monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def state_of(path):
@@ -33,42 +28,34 @@ def mean_of(states):
     return {name: torch.stack([state[name].double() for state in states]).mean(0) for name in names}
 
 
-def assert_is_mean(state, states):
-    for name, value in mean_of(states).items():
-        torch.testing.assert_close(state[name].double(), value, rtol=3e-7, atol=1e-8)
-
-
-def test_the_average_is_the_mean_of_the_epochs_from_the_start_on(train):
-    run = train(*TINY_GBN, *SWA)
-    epochs = [state_of(run / f'checkpoint_epoch_{epoch}.pth.tar') for epoch in (2, 3)]
+def test_the_average_of_the_epochs_from_the_start_on_is_scored_as_evaluate_does(train, tmp_path):
+    run = train(*TINY_GBN, *SWA, '--val-fraction', '0.25')
     averaged = torch.load(run / 'averaged.pth.tar', weights_only=True)
     assert averaged['num_averaged'] == 2
-    assert_is_mean(averaged['state_dict'], epochs)
+    means = mean_of([state_of(run / f'checkpoint_epoch_{epoch}.pth.tar') for epoch in (2, 3)])
+    for name, value in means.items():
+        torch.testing.assert_close(averaged['state_dict'][name].double(), value, rtol=3e-7, atol=1e-8)
     rows = read_rows(run / 'results.csv')
     assert [rows[0][name] for name in AVERAGED] == ['', '', '']
     assert all(float(row[name]) >= 0 for row in rows[1:] for name in AVERAGED)
     # One network is its own average, but for the statistics.
     assert float(rows[1]['averaged_val_loss']) != float(rows[2]['averaged_val_loss'])
-
-
-def test_the_average_is_scored_as_evaluate_scores_its_file(train, tmp_path, capsys):
-    run = train(*TINY_GBN, *SWA)
+    config = read_json(run / 'config.json')
+    assert set(config['averaged_test']) == set(config['test']) == {'loss', 'error1', 'error5'}
+    assert config['averaged_test'] != config['test']
     flags = ['--evaluate', str(run / 'averaged.pth.tar'), '--results_dir', str(tmp_path), '--device', 'cpu']
     assert evaluate.main(flags) == 0
-    last, found = read_rows(run / 'results.csv')[-1], read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
+    found = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
     for ours, theirs in zip(AVERAGED, ('loss', 'error1', 'error5'), strict=True):
-        assert float(last[ours]) == pytest.approx(float(found[theirs]), rel=1e-6)
+        assert float(rows[-1][ours]) == pytest.approx(float(found[theirs]), rel=1e-6)
 
 
-@pytest.mark.parametrize(('flags', 'script'), [(TINY_GBN, main_gbn), (TINY_NORMAL, main_normal)])
-def test_averaging_changes_nothing_else_and_resumes_bit_for_bit(train, flags, script):
-    plain = train(*flags, script=script, save='plain')
-    whole = train(*flags, *SWA, script=script, save='whole')
+def test_averaging_changes_nothing_else_and_resumes_bit_for_bit(train):
+    plain, whole = train(*TINY_GBN, save='plain'), train(*TINY_GBN, *SWA, save='whole')
     rows = stable_rows(whole)
     assert [{name: row[name] for name in row if name not in AVERAGED} for row in rows] == stable_rows(plain)
     for kept in (1, 2):
-        forked = f'{whole}/checkpoint_epoch_{kept}.pth.tar'
-        run = train('--resume', forked, script=script, save=f'from{kept}')
+        run = train('--resume', f'{whole}/checkpoint_epoch_{kept}.pth.tar', save=f'from{kept}')
         assert stable_rows(run) == rows
         again, first = state_of(run / 'averaged.pth.tar'), state_of(whole / 'averaged.pth.tar')
         assert all(value.equal(again[name]) for name, value in first.items())
@@ -84,13 +71,6 @@ def test_a_run_older_than_the_flag_has_no_average_to_go_on_with(train, refused):
     torch.save(checkpoint, run / 'checkpoint.pth.tar')
     refused('--resume', str(run), '--epochs', '4', '--swa-start', '4', words=('swa_start was None',))
     assert train('--resume', str(run), '--epochs', '4') == run
-
-
-def test_a_test_set_is_scored_for_the_average_too(train):
-    run = train(*TINY_GBN, *SWA, '--val-fraction', '0.25')
-    config = read_json(run / 'config.json')
-    assert set(config['averaged_test']) == set(config['test']) == {'loss', 'error1', 'error5'}
-    assert config['averaged_test'] != config['test']
 
 
 class Loader:
@@ -113,7 +93,8 @@ def test_statistics_of_an_average_are_moments_of_the_data():
     average.add(model)
     average.add(other)
     batches = [torch.randn(6, 3, dtype=torch.float64) for _ in range(3)]
-    averaged = average.model
+    averaged, plain = average.model, nn.Linear(3, 2)
+    settle(plain, nn.CrossEntropyLoss(reduction='sum'), None, Loader(torch.zeros(4, 3)))  # needs no data
     settle(averaged, nn.CrossEntropyLoss(reduction='sum'), Loader(*batches), Loader(*batches))
     means = mean_of([model.state_dict(), other.state_dict()])
     assert average.count == 2
@@ -131,25 +112,21 @@ def test_statistics_of_an_average_are_moments_of_the_data():
         torch.testing.assert_close(norm.running_var, torch.stack([var for _, var in moments]).mean(0))
 
 
-def test_a_network_without_batch_norm_needs_no_data():
-    model = nn.Linear(3, 2)
+def test_the_rule_ends_a_run_at_its_accuracy():
+    def check(accuracy, errors, ends, word):
+        rule = StopRule(accuracy, 3)
+        for epoch in range(1, ends + 1):
+            assert not rule.is_reached
+            rule.see(epoch, errors[epoch - 1])
+        assert rule.is_reached == (word == 'is reached')
+        assert word in rule.message
 
-    settle(model, nn.CrossEntropyLoss(reduction='sum'), None, Loader(torch.zeros(4, 3)))
-
-
-@pytest.mark.parametrize(('accuracy', 'errors', 'ends', 'word'), [
-    (98.0, (50.0, 2.0, 0.0), 2, 'is reached'),
-    (98.0, (50.0, 2.0 + 1e-12, 0.0), 2, 'is reached'),
-    (98.0, (50.0, 2.1, 2.1), 3, 'was not reached'),
-    (100.0, (0.0,), 1, 'is reached'),
-])  # fmt: skip
-def test_the_rule_ends_a_run_at_its_accuracy(accuracy, errors, ends, word):
-    rule = StopRule(accuracy, 3)
-    for epoch in range(1, ends + 1):
-        assert not rule.is_reached
-        rule.see(epoch, errors[epoch - 1])
-    assert rule.is_reached == (word == 'is reached')
-    assert word in rule.message
+    check_each([
+        (98.0, (50.0, 2.0, 0.0), 2, 'is reached'),
+        (98.0, (50.0, 2.0 + 1e-12, 0.0), 2, 'is reached'),
+        (98.0, (50.0, 2.1, 2.1), 3, 'was not reached'),
+        (100.0, (0.0,), 1, 'is reached'),
+    ], check)  # fmt: skip
 
 
 def test_a_run_stops_at_its_accuracy_and_is_finished(train, capsys):
@@ -159,23 +136,17 @@ def test_a_run_stops_at_its_accuracy_and_is_finished(train, capsys):
     assert errors[1] < errors[0]
     run = train(*TINY_NORMAL, '--stop-accuracy', str(wanted), script=main_normal)
     assert stable_rows(run) == stable_rows(whole)[:2]
-    config = read_json(run / 'config.json')
-    assert config['status'] == 'done'
-    assert 'after epoch 2 of 3' in config['message']
+    path = run / 'config.json'
+    assert read_json(path)['status'] == 'done'
+    assert 'after epoch 2 of 3' in read_json(path)['message']
     capsys.readouterr()
     before = {path: path.read_bytes() for path in run.iterdir()}
     assert main_normal.main(['--resume', str(run)]) == 0
     assert 'is reached' in capsys.readouterr().out
     assert {path: path.read_bytes() for path in run.iterdir()} == before
-
-
-def test_a_run_killed_after_it_reached_its_accuracy_only_ends(train):
-    run = train(*TINY_NORMAL, '--stop-accuracy', '1', script=main_normal)
-    assert len(read_rows(run / 'results.csv')) == 1
-    path = run / 'config.json'
-    path.write_text(path.read_text().replace('"status": "done"', '"status": "running"'))
+    path.write_text(path.read_text().replace('"status": "done"', '"status": "running"'))  # killed after it
     assert main_normal.main(['--resume', str(run)]) == 0
-    assert len(read_rows(run / 'results.csv')) == 1
+    assert len(read_rows(run / 'results.csv')) == 2
     assert read_json(path)['status'] == 'done'
 
 
@@ -188,16 +159,4 @@ def test_a_run_that_stops_before_it_averages_says_so(train, capsys):
     run = train(*TINY_NORMAL, '--stop-accuracy', '1', '--swa-start', '3', script=main_normal)
     assert 'no average' in capsys.readouterr().err
     assert not (run / 'averaged.pth.tar').exists()
-    with open(run / 'results.csv') as file:
-        assert next(csv.DictReader(file))['averaged_val_loss'] == ''
-
-
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--swa-start', '4'), ('--swa-start 4', '3 epochs')),
-    (('--swa-start', '0'), ("'0'", 'from 1')),
-    (('--stop-accuracy', '0'), ("'0'", 'above 0')),
-    (('--stop-accuracy', '101'), ("'101'", 'up to 100')),
-    (('--val-seed', '3'), ('--val-seed 3', '--val-fraction')),
-])  # fmt: skip
-def test_bad_input_is_one_line(refused, flags, words):
-    refused(*TINY_GBN, *flags, words=words)
+    assert read_rows(run / 'results.csv')[0]['averaged_val_loss'] == ''

@@ -12,10 +12,11 @@ from bigbatch.training.gradients.copies import AdaptGradNorm, copies_factor
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import summed_criterion
 from tests.config.test_flags import build, weights_after
-from tests.conftest import TINY, TINY_GBN, main_normal, read_rows, stable_rows
+from tests.conftest import TINY, TINY_GBN, main_normal, read_rows
+from tests.each import check_each
 from tests.engine.test_network import open_with
+from tests.methods.test_smoothout import gradient
 from utils.engine.plan import describe_plan
-from utils.runs import checkpoint as checkpoints
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')
 NO_NORM = (
@@ -24,15 +25,9 @@ NO_NORM = (
 )  # fmt: skip
 
 
-class Net(nn.Module):
-    """Two layers, if wanted with batch norm and dropout between them."""
-
-    def __init__(self, *between: nn.Module):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), *between, nn.Tanh(), nn.Linear(8, 4)).double()
-
-    def forward(self, inputs):
-        return self.layers(inputs)
+def make_net(*between: nn.Module) -> nn.Module:
+    """Return two layers, if wanted with batch norm and dropout between them."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), *between, nn.Tanh(), nn.Linear(8, 4)).double()
 
 
 def batch_of(*flags: str):
@@ -45,52 +40,38 @@ def gradient_of(model, inputs, targets) -> torch.Tensor:
     return torch.cat([each.flatten() for each in torch.autograd.grad(loss, list(model.parameters()))])
 
 
-def grads(model) -> torch.Tensor:
-    return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
-
-
-def call(estimator, model, batch, *, step: int = 0) -> torch.Tensor:
-    """Return the gradient that an estimator leaves."""
-    model.zero_grad()
-    estimator(model, summed_criterion(None), batch, step=step)
-    return grads(model)
-
-
 # what is trained
 
 
-@pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_equal_copies_are_the_plain_batch(layout):
+def assert_same_weights(flags, others, num_steps: int = 3) -> None:
+    """Assert that further flags change the weights after some updates by rounding alone."""
+    plain = weights_after(num_steps, *flags)
+    for more in others:
+        found = weights_after(num_steps, *flags, *more)
+        torch.testing.assert_close(found, plain, rtol=1e-12, atol=1e-13, msg=lambda text, more=more: f'{more}: {text}')
+
+
+def test_equal_copies_are_the_plain_batch():
     """Without batch norm; the issue's proof."""
-    plain = weights_after(3, *NO_NORM, '--no-augment')
-    several = weights_after(3, *NO_NORM, '--no-augment', '--duplicates', '4', '--copies', layout)
-    torch.testing.assert_close(several, plain, rtol=1e-12, atol=1e-13)
-    scaled = weights_after(3, *NO_NORM, '--no-augment', '--duplicates', '4', '--adapt-grad-norm', '2')
-    torch.testing.assert_close(scaled, plain, rtol=1e-12, atol=1e-13)
-    other = weights_after(3, *NO_NORM, '--duplicates', '4')
-    assert not torch.allclose(other, weights_after(3, *NO_NORM), rtol=1e-3)
-
-
-def test_one_copy_is_todays_run_bit_for_bit():
-    assert torch.equal(weights_after(6, *TINY_GBN, '--duplicates', '1'), weights_after(6, *TINY_GBN))
+    copies = ('--duplicates', '4')
+    assert_same_weights((*NO_NORM, '--no-augment'), [
+        (*copies, '--copies', 'spread'), (*copies, '--copies', 'together'), (*copies, '--adapt-grad-norm', '2'),
+    ])  # fmt: skip
+    assert not torch.allclose(weights_after(3, *NO_NORM, *copies), weights_after(3, *NO_NORM), rtol=1e-3)
 
 
 def test_equal_copies_in_ghosts_of_their_own_are_the_plain_batch():
     """With ghost batch norm, as each ghost of a copy then is a ghost of the batch."""
-    plain = weights_after(3, *TINY, *DOUBLE, '-mb', '4', '--no-augment')
-    copies = (*TINY, *DOUBLE, '--no-augment', '--duplicates', '2')
-    spread = weights_after(3, *copies, '-mb', '4')
-    together = weights_after(3, *copies, '-mb', '8', '--copies', 'together')
-    torch.testing.assert_close(spread, plain, rtol=1e-12, atol=1e-13)
-    torch.testing.assert_close(together, plain, rtol=1e-12, atol=1e-13)
+    copies = ('--duplicates', '2')
+    assert_same_weights((*TINY, *DOUBLE, '-mb', '4', '--no-augment'), [
+        copies, (*copies, '-mb', '8', '--copies', 'together'),
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
-@pytest.mark.parametrize('micro', ['4', '12', '32'])
-def test_micro_batches_do_not_count(layout, micro):
+def test_micro_batches_do_not_count(layout):
     flags = (*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4', '--copies', layout, '--adapt-grad-norm', '2')
-    whole = weights_after(5, *flags)
-    torch.testing.assert_close(weights_after(5, *flags, '--micro-batch-size', micro), whole, rtol=1e-12, atol=1e-13)
+    assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
 
 
 def test_layouts_keep_copies_apart_or_together():
@@ -109,26 +90,13 @@ def test_updates_rate_and_scores_count_examples_and_images():
         assert several.estimator(several.model, several.criterion, batch, step=0).num_examples == 72
 
 
-@pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_a_resumed_run_is_the_same(train, monkeypatch, layout):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    flags = (*TINY, '-mb', '4', '--duplicates', '2', '--copies', layout, '--cutout', '3', '--adapt-grad-norm', '3')
-    whole = train(*flags, '--epochs', '3', save='whole')
-    part = train(*flags, '--epochs', '1', save='part')  # stops 1 update after a measurement
-    train('--resume', str(part), '--epochs', '3', save='rest')
-    rest = part.parent / 'rest'
-    assert stable_rows(rest) == stable_rows(whole)
-    one, two = (checkpoints.load_state(run / 'checkpoint.pth.tar') for run in (rest, whole))
-    assert all(torch.equal(value, two[name]) for name, value in one.items())
-
-
 # --adapt-grad-norm
 
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
 def test_the_factor_is_the_published_one(layout):
     """Without batch norm: mean_j |g_j| / |g|, each from one pass by hand."""
-    model = Net()
+    model = make_net()
     batch = batch_of('--duplicates', '4', '--copies', layout, '--micro-batch-size', '12')
     inputs, targets = (torch.cat(parts) for parts in list(zip(*batch, strict=True))[:2])
     chosen = [slice(16 * j, 16 * j + 16) if layout == 'spread' else slice(j, None, 4) for j in range(4)]
@@ -139,21 +107,21 @@ def test_the_factor_is_the_published_one(layout):
     torch.testing.assert_close(factor, expected, rtol=1e-12, atol=0)
     assert factor > 1.001
     estimator = AdaptGradNorm(inner=PlainGradient(), every=3)
-    torch.testing.assert_close(call(estimator, model, batch), whole * expected, rtol=1e-11, atol=1e-14)
+    torch.testing.assert_close(gradient(estimator, model, batch), whole * expected, rtol=1e-11, atol=1e-14)
 
 
 def test_it_is_measured_every_so_many_updates_and_kept():
-    model, plain = Net(), PlainGradient()
+    model, plain = make_net(), PlainGradient()
     estimator = AdaptGradNorm(inner=plain, every=3)
     batches = list(build(*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4').data.train.epoch(0))
     ratios = []
     for step, batch in enumerate(batches):
-        ratios.append((call(estimator, model, batch, step=step) / call(plain, model, batch, step=step)).mean())
+        ratios.append((gradient(estimator, model, batch, step=step) / gradient(plain, model, batch, step=step)).mean())
     torch.testing.assert_close(torch.stack(ratios[:3]), ratios[0].expand(3), rtol=1e-9, atol=0)
     assert abs(ratios[3] - ratios[0]) > 1e-4
     resumed = AdaptGradNorm(inner=plain, every=3)
     resumed.load_state_dict(estimator.state_dict())
-    assert torch.equal(call(resumed, model, batches[0], step=4), call(estimator, model, batches[0], step=4))
+    assert torch.equal(gradient(resumed, model, batches[0], step=4), gradient(estimator, model, batches[0], step=4))
 
 
 def test_the_passes_that_measure_leave_no_trace():
@@ -161,18 +129,16 @@ def test_the_passes_that_measure_leave_no_trace():
     states = []
     for every in (1, None):
         torch.manual_seed(0)
-        model = Net(nn.BatchNorm1d(8), nn.Dropout(0.5))
-        estimator = PlainGradient()
-        if every:
-            estimator = AdaptGradNorm(inner=estimator, every=every)
-        gradient = call(estimator, model.double(), batch)
-        states.append((gradient / gradient.norm(), torch.rand(1), *model.buffers()))
+        model = make_net(nn.BatchNorm1d(8), nn.Dropout(0.5))
+        estimator = AdaptGradNorm(inner=PlainGradient(), every=every) if every else PlainGradient()
+        found = gradient(estimator, model, batch)
+        states.append((found / found.norm(), torch.rand(1), *model.buffers()))
     for one, two in zip(*states, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-12, atol=0)
 
 
 def test_a_gradient_of_zero_is_left_alone():
-    model = Net()
+    model = make_net()
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
     batch = batch_of('--duplicates', '2')
@@ -182,46 +148,33 @@ def test_a_gradient_of_zero_is_left_alone():
 # refusals and warnings
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--duplicates', '3', '--b', '20', '-mb', '16'), ('--batch-size 20 with 3 copies', '16', '16 and 32 are')),
-    (('--duplicates', '4', '-mb', '32'), ('--mini-batch-size 32', 'two copies', 'at most 16', 'together')),
-    (('--duplicates', '3', '-mb', '4', '--copies', 'together'), ('--mini-batch-size 4', '3 or 6')),
-    (('--duplicates', '2', '-mb', '64'), ('--mini-batch-size 64', 'at most 32')),
-    (('--copies', 'together'), ('--copies together', '--duplicates')),
-    (('--adapt-grad-norm', '5'), ('--adapt-grad-norm 5', '--duplicates')),
-    (('--duplicates', '0'), ('--duplicates', "'0'", 'from 1')),
-    (('--duplicates', '2', '--adapt-grad-norm', '0'), ('--adapt-grad-norm', "'0'", 'from 1')),
-    (('--duplicates', '2', '--noise-scale'), ('--noise-scale', '--duplicates 2')),
-    (('--duplicates', '2', '--micro-batch-size', '6'), ('--micro-batch-size 6', '4 or 8')),
-    (('--duplicates', '2', '--micro-batch-size', '36'), ('--micro-batch-size 36', 'at most 32')),
-    # 64 = 3 * 21 + 1: the copies of the last one are 2 examples to train on, but each is measured by itself
-    (('--b', '21', '-mb', '3', '--no-drop-last', '--duplicates', '2', '--adapt-grad-norm', '5'), ('on 1 example',)),
-])  # fmt: skip
-def test_what_breaks_the_ghosts_is_refused(refused, flags, words):
-    refused(*TINY_GBN, *flags, words=words)
-
-
-def test_without_ghosts_there_is_nothing_to_keep_together(refused):
-    words = ('--copies together', 'main_gbn.py')
-    refused(*TINY, '--duplicates', '2', '--copies', 'together', words=words, script=main_normal)
+def test_what_breaks_the_ghosts_is_refused(refused):
+    """Other refusals: tests/goldens/commands.txt."""
+    words = ('--batch-size 20 with 3 copies', '16', '16 and 32 are')
+    refused(*TINY_GBN, '--duplicates', '3', '--b', '20', '-mb', '16', words=words)
+    words, flags = ('--copies together', 'main_gbn.py'), (*TINY, '--duplicates', '2')
+    refused(*flags, '--copies', 'together', words=words, script=main_normal)
     words = ('--micro-batch-size 16', 'batch of 32 cannot be split')
-    refused(*TINY, '--duplicates', '2', '--micro-batch-size', '16', words=words, script=main_normal)
+    refused(*flags, '--micro-batch-size', '16', words=words, script=main_normal)
 
 
-@pytest.mark.parametrize(('flags', 'warns'), [
-    (('--no-augment',), True), (('--no-augment', '--cutout', '3'), False), ((), False),
-    (('--no-augment', '--relu_noise', '0.1'), False),
-])  # fmt: skip
-def test_copies_that_are_all_the_same_are_warned_of(caplog, flags, warns):
-    build(*TINY_GBN, '--duplicates', '2', *flags)
-    assert ('--duplicates 2: the copies of an image are all the same' in caplog.text) == warns
+def test_copies_that_are_all_the_same_are_warned_of(caplog):
+    def check(flags, warns):
+        caplog.clear()
+        build(*TINY_GBN, '--duplicates', '2', *flags)
+        assert ('--duplicates 2: the copies of an image are all the same' in caplog.text) == warns
+
+    noise = ('--relu_noise', '0.1')
+    check_each([
+        (('--no-augment',), True), (('--no-augment', '--cutout', '3'), False), ((), False),
+        (('--no-augment', *noise), False),
+    ], check)  # fmt: skip
 
 
 # evaluate.py --avg-out
 
 
-def test_the_mean_output_over_copies_is_scored(train, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+def test_the_mean_output_over_copies_is_scored(train, tmp_path, capsys):
     run = train(*TINY_GBN)
     flags = ('--evaluate', str(run), '--results_dir', str(tmp_path), '-b', '7')
     for more in ((), ('--augment', '--duplicates', '3', '--avg-out'), ('--augment', '--duplicates', '2', '--avg-out')):
@@ -241,14 +194,3 @@ def test_the_mean_output_over_copies_is_scored(train, monkeypatch, tmp_path, cap
     assert float(rows[1]['loss']) == pytest.approx(nn.functional.cross_entropy(mean, targets).item(), rel=1e-6)
     assert float(rows[1]['error1']) == pytest.approx(100 * (mean.argmax(1) != targets).double().mean().item())
     assert 'mean outputs for 3 copies' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize('flags', [
-    ('--avg-out',), ('--avg-out', '--augment'), ('--avg-out', '--duplicates', '4'), ('--duplicates', '4', '--augment'),
-    ('--avg-out', '--augment', '--duplicates', '1'), ('--duplicates', '4'),
-])  # fmt: skip
-def test_averages_without_copies_are_refused(flags, capsys, tmp_path):
-    assert evaluate.main(['--evaluate', str(tmp_path), *flags, '--results_dir', str(tmp_path)]) == 2
-    error = capsys.readouterr().err
-    assert error.count('\n') == 1 and '--avg-out' in error and '--duplicates M' in error
-    assert list(tmp_path.iterdir()) == []

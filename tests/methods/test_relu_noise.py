@@ -11,6 +11,7 @@ import models
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.relu_noise import NoisyRelus, ReluNoise, calls_relu
 from tests.conftest import TINY
+from tests.each import check_each
 from tests.methods.test_smoothout import SUM, batch_of
 from utils.methods.dropout import Dropout
 
@@ -26,22 +27,24 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_each_output_gets_a_factor_of_its_own(kind):
-    torch.manual_seed(0)
-    scale = torch.ones((), requires_grad=True)
-    inputs = torch.linspace(-1, 1, 20_001)
-    with NoisyRelus(0.25) as relus:
-        outputs = KINDS[kind](inputs * scale)
-    assert relus.num_calls == 1
-    positive = inputs > 0
-    factors = outputs[positive] / inputs[positive]
-    assert (outputs[~positive] == 0).all()
-    assert 0.75 <= factors.min() < 0.76 and 1.24 < factors.max() <= 1.25
-    assert factors.var().item() == pytest.approx(0.25**2 / 3, rel=0.05)
-    outputs.sum().backward()
-    assert scale.grad.item() == pytest.approx(outputs.sum().item(), rel=1e-5)  # d/ds of s * x * factor, at s = 1
-    assert torch.equal(KINDS[kind](inputs.clone()), inputs.clamp(min=0))
+def test_each_output_gets_a_factor_of_its_own():
+    def check(kind, relu):
+        torch.manual_seed(0)
+        scale = torch.ones((), requires_grad=True)
+        inputs = torch.linspace(-1, 1, 20_001)
+        with NoisyRelus(0.25) as relus:
+            outputs = relu(inputs * scale)
+        assert relus.num_calls == 1
+        positive = inputs > 0
+        factors = outputs[positive] / inputs[positive]
+        assert (outputs[~positive] == 0).all()
+        assert 0.75 <= factors.min() < 0.76 and 1.24 < factors.max() <= 1.25
+        assert factors.var().item() == pytest.approx(0.25**2 / 3, rel=0.05)
+        outputs.sum().backward()
+        assert scale.grad.item() == pytest.approx(outputs.sum().item(), rel=1e-5)  # d/ds of s * x * factor, at s = 1
+        assert torch.equal(relu(inputs.clone()), inputs.clamp(min=0))
+
+    check_each(KINDS.items(), check)
 
 
 @pytest.mark.parametrize('name', ['mnist_f1', 'resnet', 'keskar_c1'])
@@ -72,16 +75,6 @@ def test_dropout_of_every_layer_is_set():
     assert len({layer.p for layer in layers}) > 1
     Dropout(dropout=0.125).fit(model)
     assert {layer.p for layer in layers} == {0.125}
-
-
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--dropout', '0.1'), ('--dropout 0.1', 'no dropout layer')),
-    (('--dropout', '1'), ("'1'", 'below 1')),
-    (('--relu_noise', '1.5'), ("'1.5'", 'up to 1')),
-    (('--relu_noise', '0.5', '--noise-scale'), ('--relu_noise 0.5', '--noise-scale')),
-])  # fmt: skip
-def test_what_cannot_hold_is_refused(refused, flags, words):
-    refused(*TINY, '-mb', '4', *flags, words=words)
 
 
 def test_a_network_without_relus_is_refused(refused, monkeypatch):

@@ -1,6 +1,6 @@
 """SmoothOut: noise of the size that it says, gradients at noisy weights, clean weights for the update."""
 
-import functools
+import itertools
 import math
 
 import pytest
@@ -16,8 +16,9 @@ from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.smoothout import SmoothOut, strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from data_sets.loader import Batch, MicroBatch
-from tests.conftest import TINY, TINY_GBN, main_gbn, stable_rows
-from utils.runs.checkpoint import load_file
+from tests.conftest import TINY_GBN
+from tests.each import check_each
+from tests.updates import build
 
 GHOST, COPIES = 4, 500
 SCALES = ('none', 'weight', 'filter')
@@ -94,26 +95,18 @@ def test_the_mean_gradient_is_that_of_the_smoothed_loss(adapt_type, noise_type):
     assert ((12 * w * variance).abs() > 10 * deviation / math.sqrt(num)).sum() >= 4  # so that this can fail
 
 
-@pytest.mark.parametrize('noise_type', ['uniform', 'normal'])
-@pytest.mark.parametrize('shape', [(6, 3, 2, 2), (5, 7), (4,), ()])
-def test_noise_of_a_filter_has_the_norm_of_the_filter_times_the_strength(shape, noise_type):
-    weight = torch.randn(shape, generator=make_generator(1), dtype=torch.float64)
-    if shape:
-        weight[0] = 0
-    noisy = weight.clone()
-    add_noise([noisy], 0.3, make_generator(2), adapt_type='filter', noise_type=noise_type)
-    filters = weight.reshape(shape[0] if shape else 1, -1)
-    norms = (noisy - weight).reshape_as(filters).norm(dim=1)
-    torch.testing.assert_close(norms, 0.3 * filters.norm(dim=1), rtol=1e-14, atol=1e-16)
+def test_noise_of_a_filter_has_the_norm_of_the_filter_times_the_strength():
+    def check(shape, noise_type):
+        weight = torch.randn(shape, generator=make_generator(1), dtype=torch.float64)
+        if shape:
+            weight[0] = 0
+        noisy = weight.clone()
+        add_noise([noisy], 0.3, make_generator(2), adapt_type='filter', noise_type=noise_type)
+        filters = weight.reshape(shape[0] if shape else 1, -1)
+        norms = (noisy - weight).reshape_as(filters).norm(dim=1)
+        torch.testing.assert_close(norms, 0.3 * filters.norm(dim=1), rtol=1e-14, atol=1e-16)
 
-
-def test_noise_of_a_weight_is_uniform_within_the_weight_times_the_strength():
-    weight = torch.randn(20_000, generator=make_generator(1), dtype=torch.float64)
-    noisy = weight.clone()
-    add_noise([noisy], 0.2, make_generator(2), adapt_type='weight')
-    ratio = (noisy - weight) / weight.abs()
-    assert ratio.abs().max() <= 0.2 + 1e-9
-    assert ratio.square().mean().item() == pytest.approx(0.2**2 / 3, rel=0.03)
+    check_each(itertools.product([(6, 3, 2, 2), (5, 7), (4,), ()], ['uniform', 'normal']), check)
 
 
 def test_strength_schedules():
@@ -132,11 +125,14 @@ def test_strength_schedules():
 
 
 @pytest.mark.parametrize('adapt_type', SCALES)
-def test_each_ghost_meets_its_own_noise(adapt_type):
+def test_each_ghost_meets_its_own_noise_and_leaves_clean_weights(adapt_type):
     model, batch, step = tiny_network(), batch_of(12), 7
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     found = gradient(smoothout(adapt_type=adapt_type), model, batch, step=step)
+    trained = dict(model.named_parameters())
+    for name, value in model.state_dict().items():  # running statistics move
+        assert torch.equal(value, before[name]) == (name in trained), name
     (inputs, targets, _), model = next(iter(batch)), tiny_network().train()
-    clean = [parameter.detach().clone() for parameter in model.parameters()]
     expected = 0
     for ghost in range(3):
         generator, part = make_generator(5, 'smoothout', step, ghost), slice(ghost * GHOST, (ghost + 1) * GHOST)
@@ -145,36 +141,19 @@ def test_each_ghost_meets_its_own_noise(adapt_type):
             gradients = torch.autograd.grad(loss, list(model.parameters()))
         expected = expected + torch.cat([each.flatten() for each in gradients])
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
-    assert all(torch.equal(now, then) for now, then in zip(model.parameters(), clean, strict=True))
+    assert all(torch.equal(now, before[name]) for name, now in model.named_parameters())
 
 
-def test_weights_are_clean_again_and_running_statistics_moved():
-    model = tiny_network()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    gradient(smoothout(), model, batch_of(12))
-    trained = dict(model.named_parameters())
-    for name, value in model.state_dict().items():
-        assert torch.equal(value, before[name]) == (name in trained), name
+def test_micro_batches_change_nothing():
+    def check(num, inner, ghost_size):
+        estimator = smoothout(inner=inner, ghost_size=ghost_size)
+        found = [gradient(estimator, tiny_network(), batch_of(num, micro)) for micro in (None, 4, 8, 12)]
+        for other in found[1:]:
+            torch.testing.assert_close(other, found[0], rtol=1e-12, atol=1e-14)
+        assert (found[0] - gradient(inner, tiny_network(), batch_of(num))).abs().max() > 1e-3
 
-
-def test_without_strength_it_is_the_plain_gradient():
-    plain, smooth = ((tiny_network(), batch_of(12, 8)) for _ in range(2))
-    assert torch.equal(gradient(PlainGradient(), *plain), gradient(smoothout(0.0), *smooth))
-    for name, value in plain[0].state_dict().items():
-        assert torch.equal(value, smooth[0].state_dict()[name])
-
-
-@pytest.mark.parametrize('per', ['ghost', 'step'])
-@pytest.mark.parametrize(
-    'inner', [PlainGradient, functools.partial(GradientNoise, sigma=2.0, seed=5)], ids=['plain', 'noisy']
-)
-@pytest.mark.parametrize('num', [24, 27, 25])  # the last ghost has 4, 3 or, with the odd example, 5
-def test_micro_batches_change_nothing(num, inner, per):
-    estimator = smoothout(inner=inner(), ghost_size=GHOST if per == 'ghost' else None)
-    found = [gradient(estimator, tiny_network(), batch_of(num, micro)) for micro in (None, 4, 8, 12)]
-    for other in found[1:]:
-        torch.testing.assert_close(other, found[0], rtol=1e-12, atol=1e-14)
-    assert (found[0] - gradient(inner(), tiny_network(), batch_of(num))).abs().max() > 1e-3
+    nums = (24, 27, 25)  # the last ghost has 4, 3 or, with the odd example, 5
+    check_each(itertools.product(nums, (PlainGradient(), GradientNoise(sigma=2.0, seed=5)), (GHOST, None)), check)
 
 
 def test_a_batch_of_one_ghost_meets_the_noise_of_the_step():
@@ -214,45 +193,12 @@ def test_some_parameters_are_spared():
 # The run
 
 
-@pytest.mark.parametrize('flags', [
-    ('--smoothing-type', 'anneal', '--adapt-type', 'filter'), ('--no-denoise', '--gradient-noise', '0.5'),
-    ('--relu_noise', '0.3', '--noise-per', 'step'),
-])  # fmt: skip
-def test_a_resumed_run_is_the_same_bit_for_bit(train, monkeypatch, flags):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    flags = (*TINY_GBN, '--ss', '0.02', *flags)
-    whole = train(*flags, save='whole')
-    train(*flags, '--epochs', '1', save='part')
-    part = whole.parent / 'part'
-    assert main_gbn.main(['--resume', str(part), '--epochs', '3']) == 0
-    assert stable_rows(part) == stable_rows(whole)
-    first, second = (load_file(run / 'checkpoint.pth.tar')['state_dict'] for run in (part, whole))
-    assert all(torch.equal(first[name], second[name]) for name in second)
-
-
-def test_a_strength_that_goes_by_the_length_of_the_run_keeps_it(train, refused, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+def test_a_strength_that_goes_by_the_length_of_the_run_keeps_it(train, refused):
     run = train(*TINY_GBN, '--ss', '0.02', '--smoothing-type', 'tanh')
     assert '--smoothing-type tanh' in refused('--resume', str(run), '--epochs', '5', words=('--epochs was 3', '5'))
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--ss', '-1'), ("'-1'", 'from 0')),
-    (('--ss', '1e308'), ("'1e308'", 'up to 1e+06')),
-    (('--ss', '0.1', '--adapt-type', 'channel'), ('channel', 'filter')),
-    (('--adapt-type', 'filter'), ('--adapt-type filter', '--ss 0.01')),
-    (('--no-denoise',), ('--no-denoise', '--ss')),
-    (('--ss', '0.1', '--tanh-scale', '3'), ('--tanh-scale 3', 'tanh', 'constant')),
-    (('--ss', '0.1', '--smoothing-type', 'tanh', '--ai', '3'), ('--anneal-index 3', 'anneal')),
-    (('--ss', '0.1', '--noise-scale'), ('--sharpness-smoothing 0.1', '--noise-scale')),
-])  # fmt: skip
-def test_what_has_no_meaning_is_refused(refused, flags, words):
-    refused(*TINY, '-mb', '4', *flags, words=words)
-
-
-def test_the_plan_says_it(train, capsys):
-    flags = ('--ss', '0.01', '--adapt-type', 'filter', '--noise-type', 'normal', '--smoothing-type', 'anneal')
-    train(*TINY_GBN, *flags, '--dry-run')
-    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith('SmoothOut'))
-    for words in ('normal noise of 0.01', 'norm of each filter', 'per ghost', '(1 + t)**(-0.55 / 2)'):
-        assert words in line
+def test_noise_is_fresh_for_each_ghost_or_step_as_asked():
+    for per, size in (('ghost', GHOST), ('step', None)):
+        config = build(*TINY_GBN, '--ss', '0.1', '--noise-per', per).config
+        assert next(iter(config.methods_on)).pass_size(config) == size

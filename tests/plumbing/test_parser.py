@@ -1,12 +1,23 @@
 """The parser knows what is declared and says how a value that begins with a hyphen is given."""
 
 import argparse
+import importlib
 
 import pytest
 
+from bigbatch import __version__
+from tests.test_architecture import module_of, scripts
 from utils.parser import Parser, UsageError, real, whole
 
 REMARK = 'one that begins with "-" is joined to it by "="'
+WITHOUT_VALUE = {
+    '--rate': '--lr', '-r --flip': '--lr', '--lr -x': '--lr', '--lr -- 3': '--lr', 'a --bn --lr x': '--bn',
+    '--lr 3 --bn': '--bn',
+}  # fmt: skip
+OTHERS = (
+    '--lr x', '--lr x --lr', '--bn x --bn', '--lr= --bn', '--lr expected\xa0one\xa0argument', '--count', '--count --lr',
+    '--flip=1', '--unknown -1',
+)  # fmt: skip
 
 
 def build_parser() -> Parser:
@@ -21,22 +32,21 @@ def build_parser() -> Parser:
     return parser
 
 
-def message(*words: str) -> str:
+def message(words: str) -> str:
     with pytest.raises(UsageError) as caught:
-        build_parser().parse_args(words)
+        build_parser().parse_args([word.replace('\xa0', ' ') for word in words.split(' ')])
     return str(caught.value)
 
 
 def test_everything_declared_is_kept_in_its_order():
     parser = build_parser()
-    names = ['help', 'names', 'rate', 'count', 'cutout', 'bn', 'flip']
-    assert [action.dest for action in parser.actions()] == names
+    assert [action.dest for action in parser.actions()] == ['names', 'rate', 'count', 'cutout', 'bn', 'flip']
     groups = {title: [action.dest for action in actions] for title, actions in parser.groups().items()}
-    assert groups == {'': ['help', 'names', 'bn', 'flip'], 'numbers': ['rate', 'count', 'cutout']}
+    assert groups == {'': ['names', 'bn', 'flip'], 'numbers': ['rate', 'count', 'cutout']}
     assert parser.flags() == {
-        '-h', '--help', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
+        '-h', '--help', '--version', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
     }  # fmt: skip
-    assert Parser(prog='script.py', add_help=False).actions() == []
+    assert Parser(prog='script.py', add_help=False).flags() == set()
 
 
 def test_what_is_refused_is_not_kept():
@@ -54,35 +64,16 @@ def test_defaults_that_are_set_later_are_those_of_the_actions():
     assert parser.parse_args([]).rate == 0.5
 
 
-@pytest.mark.parametrize(('words', 'flag'), [
-    (('--rate',), '--lr'),
-    (('-r', '--flip'), '--lr'),
-    (('--lr', '-x'), '--lr'),
-    (('--lr', '--', '3'), '--lr'),
-    (('a', '--bn', '--lr', 'x'), '--bn'),
-    (('--lr', '3', '--bn'), '--bn'),
-])  # fmt: skip
-def test_a_flag_without_its_value_is_told_how_to_get_one(words, flag):
-    assert message(*words).endswith(f'{REMARK}: {flag}=-1')
-
-
-@pytest.mark.parametrize(
-    'words',
-    [
-        ('--lr', 'x'),
-        ('--lr', 'x', '--lr'),
-        ('--bn', 'x', '--bn'),
-        ('--lr=', '--bn'),
-        ('--lr', 'expected one argument'),
-        ('--count',),
-        ('--count', '--lr'),
-        ('--flip=1',),
-        ('--unknown', '-1'),
-    ],
-)
-def test_other_errors_are_told_nothing_of_it(words):
-    assert REMARK not in message(*words)
-
-
-def test_a_negative_number_is_a_value():
+def test_a_flag_without_its_value_and_no_other_is_told_how_to_get_one():
+    told = {words: message(words) for words in WITHOUT_VALUE}
+    assert {
+        words: text for words, text in told.items() if not text.endswith(f'{REMARK}: {WITHOUT_VALUE[words]}=-1')
+    } == {}
+    assert {words for words in OTHERS if REMARK in message(words)} == set()
     assert build_parser().parse_args(['--lr', '-1']).rate == build_parser().parse_args(['--lr=-1']).rate == -1
+
+
+def test_every_script_says_its_version(capsys):
+    names = [*map(module_of, scripts()), 'utils.sweeps.__main__']
+    assert [importlib.import_module(name).main(['--version']) for name in names] == [0] * len(names)
+    assert capsys.readouterr().out.splitlines() == [f'bigbatch {__version__}'] * len(names)

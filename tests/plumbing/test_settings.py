@@ -78,7 +78,7 @@ def test_a_parser_may_return_what_is_given_alone():
 def test_only_those_that_mean_something_are_added():
     parser = Parser(prog='x')
     add_settings(parser, Sizes, title='others', only=Means.PLACE)
-    assert {action.dest for action in parser.actions()} == {'help', 'tall', 'scale'}
+    assert {action.dest for action in parser.actions()} == {'tall', 'scale'}
     assert '\nothers:\n' in parser.format_help()
 
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.fake_runs import groups_of
 from utils.reports.groups import LONGEST_TEXT, shorten
 from utils.reports.summary import summarise
 from utils.reports.tables import format_table
 from utils.wording import all_epochs_done, cut, words, wrap
 
+WRAPPED = {
+    ('short', 10): ['short'],
+    ('', 10): [''],
+    ('resnet44_momentum_bs64', 12): ['resnet44_', '  momentum_', '  bs64'],
+    ('two words and_more', 12): ['two words', '  and_more'],
+    ('abcdefghijklmnop_x', 8): ['abcdefgh', '  ijklmn', '  op_x'],
+}
+
 
 def test_the_end_of_a_run_is_said():
     assert [all_epochs_done(number) for number in (1, 2000)] == ['its only epoch is done', 'all 2,000 epochs are done']
 
 
-def test_words_end_at_signs_and_numbers_stay_whole():
+def test_words_end_at_signs_and_numbers_stay_whole_and_lines_break_between_them():
     assert words('resnet44_lr_1e-3-wd_0.5/x y') == ['resnet44_', 'lr_', '1e-3-', 'wd_', '0.5/', 'x ', 'y']
     assert [''.join(words(name)) for name in ('', '_', 'a__b', '-1')] == ['', '_', 'a__b', '-1']
-
-
-@pytest.mark.parametrize(('name', 'width', 'lines'), [
-    ('short', 10, ['short']),
-    ('', 10, ['']),
-    ('resnet44_momentum_bs64', 12, ['resnet44_', '  momentum_', '  bs64']),
-    ('two words and_more', 12, ['two words', '  and_more']),
-    ('abcdefghijklmnop_x', 8, ['abcdefgh', '  ijklmn', '  op_x']),
-])  # fmt: skip
-def test_lines_break_between_words(name, width, lines):
-    assert wrap(name, width, indent='  ') == lines
+    assert {(name, width): wrap(name, width, indent='  ') for name, width in WRAPPED} == WRAPPED
 
 
 def test_a_cut_keeps_both_ends_and_whole_words():

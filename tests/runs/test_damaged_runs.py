@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from tests.bigbatch.training.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
 from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
+from tests.each import check_each
 from utils.files import write_atomically
 from utils.runs import checkpoint as checkpoints
 from utils.runs.checkpoint_parts import PARTS
@@ -16,12 +18,6 @@ from utils.runs.checkpoint_parts import PARTS
 # ruff: noqa: F811 - fixtures are imported by name
 
 LATEST, PREVIOUS = 'checkpoint.pth.tar', 'checkpoint_previous.pth.tar'
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 def damage(path, how: str) -> None:
@@ -37,21 +33,20 @@ def damage(path, how: str) -> None:
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize('how', ['truncated', 'empty', 'one bit', 'gone'])
 @pytest.mark.parametrize('minutes', ['0', '1e-9'])
-def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(train, capsys, how, minutes):
-    straight = train(*TINY_GBN, save='straight')
-    run = train(*TINY_GBN, '--checkpoint-minutes', minutes, '--save_all')
+def test_a_damaged_latest_checkpoint_falls_back_to_the_one_before(train, tmp_path, capsys, minutes):
+    straight, run = train(*TINY_GBN, save='straight'), train(*TINY_GBN, '--checkpoint-minutes', minutes, '--save_all')
     before = checkpoints.load_checkpoint(run / PREVIOUS)
-    damage(run / LATEST, how)
-    capsys.readouterr()
-    assert main_gbn.main(['--resume', str(run), '--no-save_all']) == 0
-    shown = capsys.readouterr()
-    assert len(shown.err.splitlines()) == 1
-    assert shown.err.startswith(f'warning: {run / LATEST}: ')
-    assert shown.err.endswith(f'going on from the one before it, after update {before["step"]}\n')
-    assert_same_run(run, straight)
-    assert checkpoints.load_checkpoint(run / PREVIOUS)['step'] == before['step']
+    for how in ('truncated', 'empty', 'one bit', 'gone'):
+        damaged = shutil.copytree(run, tmp_path / how)
+        damage(damaged / LATEST, how)
+        capsys.readouterr()
+        assert main_gbn.main(['--resume', str(damaged), '--no-save_all']) == 0
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith(f'warning: {damaged / LATEST}: ')
+        assert line.endswith(f'going on from the one before it, after update {before["step"]}')
+        assert_same_run(damaged, straight)
+        assert checkpoints.load_checkpoint(damaged / PREVIOUS)['step'] == before['step']
 
 
 def test_a_file_that_is_named_is_not_replaced_by_another(train, refused):
@@ -90,27 +85,25 @@ def test_the_one_before_is_whole_at_every_moment(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == [LATEST, PREVIOUS]
 
 
-def test_a_checkpoint_has_all_parts_that_are_declared(train):
-    alone = PARTS.keys() - {'ranks'}  # of a single process
-    assert checkpoints.load_checkpoint(train(*TINY_GBN) / LATEST).keys() == alone
-
-
-def test_it_costs_the_bytes_of_one_checkpoint(train):
+def test_a_checkpoint_has_all_parts_that_are_declared_and_costs_its_bytes_once(train):
     run = train(*TINY_GBN)
-    sizes = {name: (run / name).stat().st_size for name in (LATEST, PREVIOUS)}
-    assert sizes[PREVIOUS] == pytest.approx(sizes[LATEST], rel=0.05)
+    assert checkpoints.load_checkpoint(run / LATEST).keys() == PARTS.keys() - {'ranks'}  # of a single process
+    assert (run / PREVIOUS).stat().st_size == pytest.approx((run / LATEST).stat().st_size, rel=0.05)
     assert (run / LATEST).stat().st_nlink == 1
 
 
-@pytest.mark.parametrize(('text', 'word'), [
-    ('{"version": 1,', 'damaged'), ('', 'damaged'), ('[]', 'damaged'), ('{}', 'lacks'), ('\0' * 100, 'damaged'),
-])  # fmt: skip
-def test_a_damaged_config_json_is_named_with_what_helps(train, refused, text, word):
+def test_a_damaged_config_json_is_named_with_what_helps(train, refused):
     run = train(*TINY_GBN)
-    content = (run / 'config.json').read_text()
-    (run / 'config.json').write_text(text)
-    refused('--resume', str(run), words=(f'{run}/config.json', word, f'--init-from {run}/{LATEST}'))
-    (run / 'config.json').write_text(content)
+    path = run / 'config.json'
+    content = path.read_text()
+
+    def check(text, word):
+        path.write_text(text)
+        refused('--resume', str(run), words=(str(path), word, f'--init-from {run}/{LATEST}'))
+
+    damaged = ('{"version": 1,', '', '[]', '\0' * 100)
+    check_each([*((text, 'damaged') for text in damaged), ('{}', 'lacks')], check)
+    path.write_text(content)
     assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
 
 
@@ -148,14 +141,14 @@ def test_a_checkpoint_of_another_network_is_refused(train, refused):
     refused('--resume', str(run), '--epochs', '4', words=words)
 
 
-@pytest.mark.parametrize('more', [b'', b'\xff\0'])
-def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, more):
-    run = train(*TINY_GBN)
-    text = (run / 'results.csv').read_bytes()
-    (run / 'results.csv').write_bytes(text[:-40] + more)
-    assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
-    assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '4']
-    assert f'{run}/results.csv: a row is torn or gone' in capsys.readouterr().err
+def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, tmp_path):
+    whole = train(*TINY_GBN)
+    for number, more in enumerate((b'', b'\xff\0')):
+        run = shutil.copytree(whole, tmp_path / str(number))
+        (run / 'results.csv').write_bytes((run / 'results.csv').read_bytes()[:-40] + more)
+        assert main_gbn.main(['--resume', str(run), '--epochs', '4']) == 0
+        assert [row['epoch'] for row in stable_rows(run)] == ['1', '2', '4']
+        assert f'{run}/results.csv: a row is torn or gone' in capsys.readouterr().err
 
 
 def test_a_run_older_than_a_column_keeps_its_rows(train):
@@ -176,13 +169,7 @@ def test_a_run_older_than_a_column_keeps_its_rows(train):
     assert '' not in found[4]
 
 
-def test_a_run_whose_tables_are_gone_is_refused(train, refused):
-    run = train(*TINY_GBN)
-    (run / 'results.csv').unlink()
-    refused('--resume', str(run), '--epochs', '4', words=('results.csv', 'missing', 'bring it back'))
-
-
-def test_a_damaged_best_checkpoint_stops_nothing(train, capsys):
+def test_a_damaged_best_checkpoint_stops_nothing_but_a_lost_table_does(train, capsys, refused):
     run = train(*TINY_GBN)
     (run / 'model_best.pth.tar').write_bytes(b'damaged')
     assert main_gbn.main(['--resume', str(run), '--epochs', '6']) == 0
@@ -190,3 +177,5 @@ def test_a_damaged_best_checkpoint_stops_nothing(train, capsys):
     assert 'best so far, are gone' in capsys.readouterr().err
     assert read_json(run / 'config.json')['status'] == 'done'
     assert checkpoints.load_checkpoint(run / 'model_best.pth.tar')['epoch'] > 3
+    (run / 'results.csv').unlink()
+    refused('--resume', str(run), '--epochs', '7', words=('results.csv', 'missing', 'bring it back'))

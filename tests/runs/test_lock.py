@@ -19,12 +19,6 @@ from utils.runs.lock import LOCK, RunLock, holder_of, locked
 # ruff: noqa: F811 - fixtures are imported by name
 
 
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-
-
 @contextlib.contextmanager
 def held_by_another(folder):
     """Let another process hold a folder; yields that process."""
@@ -43,17 +37,22 @@ def held_by_another(folder):
         process.stdout.close()
 
 
-def test_the_second_is_refused_and_told_by_whom(tmp_path):
-    with held_by_another(tmp_path) as other:
+def test_the_second_is_refused_and_told_by_whom_while_the_folder_gets_its_name(tmp_path):
+    partial, run = tmp_path / 'partial', tmp_path / 'run'
+    partial.mkdir()
+    with held_by_another(partial) as other:
         name = f'process {other.pid} on {socket.gethostname()}'
-        assert holder_of(tmp_path) == name
+        assert holder_of(partial) == name
+        partial.rename(run)
+        assert holder_of(run) == name
         with pytest.raises(UserError, match=f'is being written by {name}: wait until it has ended'):
-            RunLock(tmp_path)
-        assert holder_of(tmp_path) == name
-    assert holder_of(tmp_path) == ''
-    assert list(tmp_path.iterdir()) == []
-    with locked(tmp_path):
-        assert (tmp_path / LOCK).read_text() == f'process {os.getpid()} on {socket.gethostname()}\n'
+            RunLock(run)
+        assert holder_of(run) == name
+        run.rename(partial)
+    assert holder_of(partial) == ''
+    assert list(partial.iterdir()) == []
+    with locked(partial):
+        assert (partial / LOCK).read_text() == f'process {os.getpid()} on {socket.gethostname()}\n'
 
 
 def test_a_dead_process_holds_nothing(tmp_path):
@@ -63,7 +62,7 @@ def test_a_dead_process_holds_nothing(tmp_path):
         assert (tmp_path / LOCK).exists()
         assert holder_of(tmp_path) == ''
         with locked(tmp_path):
-            pass
+            assert (tmp_path / LOCK).read_text() == f'process {os.getpid()} on {socket.gethostname()}\n'
 
 
 def test_a_disk_that_is_read_only_by_now_hides_no_other_error(tmp_path, monkeypatch):
@@ -89,16 +88,6 @@ def test_a_forked_worker_does_not_keep_it(tmp_path):
         pass
     os.close(writing)
     os.waitpid(child, 0)
-
-
-def test_it_holds_while_the_folder_gets_its_name(tmp_path):
-    (tmp_path / 'partial').mkdir()
-    with held_by_another(tmp_path / 'partial'):
-        os.rename(tmp_path / 'partial', tmp_path / 'run')
-        assert holder_of(tmp_path / 'run')
-        with pytest.raises(UserError):
-            RunLock(tmp_path / 'run')
-        os.rename(tmp_path / 'run', tmp_path / 'partial')
 
 
 def test_one_that_lets_go_meanwhile_is_waited_for(tmp_path):

@@ -3,11 +3,13 @@
 import csv
 import logging
 import os
+import shutil
 
 import numpy as np
 import pytest
 
 from bigbatch.errors import UserError
+from tests.each import check_each
 from tests.fake_runs import write_run
 from utils.runs.columns import RESULT_COLUMNS
 from utils.runs.reader import load_run, load_runs, seedless
@@ -15,17 +17,12 @@ from utils.runs.reader import load_run, load_runs, seedless
 
 def test_runs_are_found_in_a_run_folder_and_one_or_two_levels_below(tmp_path):
     write_run(tmp_path / 'a')
+    write_run(tmp_path / 'a' / 'inside')  # which a run folder hides, as SWAP's does
     write_run(tmp_path / 'suite' / 'b')
     write_run(tmp_path / 'suite' / 'deep' / 'c')  # three levels below tmp_path
     assert [run.name for run in load_runs([tmp_path / 'a'])] == ['a']
     assert [run.name for run in load_runs([tmp_path])] == ['a', 'b']
     assert [run.name for run in load_runs([tmp_path / 'suite', tmp_path / 'suite' / 'b'])] == ['b', 'c']
-
-
-def test_a_run_folder_hides_what_lies_inside_it(tmp_path):
-    write_run(tmp_path / 'swap')
-    write_run(tmp_path / 'swap' / 'worker0')
-    assert [run.name for run in load_runs([tmp_path])] == ['swap']
 
 
 def test_missing_folder_and_empty_folder_are_one_line_errors(tmp_path):
@@ -44,7 +41,8 @@ def test_missing_folder_and_empty_folder_are_one_line_errors(tmp_path):
 
 
 def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_path, caplog):
-    write_run(tmp_path / 'fresh', errors=(), status='running')
+    for number in range(8):
+        write_run(tmp_path / f'fresh{number}', errors=(), status='running')
     write_run(tmp_path / 'torn')
     (tmp_path / 'torn' / 'config.json').write_text('{"status": "do')
     with pytest.raises(UserError, match='no finished epoch yet'):
@@ -52,9 +50,10 @@ def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_p
     write_run(tmp_path / 'good')
     with caplog.at_level(logging.WARNING):
         runs = load_runs([tmp_path])
-    assert {run.name: len(run.results) for run in runs} == {'fresh': 0, 'good': 3}
+    assert {run.name: len(run.results) for run in runs} == {'good': 3, **{f'fresh{number}': 0 for number in range(8)}}
+    assert 'fresh7' not in caplog.text and 'and 3 more' in caplog.text
     assert len(caplog.records) == 2  # a line for those without results, a line for those that cannot be read
-    assert 'fresh (running)' in caplog.text
+    assert 'fresh0 (running)' in caplog.text
     assert f'{tmp_path / "torn" / "config.json"}: damaged or unreadable' in caplog.text
 
 
@@ -72,32 +71,32 @@ DAMAGE = [
 ]
 
 
-@pytest.mark.parametrize(('damage', 'message'), DAMAGE)
-def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, caplog, damage, message):
+def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, caplog):
     write_run(tmp_path / 'good')
-    write_run(tmp_path / 'bad', **damage)
-    with caplog.at_level(logging.WARNING):
+
+    def check(damage, message):
+        write_run(tmp_path / 'bad', **damage)
+        caplog.clear()
         assert [run.name for run in load_runs([tmp_path])] == ['good']
-    assert len(caplog.records) == 1
-    assert caplog.records[0].getMessage().startswith(f'skipped: {tmp_path / "bad" / "config.json"}: damaged, ')
-    assert message in caplog.text
+        [record] = caplog.records
+        assert record.getMessage().startswith(f'skipped: {tmp_path / "bad" / "config.json"}: damaged, ')
+        assert message in record.getMessage()
+        shutil.rmtree(tmp_path / 'bad')
+
+    check_each(DAMAGE, check)
 
 
-@pytest.mark.parametrize('tail', ['4,388,0.1,0.0', '4,388', '4', '4,388,0.1,0.2,0.4,6.0,12.0,1.3,1.5,0.25,2.0,2.5,90'])
-def test_half_a_last_line_is_left_out(tmp_path, tail):
-    folder = write_run(tmp_path / 'a')
-    with (folder / 'results.csv').open('a') as file:
-        file.write(tail)
-    assert load_run(folder).results['epoch'].tolist() == [1, 2, 3]
+def test_half_a_line_is_left_out_and_spoils_no_other(tmp_path):
+    path = write_run(tmp_path / 'a') / 'results.csv'
+    whole, more = path.read_text(), ',1' * (len(RESULT_COLUMNS) - 1)
+    halves = ('4,388,0.1,0.0', '4,388', '4', '4,388,0.1,0.2,0.4,6.0,12.0,1.3,1.5,0.25,2.0,2.5,90')
 
+    def check(text, epochs):
+        path.write_text(whole + text)
+        assert load_run(path.parent).results['epoch'].tolist() == epochs
 
-def test_a_line_written_onto_half_a_line_spoils_no_other(tmp_path):
-    folder = write_run(tmp_path / 'a')
-    with (folder / 'results.csv').open('a') as file:
-        more = ['1'] * (len(RESULT_COLUMNS) - 1)
-        file.write('4,388,0.' + ','.join(['4', *more]) + '\n')
-        file.write(','.join(['5', *more]) + '\n')
-    assert load_run(folder).results['epoch'].tolist() == [1, 2, 3, 5]
+    spoilt = (f'4,388\n5{more}\n', f'4,388,0.4{more}\n5{more}\n')
+    check_each([*((half, [1, 2, 3]) for half in halves), *((text, [1, 2, 3, 5]) for text in spoilt)], check)
 
 
 def test_extra_columns_are_kept_and_words_become_missing(tmp_path):
@@ -149,16 +148,6 @@ def test_a_watcher_gets_runs_without_results_and_no_warnings(tmp_path, caplog):
     assert not caplog.text
 
 
-def test_many_names_in_a_warning_are_counted(tmp_path, caplog):
-    write_run(tmp_path / 'good')
-    for number in range(8):
-        write_run(tmp_path / f'fresh{number}', errors=(), status='failed')
-    with caplog.at_level(logging.WARNING):
-        assert len(load_runs([tmp_path])) == 9
-    assert 'and 3 more' in caplog.text
-    assert len(caplog.records) == 1
-
-
 def test_runs_of_one_name_get_the_folder_that_tells_them_apart(tmp_path):
     for folder in ('one/suite/large_seed1', 'two/suite/large_seed1', 'two/suite/large_seed2', 'two/suite/small_seed1'):
         write_run(tmp_path / folder, seed=int(folder[-1]))
@@ -168,8 +157,6 @@ def test_runs_of_one_name_get_the_folder_that_tells_them_apart(tmp_path):
     assert all(name == folder for folder, name in names.items())
 
 
-@pytest.mark.parametrize(('name', 'without'), [
-    ('large_seed3', 'large'), ('large-Seed_12', 'large'), ('seed3', 'seed3'), ('seed3_large', 'seed3_large'),
-])  # fmt: skip
-def test_the_seed_is_left_out_of_a_name(name, without):
-    assert seedless(name) == without
+def test_the_seed_is_left_out_of_a_name():
+    names = {'large_seed3': 'large', 'large-Seed_12': 'large', 'seed3': 'seed3', 'seed3_large': 'seed3_large'}
+    assert {name: seedless(name) for name in names} == names

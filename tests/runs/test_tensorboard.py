@@ -45,7 +45,3 @@ def test_without_the_package_nothing_is_begun(refused, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == 'tensorboard' else find(name))
     refused(*TINY_GBN, '--tensorboard', words=('--tensorboard', 'pip install tensorboard'))
-
-
-def test_nothing_is_exported_unless_asked(train):
-    assert not (train(*TINY_GBN) / TENSORBOARD).exists()

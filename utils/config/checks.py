@@ -11,24 +11,21 @@ from utils.settings import Means, fields_that_mean, written
 
 
 def check_settings(config: RunConfig) -> None:
-    """Refuse settings that have no meaning together.
-
-    Raises:
-        UserError: in one line, what is wrong and what would be right.
-    """
+    """Refuse settings that have no meaning together by a UserError in one line."""
     _check_sizes(config)
     for method in config.methods:
         method.check(config)
-    _check_rate(config)
-    _check_speed(config)
+    if config.warmup_start is not None and not config.warmup_epochs:
+        raise UserError(f'--warmup-start {config.warmup_start:g} is where a warm-up begins: give --warmup-epochs too')
+    if config.amp != 'off' and config.dtype != 'float32':
+        raise UserError(
+            f'--amp {config.amp} computes parts of a float32 network in half precision, but --type makes it '
+            f'{config.dtype}: leave out one'
+        )
 
 
 def check_flags(flags) -> None:
-    """Refuse flags that exclude each other, before they are resolved to settings.
-
-    Raises:
-        UserError: in one line, what is wrong and what would be right.
-    """
+    """Refuse flags that exclude each other, before they are resolved to settings by a UserError in one line."""
     if flags.evaluate and flags.init_from:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
     if flags.bn_per_rank and flags.mini_batch_size is not None:
@@ -75,20 +72,6 @@ def _check_sizes(config: RunConfig) -> None:
 def _nearest_divisor(number: int, near: int) -> int:
     around = (size for distance in range(min(near, 10**6)) for size in (near - distance, near + distance))
     return next((size for size in around if number % size == 0), 1)
-
-
-def _check_rate(config: RunConfig) -> None:
-    if config.warmup_start is not None and not config.warmup_epochs:
-        raise UserError(f'--warmup-start {config.warmup_start:g} is where a warm-up begins: give --warmup-epochs too')
-
-
-def _check_speed(config: RunConfig) -> None:
-    """Refuse a way of computing that does not go with the precision of a run."""
-    if config.amp != 'off' and config.dtype != 'float32':
-        raise UserError(
-            f'--amp {config.amp} computes parts of a float32 network in half precision, but --type makes it '
-            f'{config.dtype}: leave out one'
-        )
 
 
 def shaped_by_length(config: RunConfig) -> str:

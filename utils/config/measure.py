@@ -134,18 +134,15 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
     device, strict, dtype = device_and_dtype(flags)
     naming = fields_that_mean(NetworkConfig, Means.NETWORK)
     of_run = [name for name in naming if name in stored and name not in FROM_RUN]
-    return MeasureConfig(
-        **{
-            **given_values(MeasureConfig, flags),
-            **{name: stored[name] for name in of_run},
-            'flip': stored.get('flip') if flags.augment and stored.get('augment') else None,
-            'eval_batch_size': flags.batch_size,
-            'device': device,
-            'strict_device': strict,
-            'dtype': dtype if flags.type else stored.get('dtype', dtype),
-            'num_copies': flags.num_copies,
-        }
-    )
+    values = given_values(MeasureConfig, flags) | {name: stored[name] for name in of_run}
+    values |= {
+        'flip': stored.get('flip') if flags.augment and stored.get('augment') else None,
+        'eval_batch_size': flags.batch_size,
+        'device': device,
+        'strict_device': strict,
+        'dtype': dtype if flags.type else stored.get('dtype', dtype),
+    }
+    return MeasureConfig(**values, num_copies=flags.num_copies)
 
 
 def _check_named(checkpoint: str, flags: Namespace) -> None:

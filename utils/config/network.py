@@ -125,11 +125,7 @@ class NetworkConfig(DeviceConfig, DataConfig, ModelConfig):
 
 
 def device_and_dtype(flags) -> tuple[str, bool, str]:
-    """Resolve --device, --type and --gpus to a device, whether it must be there, and a dtype.
-
-    Raises:
-        UserError: several GPUs, or no name of a device.
-    """
+    """Resolve --device, --type and --gpus to a device, whether it must be there, and a dtype, or a UserError."""
     device, dtype = TENSOR_TYPES[flags.type] if flags.type else ('auto', 'float32')
     if flags.gpus is not None:
         if not flags.gpus.isdecimal():

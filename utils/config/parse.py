@@ -48,12 +48,7 @@ def build_parser(
 
 
 def build_given_parser(prog: str, *, ghosts: bool, phases: bool) -> Parser:
-    """Build a parser of all flags of a training script that returns only what is given; it knows no names of networks.
-
-    Args:
-        ghosts: whether the script has ghost batch norm.
-        phases: whether it has the phases of SWAP.
-    """
+    """Build a parser that returns only what is given of a script with ghosts, or phases of SWAP; any model will do."""
     parser = Parser(prog=prog, takes_ranks=True, related=_specialists, argument_default=argparse.SUPPRESS)
     add_settings(parser, *GROUPS, *[GhostConfig] * ghosts, *[PhasesConfig] * phases)
     return parser
@@ -110,11 +105,7 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
 
 
 def _check_same_settings(config: RunConfig, stored: dict) -> None:
-    """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default.
-
-    Args:
-        stored: the settings of the run, those that it lacks as they were when it was made.
-    """
+    """Refuse a setting that is not what it was, be it by a flag, an edited file or a changed default."""
     free, left_open = names(type(config), Means.FREE), names(type(config), Means.OPEN)
     now, known = json.loads(json.dumps(config.settings())), declared(type(config))
     for name, value in sorted(now.items(), key=lambda each: not known[each[0]].flags):  # what can be typed comes first
@@ -139,24 +130,19 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
     device, strict, dtype = device_and_dtype(flags)
     ghost, eta = values['ghost_batch_size'], flags.base_lr_per_example
     batch_size = flags.batch_size * flags.batch_multiplier
-    config = kind(
-        **{
-            **values,
-            'methods': methods,
-            'script': parser.prog,
-            'command': shlex.join(['python', parser.prog, *argv]),
-            'argv': tuple(argv),
-            'save': flags.save or name_by_time(Path(flags.results_dir)),
-            'batch_size': batch_size,
-            'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
-            'base_batch_size': flags.base_batch_size or ghost or BASE,
-            'lr_scaling': resolve_lr_scaling(flags),
-            'lr': flags.lr if eta is None else eta * batch_size,
-            'device': device,
-            'strict_device': strict,
-            'dtype': dtype,
-        }
-    )
+    values |= {
+        'save': flags.save or name_by_time(Path(flags.results_dir)),
+        'batch_size': batch_size,
+        'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
+        'base_batch_size': flags.base_batch_size or ghost or BASE,
+        'lr_scaling': resolve_lr_scaling(flags),
+        'lr': flags.lr if eta is None else eta * batch_size,
+        'device': device,
+        'strict_device': strict,
+        'dtype': dtype,
+    }
+    command = shlex.join(['python', parser.prog, *argv])
+    config = kind(methods=methods, script=parser.prog, command=command, argv=tuple(argv), **values)
     check_settings(config)
     return config
 

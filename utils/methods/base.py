@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from utils.runs.columns import Column
+from utils.settings import changed, declared
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,7 +72,7 @@ class Follower:
         """Go on from a checkpoint and the row of its epoch in results.csv, which may have nothing for it."""
 
     def scored_at_end(self) -> dict[str, nn.Module]:
-        """Return further networks to score on a test set that is scored once, by their names in config.json.
+        """Return further networks to score once on the test set, by their names in config.json.
 
         The name is PREFIX_test, where the column of the validation error is PREFIX_val_error1.
         """
@@ -82,7 +83,11 @@ class Follower:
 
 
 class Method:
-    """The settings of a method, the first of which turns it on, and its hooks."""
+    """The settings of a method, the first of which turns it on, and its hooks.
+
+    Those that refuse something say in one line what is wrong and what would be right: `check` and `check_phases` by a
+    UserError, the others, which come once there is a network, by a ValueError.
+    """
 
     LABEL: ClassVar[str] = ''  # of its line in a plan, at most 13 letters; methods of one label share a line
     COLUMNS: ClassVar[tuple[Column, ...]] = ()  # of results.csv, which its follower has values for
@@ -91,8 +96,8 @@ class Method:
 
     @property
     def is_on(self) -> bool:
-        """Whether a run has it."""
-        raise NotImplementedError
+        """Whether a run has it: its first setting is not as by default."""
+        return next(iter(declared(type(self)))) in changed(self)
 
     @property
     def num_copies(self) -> int:
@@ -110,53 +115,25 @@ class Method:
         return False
 
     def check(self, run: RunSettings) -> None:
-        """Refuse settings that mean nothing together, also where it is off.
-
-        Raises:
-            UserError: in one line, what is wrong and what would be right.
-        """
+        """Refuse settings that mean nothing together, also where it is off."""
 
     def check_phases(self) -> None:
-        """Refuse to be in the first phase of SWAP, or in that of its workers.
-
-        Raises:
-            UserError: in one line.
-        """
+        """Refuse to be in the first phase of SWAP, or in that of its workers."""
 
     def check_data(self, run: RunSettings, model: nn.Module, dataset) -> None:
-        """Refuse what cannot be done to the examples, and warn of what has no effect.
+        """Refuse what cannot be done to the training set, and warn of what has no effect.
 
         Args:
             run: with its augmentation resolved.
-            model: the network.
-            dataset: the training set.
-
-        Raises:
-            ValueError: in one line.
         """
 
     def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
-        """Refuse what several ranks would not compute as one does.
-
-        Args:
-            ranks: more than one.
-            plain: whether they have ordinary batch norm.
-
-        Raises:
-            ValueError: in one line.
-        """
+        """Refuse what several ranks, with ordinary batch norm where they are plain, would not compute as one does."""
 
     def check_network(
         self, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
     ) -> None:
-        """Refuse a network that gives it nothing to work on.
-
-        Args:
-            examples: (inputs, targets), a few.
-
-        Raises:
-            ValueError: in one line.
-        """
+        """Refuse a network that gives it nothing to work on, given a few examples: (inputs, targets)."""
 
     def shaped_by_length(self) -> str:
         """Return the flag of it that goes by the length of a run, which then cannot change; empty for none."""
@@ -183,28 +160,16 @@ class Method:
         return {}
 
     def fit(self, model: nn.Module) -> None:
-        """Change the layers of a network.
-
-        Raises:
-            ValueError: it has none of them.
-        """
+        """Change the layers of a network; refuse one that has none of them."""
 
     def compute(self, run: RunSettings, *, steps_per_epoch: int) -> Estimator | None:
         """Return what computes the gradient in place of the plain estimator; one method at most may."""
         return None
 
     def wrap(self, run: RunSettings, inner: Estimator, model: nn.Module, *, num_steps: int) -> Estimator:
-        """Return an estimator around another one, whose conditions it sets.
-
-        Args:
-            num_steps: updates of the run.
-        """
+        """Return an estimator around another one, whose conditions it sets, for a run of so many updates."""
         return inner
 
     def follow(self, model: nn.Module, num_epochs: int) -> Follower | None:
-        """Return what goes along with the epochs of a run.
-
-        Raises:
-            ValueError: it cannot be in a run of this length.
-        """
+        """Return what goes along with the epochs of a run; refuse a run of this length if it cannot be in it."""
         return None

@@ -67,11 +67,7 @@ class Copies(Method):
         return self.cutout is not None
 
     def check(self, run: RunSettings) -> None:
-        """Refuse what refines copies that are not there, and ghosts that cannot hold them.
-
-        Raises:
-            UserError: in one line, what is wrong and what would be right.
-        """
+        """Refuse what refines copies that are not there, and ghosts that cannot hold them."""
         num, batch, ghost = self.duplicates, run.batch_size, run.ghost_batch_size
         refined = [name for name in changed(self) if name not in ('duplicates', 'cutout')]
         if num == 1 and refined:
@@ -99,11 +95,7 @@ class Copies(Method):
             )
 
     def check_data(self, run: RunSettings, model: nn.Module, dataset) -> None:
-        """Refuse a square where there are no pixels to blank, and warn of copies that are all the same.
-
-        Raises:
-            ValueError: in one line, what is wrong and what would be right.
-        """
+        """Refuse a square where there are no pixels to blank, and warn of copies that are all the same."""
         from torch.nn.modules.dropout import _DropoutNd
 
         has_own = getattr(model, 'input_transform', None) is not None
@@ -119,11 +111,7 @@ class Copies(Method):
             )  # fmt: skip
 
     def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
-        """Refuse to measure the gradient of each copy where other ghosts than those of one process would do it.
-
-        Raises:
-            ValueError: in one line, what is wrong and what would be right.
-        """
+        """Refuse to measure the gradient of each copy where other ghosts than those of one process would do it."""
         ghost = run.ghost_batch_size or 1
         unit = ghost if self.copies == 'spread' else ghost * ranks.size
         if self.adapt_grad_norm and (plain or run.batch_size % unit):

@@ -24,21 +24,12 @@ class Dropout(Method):
         help='probability in place of that of the network',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether the network's own probability is replaced."""
-        return self.dropout is not None
-
     def describe(self, run: RunSettings) -> str:
         """Name the probability."""
         return f'dropout {self.dropout:g}'
 
     def fit(self, model: nn.Module) -> None:
-        """Give every dropout layer of a network the probability.
-
-        Raises:
-            ValueError: the network has none.
-        """
+        """Give every dropout layer of a network the probability."""
         from torch.nn.modules.dropout import _DropoutNd
 
         layers = [module for module in model.modules() if isinstance(module, _DropoutNd)]

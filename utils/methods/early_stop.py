@@ -23,11 +23,6 @@ class EarlyStop(Method):
         help='end the run after the first epoch whose accuracy while training reaches this',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is an accuracy that ends the run."""
-        return self.stop_accuracy is not None
-
     def describe(self, run: RunSettings) -> str:
         """Say which epoch is the last one."""
         return f'after the first epoch with an accuracy of {self.stop_accuracy:g} % or more while training'

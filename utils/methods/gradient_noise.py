@@ -32,11 +32,6 @@ class GradientNoise(Method):
         'makes up for a batch B at the rate of B0',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is any noise."""
-        return self.gradient_noise is not None
-
     def sigma(self, run: RunSettings) -> float:
         """Return the deviation of the factor on each example's loss.
 
@@ -49,11 +44,7 @@ class GradientNoise(Method):
         return max(0.0, ratio / _rate_factor(run) ** 2 - 1) ** 0.5
 
     def check(self, run: RunSettings) -> None:
-        """Refuse noise that makes up for nothing.
-
-        Raises:
-            UserError: in one line, what is wrong and what would be right.
-        """
+        """Refuse noise that makes up for nothing."""
         if self.gradient_noise != AUTO or self.sigma(run) > 1e-6:
             return
         batch, base, factor = run.batch_size, run.base_batch_size, _rate_factor(run)
@@ -82,11 +73,7 @@ class GradientNoise(Method):
     def check_network(
         self, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
     ) -> None:
-        """Refuse a criterion that gives no loss for each example.
-
-        Raises:
-            ValueError: it gives another number of them.
-        """
+        """Refuse a criterion that gives no loss for each example."""
         import torch
 
         from bigbatch.training.gradients.gradient_noise import loss_of_each

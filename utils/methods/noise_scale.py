@@ -36,17 +36,8 @@ class NoiseScale(Method):
         help='also measure the gradient noise scale, from the gradients of the ghosts or micro-batches of some updates',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether it is measured."""
-        return self.noise_scale
-
     def check(self, run: RunSettings) -> None:
-        """Refuse to compare the gradients of parts of a batch with its own where that shows something else.
-
-        Raises:
-            UserError: the batch has but one part, or its gradient has other noise than that of its examples.
-        """
+        """Refuse to compare the gradients of parts of a batch with its own where that shows something else."""
         if not self.noise_scale:
             return
         batch, part = run.num_images, run.ghost_batch_size or run.fixed_micro_batch_size or run.num_images
@@ -68,11 +59,7 @@ class NoiseScale(Method):
             raise UserError(f'{FLAG} measures gradients, which --amp fp16 scales and may lose: take bf16 or off')
 
     def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
-        """Refuse pieces that are no equal parts of what a rank has.
-
-        Raises:
-            ValueError: in one line.
-        """
+        """Refuse pieces that are no equal parts of what a rank has."""
         own, micro = run.num_images // ranks.size, run.fixed_micro_batch_size
         if run.ghost_batch_size is None and own % min(micro, own):
             raise ValueError(

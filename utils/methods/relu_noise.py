@@ -38,11 +38,7 @@ class ReluNoise(Method):
         return True
 
     def check(self, run: RunSettings) -> None:
-        """Refuse ReLUs that are no calls of their own any more.
-
-        Raises:
-            UserError: in one line.
-        """
+        """Refuse ReLUs that are no calls of their own any more."""
         if self.relu_noise and run.compile != 'off':
             raise UserError(
                 f'--compile {run.compile} computes ReLUs together with what is around them, so that '
@@ -62,11 +58,7 @@ class ReluNoise(Method):
     def check_network(
         self, run: RunSettings, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]
     ) -> None:
-        """Refuse a network without a ReLU.
-
-        Raises:
-            ValueError: it has none.
-        """
+        """Refuse a network without a ReLU."""
         from bigbatch.training.gradients.relu_noise import calls_relu
 
         if not calls_relu(model, examples[0]):

@@ -63,17 +63,8 @@ class SmoothOut(Method):
         help='fresh noise for each ghost, as published, or one draw for the whole batch, in one pass',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is any noise."""
-        return bool(self.sharpness_smoothing)
-
     def check(self, run: RunSettings) -> None:
-        """Refuse refinements of noise that is off, or of another kind.
-
-        Raises:
-            UserError: in one line, what is wrong and what would be right.
-        """
+        """Refuse refinements of noise that is off, or of another kind."""
         refined = [name for name in changed(self) if name != 'sharpness_smoothing']
         if refined and not self.is_on:
             raise UserError(

@@ -43,17 +43,8 @@ class WeightAveraging(Method):
         help='average the weights after epoch E and each later one, and score the average too',
     )  # fmt: skip
 
-    @property
-    def is_on(self) -> bool:
-        """Whether there is an epoch from which on weights are averaged."""
-        return self.swa_start is not None
-
     def check_phases(self) -> None:
-        """Refuse one more average.
-
-        Raises:
-            UserError: always.
-        """
+        """Refuse one more average."""
         raise UserError(f'{FLAG} {self.swa_start} averages over the epochs of one run, SWAP over workers')
 
     def describe(self, run: RunSettings) -> str:
@@ -61,11 +52,7 @@ class WeightAveraging(Method):
         return f'of the weights after epoch {self.swa_start} and each later one, scored after each of them'
 
     def follow(self, model: nn.Module, num_epochs: int) -> _Averager:
-        """Return what averages the weights.
-
-        Raises:
-            ValueError: it would begin after the run.
-        """
+        """Return what averages the weights."""
         if self.swa_start > num_epochs:
             length = counted(num_epochs, 'epoch')
             raise ValueError(f'{FLAG} {self.swa_start}: the run has {length}, the first of them is 1')

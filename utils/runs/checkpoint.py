@@ -91,11 +91,7 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def load_latest(folder: Path) -> tuple[Path, dict]:
-    """Read the latest checkpoint of a run folder, or, with a warning, the one before it where that one is damaged.
-
-    Raises:
-        ValueError: as load_checkpoint, and there is none before it either.
-    """
+    """Read the latest checkpoint of a run folder as load_checkpoint, or, with a warning, a sound one before it."""
     try:
         return folder / LATEST, load_checkpoint(folder / LATEST)
     except ValueError as error:

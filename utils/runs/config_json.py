@@ -73,11 +73,7 @@ def load_config_json(run: Path, remedy: str) -> dict | None:
 
 
 def read_config_json(run: Path) -> dict:
-    """Read config.json of a run folder, to go on with that run.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
+    """Read config.json of a run folder, to go on with that run; a UserError where it is missing or damaged."""
     remedy = f'bring it back, or begin anew from the weights, --init-from {run / LATEST}'
     stored = load_config_json(run, remedy)
     if stored is None:

@@ -27,11 +27,7 @@ log = logging.getLogger('bigbatch')
 
 
 def check_new_folder(folder: Path) -> None:
-    """Refuse a folder that exists already, or whose place cannot be written; creates nothing.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuse a folder that exists already, or whose place cannot be written, by a UserError; creates nothing."""
     try:
         exists = folder.exists()
         parent = next(place for place in folder.absolute().parents if place.exists())

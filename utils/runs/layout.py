@@ -15,11 +15,7 @@ RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
 
 
 def run_of(path: str) -> Path:
-    """Return the run folder that a path (the folder, or a checkpoint in it) belongs to.
-
-    Raises:
-        UserError: there is nothing, or a folder of runs.
-    """
+    """Return the run folder that a path (it, or a checkpoint in it) belongs to; a UserError where there is none."""
     found = Path(path)
     if not found.exists():
         raise UserError(f'{path}: no such run or checkpoint (looked in {found.absolute().parent})')
@@ -28,11 +24,7 @@ def run_of(path: str) -> Path:
 
 
 def checkpoint_of(path: str) -> Path:
-    """Return the checkpoint that a path (a run folder, or a checkpoint in it) stands for: the latest of a folder.
-
-    Raises:
-        UserError: it is a folder of runs.
-    """
+    """Return the checkpoint that a path stands for: itself, or the latest of a run; a UserError for many runs."""
     found = Path(path)
     _check_is_no_parent(found)
     return found / LATEST if found.is_dir() else found

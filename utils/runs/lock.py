@@ -66,11 +66,7 @@ class RunLock:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder within the block.
-
-    Raises:
-        UserError: as RunLock.
-    """
+    """Hold a run folder within the block, as RunLock does."""
     lock = RunLock(folder)
     try:
         yield

@@ -16,11 +16,9 @@ from utils.files import PROJECT
 
 
 def describe_code() -> dict:
-    """Return {'commit', 'dirty'} of the project's checkout; commit is None outside one.
-
-    The table of figures, which every benchmark appends to, is no code and does not count as a change.
-    """
+    """Return {'commit', 'dirty'} of the project's checkout; commit is None outside one."""
     try:
+        # The table of figures, which every benchmark appends to, is no code.
         commit = _git('rev-parse', 'HEAD')
         changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':(top,exclude)benchmarks/results.csv')
         return {'commit': commit, 'dirty': bool(changed)}

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bigbatch.errors import UserError
@@ -51,11 +50,7 @@ class Run:
 
 
 def load_run(folder: str | os.PathLike) -> Run:
-    """Read one run folder; missing tables are empty.
-
-    Raises:
-        UserError: `config.json` or a table is there but cannot be read.
-    """
+    """Read one run folder: missing tables are empty, a damaged `config.json` or table is a UserError."""
     folder = Path(folder)
     return Run(
         name=folder.resolve().name,
@@ -85,12 +80,12 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     for place, folder in find_run_folders(paths):
         try:
             run = load_run(folder)
-            found.append((place, _start_order(run), run))
+            found.append((place, str(run.config.get('started') or '9999'), run.name, run))
         except UserError as error:
             unreadable.append(str(error))
         except OSError as error:  # not ours to read, or gone since it was found
             unreadable.append(f'{folder} cannot be read ({error.strerror})')
-    runs = [run for *_, run in sorted(found, key=lambda each: each[:2])]
+    runs = [run for *_, run in sorted(found, key=lambda each: each[:3])]
     if need_results:
         _check_results(runs, paths, unreadable)
     if need_results and unreadable:
@@ -99,11 +94,7 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
 
 
 def find_run_folders(paths: Iterable[str | os.PathLike]) -> list[tuple[int, Path]]:
-    """List the run folders at paths, each once, with the position of its path.
-
-    Raises:
-        UserError: a path does not exist.
-    """
+    """List the run folders at paths, each once, with the position of its path; a UserError where there is no path."""
     folders: dict[Path, tuple[int, Path]] = {}
     for place, path in enumerate(map(Path, paths)):
         for folder in _run_folders(path):
@@ -154,32 +145,26 @@ def _with_unique_names(runs: list[Run]) -> list[Run]:
     return runs
 
 
-def _start_order(run: Run) -> tuple[str, str]:
-    return str(run.config.get('started') or '9999'), run.name
-
-
 def _run_folders(path: Path) -> list[Path]:
     """List the run folders at a path: itself, or those one or two levels below it."""
     if not path.is_dir():
         missing = next(each for each in (path, *path.parents) if each.parent.is_dir())
-        names = [child.name for child in missing.parent.iterdir() if _is_visible(child)]
+        names = [child.name for child in _folders_in(missing.parent)]
         if len(names) > MOST_NAMES:
             names = difflib.get_close_matches(missing.name, names, n=MOST_NAMES, cutoff=0.3)
         why = '' if missing == path else f', because there is no {str(missing)!r}'
         raise UserError(f'no folder {str(path)!r}{why}; in {str(missing.parent)!r} {suggest(missing.name, names)}')
     if is_run_folder(path):
         return [path]
-    children = sorted(child for child in path.iterdir() if _is_visible(child))
-    return [folder for child in children for folder in ([child] if is_run_folder(child) else _runs_below(child))]
+    found: list[Path] = []
+    for child in _folders_in(path):
+        found += [child] if is_run_folder(child) else filter(is_run_folder, _folders_in(child))
+    return found
 
 
-def _runs_below(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if _is_visible(child) and is_run_folder(child))
-
-
-def _is_visible(path: Path) -> bool:
-    """Leave out folders that a killed process was still making."""
-    return path.is_dir() and not path.name.startswith('.')
+def _folders_in(folder: Path) -> list[Path]:
+    """List the folders in a folder, without those that a killed process was still making."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith('.'))
 
 
 def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -191,16 +176,11 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     header = [name.strip() for name in lines[0].split(',')]
     if columns[0] not in header or len(set(header)) < len(header):
         raise UserError(f'{path} needs a column {columns[0]!r} and none twice, it has {", ".join(header)[:200]!r}')
-    cells = [line.split(',') for line in lines[1:]]
-    rows = {}  # by epoch or step; of two rows the later one holds
-    for row in cells:
-        key = _number(row[header.index(columns[0])]) if len(row) == len(header) else math.nan
-        if not math.isnan(key):
-            rows[key] = [_number(cell) for cell in row]
-    values = np.array([rows[key] for key in sorted(rows)], dtype=float).reshape(-1, len(header))
-    names = [*columns, *(name for name in header if name not in columns)]
-    table = pd.DataFrame(values, columns=header)
-    return table if header == names else table.reindex(columns=names)
+    rows = [cells for line in lines[1:] if len(cells := line.split(',')) == len(header)]
+    table = pd.DataFrame(rows, columns=header).map(_number).astype(float)
+    table = table.dropna(subset=columns[0]).drop_duplicates(columns[0], keep='last')
+    table = table.sort_values(columns[0], ignore_index=True)
+    return table.reindex(columns=[*columns, *(name for name in header if name not in columns)])
 
 
 def _number(text: str) -> float:

@@ -23,11 +23,7 @@ NOT_DRAWN = frozenset((*(column.name for column in COLUMNS if not column.title),
 
 
 def check_tensorboard() -> None:
-    """Refuse the export where the package is missing.
-
-    Raises:
-        UserError: see above.
-    """
+    """Refuse the export by a UserError where the package is missing."""
     if importlib.util.find_spec('tensorboard') is None:
         raise UserError('--tensorboard needs the package tensorboard: pip install tensorboard, or leave the flag out')
 

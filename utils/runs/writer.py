@@ -88,11 +88,7 @@ class RunWriter:
         self._checkpoints, self._pages = Budget(CHECKPOINT_SHARE), Budget(PAGE_SHARE, FIRST_PAGE_SECONDS)
 
     def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
-        """Append an epoch's rows and save what is due.
-
-        Args:
-            measured: what was measured besides, by the names of its columns.
-        """
+        """Append an epoch's rows, with what was measured besides by the names of its columns, and save what is due."""
         distances = distance_rows(report)
         append_rows(self._folder / DISTANCES, distances)
         row = (*report_row(report), *measured.values())
@@ -118,13 +114,7 @@ class RunWriter:
         return 0 < self._save_minutes * 60 <= time.perf_counter() - self._last_save
 
     def save_within_epoch(self, epoch: int, step: int, partial: PartialEpoch) -> None:
-        """Save the present state as the latest checkpoint.
-
-        Args:
-            epoch: finished epochs.
-            step: updates made.
-            partial: what the epoch has come to.
-        """
+        """Save the present state, so many epochs and updates on, as the latest checkpoint within an epoch."""
         state = self._make_checkpoint(epoch, step, self._best, partial)
         self._checkpoints.run(lambda: self._save_latest(state))
         self._unsaved = None
@@ -174,11 +164,7 @@ class RunWriter:
 
 
 class SilentWriter:
-    """What a rank other than the first has in place of a RunWriter: it hands its part of each checkpoint to that one.
-
-    Args:
-        make_checkpoint: as for RunWriter.
-    """
+    """What a rank but the first has in place of a RunWriter: it hands its part of each checkpoint to that one."""
 
     def __init__(self, make_checkpoint: Callable[..., dict]):
         self._make_checkpoint = make_checkpoint

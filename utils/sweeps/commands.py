@@ -37,7 +37,7 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
     Raises:
         UserError: an unknown flag, or a value that its flag does not take. Names of networks are not looked up.
     """
-    asked = {'-h', '--help'}.intersection(words)
+    asked = {'-h', '--help', '--version'}.intersection(words)
     if asked:
         raise UserError(f'{asked.pop()} is no setting of a run: take it out')
     return vars(_parser(script).parse_args(list(words)))

@@ -1,0 +1,11 @@
+"""What the tests of methods, of run folders and of flags share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_page(monkeypatch):
+    """Leave out the drawing of pages, which takes longer than these runs."""
+    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
