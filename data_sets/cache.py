@@ -42,7 +42,7 @@ class ImageCache:
         """Return uint8 (num, 3, H, W), or None where there is no file for the key or it is larger than `max_bytes`."""
         for path in self.paths:
             images = self._read_file(path, max_bytes)
-            if images is not None and len(images) == num:
+            if images is not None and images.dtype == np.uint8 and images.ndim == 4 and images.shape[:2] == (num, 3):
                 log.debug('%s: decoded images', path)
                 return torch.from_numpy(images)
         return None
@@ -66,15 +66,12 @@ class ImageCache:
             if path.stat().st_size > max_bytes:
                 return None
             with np.load(path, allow_pickle=False) as file:
-                images = file['images'] if str(file['key']) == self.key else None
+                return file['images'] if str(file['key']) == self.key else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             log.warning('%s is damaged and made anew (%s)', path, type(error).__name__)
             return None
-        if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-            return None
-        return images
 
 
 def _user_folder() -> Path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import os
 
-import numpy as np
 import torch
 
 from bigbatch.distributed import is_first_rank
+from data_sets import pixels
 from data_sets.images import ImageFiles
 from data_sets.stream import StreamLoader
 from utils.bar import EvaluationProgress
@@ -27,12 +27,12 @@ def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Te
     if num_workers is None:
         num_workers = 0 if len(files) <= FEW else min(8, _num_processors())
     images = torch.empty((len(files), *files.input_shape), dtype=torch.uint8)
-    loader = StreamLoader(files, _to_tensor, batch_size=PIECE, dtype=torch.uint8, num_workers=num_workers)
+    loader = StreamLoader(files, pixels.to_tensor, batch_size=PIECE, dtype=torch.uint8, num_workers=num_workers)
     stream = None if is_first_rank() else io.StringIO()
     with EvaluationProgress(len(files), f'images of {files.folder} decoded', stream=stream) as progress:
         for batch in loader.epoch(0):
-            for pixels, _, indices in batch:
-                images[indices[0] : indices[-1] + 1] = pixels
+            for part in batch:
+                images[part.indices] = part.inputs
             progress.advance(batch.num_examples)
     return images
 
@@ -40,7 +40,3 @@ def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Te
 def _num_processors() -> int:
     """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-
-
-def _to_tensor(image) -> torch.Tensor:
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)

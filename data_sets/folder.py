@@ -52,20 +52,14 @@ class DecodedFiles(ArrayDataset):
     """
 
     def __init__(self, images: torch.Tensor, files: ImageFiles):
-        super().__init__(
-            images,
-            torch.from_numpy(files.table.targets),
-            files.num_classes,
-            transform=files.transform,
-            target_transform=files.target_transform,
-        )
+        super().__init__(images, torch.from_numpy(files.table.targets), files.num_classes)
         self.files = files
         self.preset = files.preset
 
     def subset(self, indices) -> DecodedFiles:
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
-        chosen = DecodedFiles(self.images[torch.as_tensor(indices, dtype=torch.int64)], self.files.subset(indices))
-        chosen.transform, chosen.target_transform = self.transform, self.target_transform
+        chosen = super().subset(indices)
+        chosen.files = self.files.subset(indices)
         return chosen
 
     def fingerprint(self) -> str:
@@ -98,12 +92,10 @@ def load(
     files.preset = 'imagenet' if files.size is None else 'folder'  # no more is known of them
     if images is not None:
         _log_place(files, f'decoded before, take {_mebibytes(images.numel())}')
-        return DecodedFiles(images, files)
-    if not limit or not _fits(files, limit):
-        return files
-    images = decode_images(files)
-    cache.write(images)
-    return DecodedFiles(images, files)
+    elif limit and _fits(files, limit):
+        images = decode_images(files)
+        cache.write(images)
+    return files if images is None else DecodedFiles(images, files)
 
 
 def has_test(name: str, datasets_path: Path) -> bool:
@@ -198,8 +190,7 @@ def _visible_folders(folder: Path) -> list[str]:
 
 
 def _check_same_classes(root: Path, train: list[str], name: str, other: list[str]) -> None:
-    only_train, only_other = sorted(set(train) - set(other)), sorted(set(other) - set(train))
-    sides = (('train/', only_train), (f'{name}/', only_other))
+    sides = (('train/', sorted({*train} - {*other})), (f'{name}/', sorted({*other} - {*train})))
     found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
     if found:
         which = f'train/ and {name}/ differ: {"; ".join(found)}'
@@ -211,10 +202,10 @@ def _common_size(splits: Splits) -> tuple[int, int] | None:
     chosen = _spread(splits.classes, NUM_LOOKED_AT)
     folder = splits.folders['train']
     paths = (path for name in chosen for path in _spread(_image_paths(folder / name), NUM_LOOKED_AT // len(chosen)))
-    first, common = None, None
+    common = None
     for path in paths:
         size = image_size(Path(path))
-        first, common = first or path, common or size
+        common = common or size
         if size != common or max(size) > LARGEST_SMALL_IMAGE:
             return None
     return common
@@ -238,8 +229,7 @@ def _log_place(files: ImageFiles, text: str) -> None:
 
 def _spread(items: list | tuple, num: int) -> list:
     """Return at most `num` of the items, evenly spaced."""
-    if len(items) <= num:
-        return list(items)
+    num = min(num, len(items))
     return [items[index * len(items) // num] for index in range(num)]
 
 

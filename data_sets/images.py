@@ -7,6 +7,7 @@ torchvision's ImageFolder does. Images of 16 or 32 bits are refused, which Pillo
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -45,33 +46,19 @@ class ImageFiles(Dataset):
         folder: what the names of the files are below.
         table: the files.
         num_classes: classes of the data set.
-        size: (height, width) that all images have; None: photographs of any size.
-        preset: the data set whose PRESET is theirs; None: the one that they are loaded as.
-        transform: applied to the image of an example.
-        target_transform: applied to the label of an example.
     """
 
     is_float = False
     num_bytes = 0  # nothing is kept in memory
+    size: tuple[int, int] | None = None  # (height, width) that all images have; None: photographs of any size
+    preset: str | None = None  # the data set whose PRESET is theirs; None: the one that they are loaded as
+    transform: Callable | None = None  # applied to the image of an example
+    target_transform: Callable | None = None  # applied to the label of an example
 
-    def __init__(
-        self,
-        folder: Path,
-        table: FileTable,
-        num_classes: int,
-        *,
-        size: tuple[int, int] | None = None,
-        preset: str | None = None,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
-    ):
+    def __init__(self, folder: Path, table: FileTable, num_classes: int):
         self.folder = folder
         self.table = table
         self.num_classes = num_classes
-        self.size = size
-        self.preset = preset
-        self.transform = transform
-        self.target_transform = target_transform
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -93,16 +80,9 @@ class ImageFiles(Dataset):
 
     def subset(self, indices: Sequence[int] | torch.Tensor) -> ImageFiles:
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
-        indices = np.asarray(indices, dtype=np.int64)
-        return ImageFiles(
-            self.folder,
-            FileTable(*(column[indices] for column in self.table)),
-            self.num_classes,
-            size=self.size,
-            preset=self.preset,
-            transform=self.transform,
-            target_transform=self.target_transform,
-        )
+        chosen, indices = copy.copy(self), np.asarray(indices, dtype=np.int64)
+        chosen.table = FileTable(*(column[indices] for column in self.table))
+        return chosen
 
     def fingerprint(self) -> str:
         """Hash labels and names of the files to 16 hex digits, so that a run goes on when a damaged one is mended."""

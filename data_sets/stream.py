@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import BatchSampler, DataLoader, Dataset, default_collate
 
 from bigbatch.errors import UserError
 from bigbatch.seeding import derive_seed, isolated_rng, make_generator
@@ -59,11 +59,9 @@ class StreamLoader(Loader):
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
-    def _peek(self, num: int) -> MicroBatch:
-        piece = self._read_first(num)  # in this process
-        choices = self._draw_choices(0, self._image_size)
-        indices = torch.arange(num, device=self.device)
-        return self._finish([piece], indices, None if choices is None else choices[:num])
+    def _peek(self, contents: Contents) -> MicroBatch:
+        piece = self._read_first(contents.whole_size)  # in this process
+        return self._finish([piece], contents.indices, contents.choices)
 
     def _read_example(self) -> torch.Tensor:
         try:
@@ -78,31 +76,29 @@ class StreamLoader(Loader):
         return _check_piece(_collate(self._examples.__getitems__([(0, index, 0) for index in range(num)])))
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
-        order, choices = self.order(epoch), self._draw_choices(epoch, self._image_size)
-        examples = order.tolist()
-        self._keys[:] = [_cut(self._keys_of(epoch, examples[first:last]) for first, last in bounds)]
-        present = self._keys[0]
+        order, choices = self.order(epoch), self._draw_choices(epoch)
+        keys = (self._keys_of(epoch, order[first:last]) for first, last in bounds)
+        pieces = (piece for batch in keys for piece in BatchSampler(batch, PIECE, drop_last=False))
+        present, self._keys[:] = pieces, [pieces]
         source = iter(self._source)
 
         def fetch() -> tuple[torch.Tensor, torch.Tensor]:
             assert self._keys[0] is present, 'a later epoch of this loader was begun before this one ended'
             return next(source)
 
-        order = order.to(self.device)
+        examples = order.to(self.device)
         self._side_stream.mark()
         for first, last in bounds:
             received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
-            contents = self._side_stream.make(self._lay_out, order[first:last], choices, first)
+            contents = self._side_stream.make(self._lay_out, examples[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, received, contents))
             received.pieces(0, len(contents.indices))  # what was not asked for
 
-    def _keys_of(self, epoch: int, examples: list[int]) -> list[tuple[int, int, int]]:
+    def _keys_of(self, epoch: int, examples: torch.Tensor) -> list[tuple[int, int, int]]:
         """Return (epoch, index, copy) of this rank's part of a batch of these distinct examples, in its order."""
-        if self.copies == 'together':
-            keys = [(epoch, index, copy) for index in examples for copy in range(self.duplicates)]
-        else:
-            keys = [(epoch, index, copy) for copy in range(self.duplicates) for index in examples]
-        return keys[slice(*self.ranks.share(len(keys)))]
+        rows = self._rows_of(examples)
+        own = rows[slice(*self.ranks.share(len(rows)))].tolist()
+        return [(epoch, row % self.num_examples, row // self.num_examples) for row in own]
 
     def _gather(self, received: _Received, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
         part = slice(start, stop, step)
@@ -183,13 +179,6 @@ class _SeededExamples(Dataset):
         if not isinstance(image, torch.Tensor):
             raise UserError(f'the transform returns a {type(image).__name__}; expected a tensor')
         return image, target
-
-
-def _cut(batches: Iterable[list]) -> Iterator[list]:
-    """Yield the keys of one piece after the other; no piece reaches into two batches."""
-    for keys in batches:
-        for start in range(0, len(keys), PIECE):
-            yield keys[start : start + PIECE]
 
 
 def _leave_group(_: int) -> None:
