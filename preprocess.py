@@ -25,12 +25,10 @@ from data_sets.images import PHOTO_SIZE
 
 
 class _Geometry(NamedTuple):
-    """Sizes as (height, width); center: row and column of the centre crop in the padded image."""
-
-    resized: tuple[int, int]
+    resized: tuple[int, int]  # (height, width), as the next ones
     pad: int
     crop: tuple[int, int]
-    center: tuple[int, int]
+    center: tuple[int, int]  # row and column of the centre crop in the padded image
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,7 @@ class Transform:
     cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Transform one image with choices from the generator (default: torch's global one).
-
-        Args:
-            image: PIL image or uint8 tensor (C, H, W).
-        Returns: float32 (C, h, w), normalised.
-        """
+        """Transform one image to float32 (C, h, w) with choices from the generator (default: torch's global one)."""
         return self.batch(self.prepare(image)[None], generator)[0]
 
     def prepare(self, image) -> torch.Tensor:
@@ -65,10 +58,8 @@ class Transform:
         return pixels.to_tensor(image)
 
     def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
-        """Return (height, width) after the transform of images of that size.
+        """Return (height, width) after the transform of images whose size ends in (height, width).
 
-        Args:
-            image_size: ends in (height, width); a whole (C, H, W) will do.
         Raises:
             ValueError: the images are too small for `input_size`, or do not fit `scale_size`.
         """
@@ -172,12 +163,7 @@ class PhotoTransform:
     cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Transform one image with choices from the generator (default: torch's global one).
-
-        Args:
-            image: PIL image or uint8 tensor (C, H, W).
-        Returns: float32 (C, input_size, input_size), normalised.
-        """
+        """Transform one image with choices from the generator (default: torch's global one), to float32."""
         if generator is None:
             image = self.prepare(image)
             return self.apply(image[None], self.draw(1, image_size=image.shape))[0]
@@ -203,11 +189,7 @@ class PhotoTransform:
     def apply(
         self, images: torch.Tensor, choices: torch.Tensor | None = None, *, dtype: torch.dtype = torch.float32
     ) -> torch.Tensor:
-        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), on its device; computed in float32 at least.
-
-        Args:
-            choices: from `draw`; None: nothing is blanked.
-        """
+        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), and blank squares by choices from `draw`."""
         return pixels.blank(pixels.normalize(images, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -262,25 +244,15 @@ def get_transform(
     if flip and not augment:
         raise ValueError('flip=True mirrors at random, which augment=False rules out; drop one of the two')
     mean, std = (preset.mean, preset.std) if normalize is None else _parse_normalize(normalize)
-    settings = {
-        'mean': mean,
-        'std': std,
-        'augment': augment,
-        'flip': augment and (preset.flip if flip is None else flip),
-        'cutout': cutout,
-    }
-    if isinstance(preset, PhotoPreset):
-        return _photo_transform(input_size or PHOTO_SIZE, scale_size, **settings)
-    return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
-
-
-def _photo_transform(input_size: int, scale_size: int | None, **settings) -> PhotoTransform:
-    scale_size = round(input_size * 8 / 7) if scale_size is None else scale_size
-    if scale_size < input_size:
-        raise ValueError(
-            f'scale_size {scale_size} is less than the crop of {input_size}; expected {input_size} or more'
-        )
-    return PhotoTransform(input_size=input_size, scale_size=scale_size, **settings)
+    flip = augment and (preset.flip if flip is None else flip)
+    settings = {'mean': mean, 'std': std, 'augment': augment, 'flip': flip, 'cutout': cutout}
+    if not isinstance(preset, PhotoPreset):
+        return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
+    side = input_size or PHOTO_SIZE
+    scale_size = scale_size or round(side * 8 / 7)
+    if scale_size < side:
+        raise ValueError(f'scale_size {scale_size} is less than the crop of {side}; expected {side} or more')
+    return PhotoTransform(input_size=side, scale_size=scale_size, **settings)
 
 
 def default_augment(name: str) -> bool:

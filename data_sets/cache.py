@@ -24,19 +24,14 @@ log = logging.getLogger('bigbatch')
 
 
 class ImageCache:
-    """The decoded images of one split of a set of class folders.
-
-    Args:
-        root: folder of the set.
-        split: name of the split.
-        key: what the images are kept under.
-    """
+    """The decoded images of one split of a set of class folders; `key` says what they are made from."""
 
     def __init__(self, root: Path, split: str, key: str):
         root = root.resolve()
+        user_folder = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'
         place = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self.key = key
-        self.paths = (root / f'.bigbatch_{split}.npz', _user_folder() / f'{root.name}_{place}_{split}.npz')
+        self.paths = (root / f'.bigbatch_{split}.npz', user_folder / f'{root.name}_{place}_{split}.npz')
 
     def read(self, num: int, max_bytes: int) -> torch.Tensor | None:
         """Return uint8 (num, 3, H, W), or None where there is no file for the key or it is larger than `max_bytes`."""
@@ -72,7 +67,3 @@ class ImageCache:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             log.warning('%s is damaged and made anew (%s)', path, type(error).__name__)
             return None
-
-
-def _user_folder() -> Path:
-    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'

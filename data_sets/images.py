@@ -20,33 +20,23 @@ from torch.utils.data import Dataset
 
 from bigbatch.errors import UserError
 
-# those of torchvision.datasets.ImageFolder
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')  # those of torchvision
 REMEDY = 'replace it by a readable image of that name; a begun run then goes on with --resume'
 PHOTO_SIZE = 224  # pixels; what photographs of any size are cropped to unless told otherwise
 PHOTO_PIXELS = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}  # per channel, of ImageNet in 0..1
 
 
 class FileTable(NamedTuple):
-    """Files with their labels, as arrays of one length: worker processes share them, lists they would come to copy.
+    """Files with their labels, as arrays of one length: worker processes share them, lists they would come to copy."""
 
-    names: bytes, below a common folder. sizes: in bytes. mtimes: in nanoseconds. targets: int64, labels from 0.
-    """
-
-    names: np.ndarray
-    sizes: np.ndarray
-    mtimes: np.ndarray
-    targets: np.ndarray
+    names: np.ndarray  # bytes, below a common folder
+    sizes: np.ndarray  # in bytes
+    mtimes: np.ndarray  # in nanoseconds
+    targets: np.ndarray  # int64, labels from 0
 
 
 class ImageFiles(Dataset):
-    """Images in files.
-
-    Args:
-        folder: what the names of the files are below.
-        table: the files.
-        num_classes: classes of the data set.
-    """
+    """Images in files, the names of which are below a folder."""
 
     is_float = False
     num_bytes = 0  # nothing is kept in memory
@@ -110,11 +100,7 @@ class ImageFiles(Dataset):
 
 
 def read_image(path: Path):
-    """Return a PIL image in RGB.
-
-    Raises:
-        UserError: names a file that cannot be read.
-    """
+    """Return a PIL image in RGB; a UserError names a file that cannot be read."""
     with _open_image(path) as image:
         if image.mode.startswith(('I', 'F')):
             raise ValueError(f'it has more than 8 bits per channel (mode {image.mode}): convert it')
@@ -122,11 +108,7 @@ def read_image(path: Path):
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image, of which only the first bytes are read.
-
-    Raises:
-        UserError: names a file that cannot be read.
-    """
+    """Return (height, width) of an image, of which only the first bytes are read."""
     with _open_image(path) as image:
         return image.height, image.width
 

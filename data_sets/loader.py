@@ -31,29 +31,20 @@ LAYOUTS = ('spread', 'together')  # of copies: copy after copy, or those of an e
 
 
 class MicroBatch(NamedTuple):
-    """Examples of one forward pass, on the device.
+    """Examples of one forward pass, on the device."""
 
-    inputs: (n, ...), normalised; to be read only, as they may be a view of the data set. targets: int64 (n,).
-    indices: int64 (n,), places of the examples in the data set.
-    """
-
-    inputs: torch.Tensor
-    targets: torch.Tensor
-    indices: torch.Tensor
+    inputs: torch.Tensor  # (n, ...), normalised; to be read only, as they may be a view of the data set
+    targets: torch.Tensor  # int64 (n,)
+    indices: torch.Tensor  # int64 (n,), places of the examples in the data set
 
 
 class Contents(NamedTuple):
-    """What a batch is made of, or this rank's part of it, copies counted.
+    """What a batch is made of, or this rank's part of it, copies counted."""
 
-    indices: int64 (n,), places of the examples in the data set. choices: (n, k), the choices of the transform for each,
-    or None. first: place of the first one in the epoch, where there are no copies. start: its place in the whole batch.
-    whole_size: of the whole batch.
-    """
-
-    indices: torch.Tensor
-    choices: torch.Tensor | None
-    first: int
-    start: int
+    indices: torch.Tensor  # int64 (n,), places of the examples in the data set
+    choices: torch.Tensor | None  # (n, k), those of the transform for each
+    first: int  # place of the first one in the epoch, where there are no copies
+    start: int  # its place in the whole batch
     whole_size: int
 
 
@@ -118,11 +109,8 @@ class Batch:
 class Loader:
     """What both loaders share: sizes, order and the walk through an epoch.
 
-    num_workers: processes that read and transform examples one by one; 0: this one does; None: they are all there.
-
     Args:
         dataset: sized; examples are (image, label).
-        transform: see the subclass.
         batch_size: distinct examples per update.
         device: where the inputs are wanted.
         dtype: of the inputs.
@@ -135,7 +123,7 @@ class Loader:
         ranks: whose part of each batch is loaded; sizes are those of whole batches.
     """
 
-    num_workers: int | None = None
+    num_workers: int | None = None  # that read examples one by one; 0: this process does; None: they are all there
 
     def __init__(
         self,
@@ -193,21 +181,14 @@ class Loader:
         return torch.randperm(self.num_examples, generator=make_generator(self.seed, 'order', epoch))
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch, leaving out the first `start_step`.
-
-        Raises:
-            ValueError: `start_step` is outside 0..num_steps.
-        """
+        """Iterate over the batches of an epoch, leaving out the first `start_step`, of 0..num_steps."""
         if not 0 <= start_step <= self.num_steps:
             raise ValueError(f'step {start_step} is not in the epoch; expected 0 to {self.num_steps}')
-        bounds = [
-            (step * self.batch_size, min((step + 1) * self.batch_size, self.num_examples))
-            for step in range(start_step, self.num_steps)
-        ]
-        return self._batches(epoch, bounds)
+        firsts = [step * self.batch_size for step in range(start_step, self.num_steps)]
+        return self._batches(epoch, [(first, min(first + self.batch_size, self.num_examples)) for first in firsts])
 
     def peek(self, num: int) -> MicroBatch:
-        """Return the first `num` examples of the data set, or all, as they are in epoch 0, and read no others."""
+        """Return the first `num` examples of the set, or all, as they are in epoch 0, and read no others."""
         num = min(num, self.num_examples)
         choices = self._draw_choices(0)
         indices = torch.arange(num, device=self.device)
@@ -259,9 +240,8 @@ class DeviceLoader(Loader):
     """Keep the decoded set on the device; gather, crop, mirror and normalise whole micro-batches there.
 
     Args:
-        dataset: an ArrayDataset without a transform of its own.
+        dataset: has no transform of its own.
         transform: a preprocess.Transform; None for float features, which are only cast.
-        settings: see Loader.
     """
 
     def __init__(self, dataset: ArrayDataset, transform: Callable | None, **settings):

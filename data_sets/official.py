@@ -15,15 +15,13 @@ from data_sets.arrays import ArrayDataset
 
 
 def read_official(name: str, source: type, *, datasets_path: Path, download: bool, **split):
-    """Read one split; nothing is unpickled before its checksum is verified.
+    """Return one split as torchvision has it; nothing is unpickled before its checksum is verified.
 
     Args:
-        name: of the data set and of its folder.
         source: class of torchvision.datasets that lists files and checksums: CIFAR10, CIFAR100 or STL10.
         datasets_path: `datasets_path`/name or `datasets_path` itself holds the folder that the archive unpacks to.
         download: fetch and unpack what is missing or damaged.
         split: keywords of `source` that choose the split.
-    Returns: the torchvision data set.
     """
     roots = (datasets_path / name, datasets_path)
     root = max(roots, key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))

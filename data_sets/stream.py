@@ -28,12 +28,10 @@ class StreamLoader(Loader):
     returns uint8 (C, H, W), and `draw` and `apply`, which do the rest with whole micro-batches on the device.
 
     Args:
-        dataset: a torch Dataset of (image, label).
         transform: of two stages, or any callable on the image that returns a tensor, as a torchvision Compose; None:
             the data set's own does it all. What runs in a worker does so with the global generators seeded from
             (seed, epoch, index) and the number of the copy.
         num_workers: processes; 0: none.
-        settings: see Loader.
     """
 
     def __init__(self, dataset: Dataset, transform: Callable | None, *, num_workers: int = 0, **settings):
@@ -42,11 +40,9 @@ class StreamLoader(Loader):
         staged = hasattr(transform, 'prepare')
         self._apply = transform.apply if staged else None
         self._examples = _SeededExamples(dataset, transform.prepare if staged else transform, self.seed)
-        example = self._read_example()
-        self._image_size = tuple(example.shape)
-        self.input_shape = self._image_size
+        self._image_size = self.input_shape = self._read_shape()
         if staged:
-            self.input_shape = (len(example), *transform.output_size(example.shape))
+            self.input_shape = (self._image_size[0], *transform.output_size(self._image_size))
         self._keys: list[Iterator] = []  # one iterator over the pieces of the present epoch
         self._source = DataLoader(
             self._examples,
@@ -60,20 +56,22 @@ class StreamLoader(Loader):
         )
 
     def _peek(self, contents: Contents) -> MicroBatch:
-        piece = self._read_first(contents.whole_size)  # in this process
-        return self._finish([piece], contents.indices, contents.choices)
+        pieces = self._first_pieces(contents.whole_size)
+        return self._gather(_Received(functools.partial(next, pieces), copy=False), contents, 0, contents.whole_size)
 
-    def _read_example(self) -> torch.Tensor:
+    def _read_shape(self) -> tuple[int, ...]:
         try:
-            return self._read_first(1)[0][0]
+            return tuple(_check_piece(next(self._first_pieces(1)))[0].shape[1:])
         except UserError:
             raise
         except Exception as error:  # whatever a network's own transform may raise
             reason = ' '.join(f'{type(error).__name__}: {error}'.split())
             raise ValueError(f'the transform cannot read the first example: {reason}') from error
 
-    def _read_first(self, num: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return _check_piece(_collate(self._examples.__getitems__([(0, index, 0) for index in range(num)])))
+    def _first_pieces(self, num: int) -> Iterator:
+        """Make the first examples of the set in this process."""
+        keys = BatchSampler([(0, index, 0) for index in range(num)], PIECE, drop_last=False)
+        return (_collate(self._examples.__getitems__(piece)) for piece in keys)
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         order, choices = self.order(epoch), self._draw_choices(epoch)
@@ -101,32 +99,21 @@ class StreamLoader(Loader):
         return [(epoch, row % self.num_examples, row // self.num_examples) for row in own]
 
     def _gather(self, received: _Received, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
-        part = slice(start, stop, step)
-        choices = None if contents.choices is None else contents.choices[part]
-        return self._finish(received.pieces(start, stop), contents.indices[part], choices, step=step)
-
-    def _finish(
-        self, pieces: list[tuple[torch.Tensor, torch.Tensor]], indices: torch.Tensor, choices: torch.Tensor | None, *,
-        step: int = 1,
-    ) -> MicroBatch:  # fmt: skip
-        """Move pieces to the device, where every `step`-th of their examples becomes part of one micro-batch."""
+        part, pieces = slice(start, stop, step), received.pieces(start, stop)
         moved = [[tensor.to(self.device, non_blocking=True) for tensor in piece] for piece in pieces]
         inputs, targets = (torch.cat(parts)[::step] for parts in zip(*moved, strict=True))
         if self._apply is None:
-            return MicroBatch(inputs.to(self.dtype), targets, indices)
-        return MicroBatch(self._apply(inputs, choices, dtype=self.dtype), targets, indices)
+            return MicroBatch(inputs.to(self.dtype), targets, contents.indices[part])
+        choices = None if contents.choices is None else contents.choices[part]
+        return MicroBatch(self._apply(inputs, choices, dtype=self.dtype), targets, contents.indices[part])
 
 
 class _Received:
-    """What has come of one batch so far, in pieces that are kept so that it can be read again.
-
-    Args:
-        fetch: waits for the next piece.
-        copy: take pieces out of the memory that is shared with the workers, of which systems have little.
-    """
+    """What has come of one batch so far, in pieces that are kept so that it can be read again."""
 
     def __init__(self, fetch: Callable, *, copy: bool):
-        self._fetch, self._copy = fetch, copy
+        self._fetch = fetch  # waits for the next piece
+        self._copy = copy  # out of the memory that is shared with the workers, of which systems have little
         self._pieces: list[tuple[torch.Tensor, ...]] = []
 
     def pieces(self, start: int, stop: int) -> list[tuple[torch.Tensor, ...]]:
@@ -157,9 +144,6 @@ class _SeededExamples(Dataset):
         self.dataset = dataset
         self.transform = transform
         self.seed = seed
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[tuple] | UserError:
         """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each.

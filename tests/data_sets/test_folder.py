@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 
 import data
 from bigbatch.errors import UserError
-from data_sets import decode, folder
+from data_sets import folder
 from data_sets.images import ImageFiles, read_image
 from tests.data_helpers import assert_refused, write_folder, write_image
 from utils.logs import log
@@ -76,7 +76,7 @@ def test_decoded_images_are_those_of_pil(small):
 
 def test_processes_decode_the_same(small):
     files = streamed(small)
-    one, two = (decode.decode_images(files, num_workers) for num_workers in (0, 2))
+    one, two = (folder.decode_images(files, num_workers) for num_workers in (0, 2))
     assert torch.equal(one, two)
 
 

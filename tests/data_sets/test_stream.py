@@ -192,7 +192,7 @@ def test_a_look_at_the_first_examples_reads_no_others(small):
 
 
 def test_what_crosses_to_this_process_is_bytes(photos):
-    assert loader_of(photos, size=24)._read_first(3)[0].dtype == torch.uint8
+    assert next(loader_of(photos, size=24)._first_pieces(3))[0].dtype == torch.uint8
 
 
 # errors
