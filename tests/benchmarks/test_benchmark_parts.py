@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -232,12 +231,3 @@ def test_after_the_deadline_nothing_more_is_started(monkeypatch, capsys):
     assert gpu_plan._carry_out(steps, time.monotonic()) == 0
     assert len(ran) == 1
     assert 'time is up in command 1 of 3' in capsys.readouterr().out
-
-
-def test_the_shell_script_passes_its_flags_on():
-    done = subprocess.run(
-        ['bash', str(PROJECT / 'benchmarks' / 'gpu_plan.sh'), '--minutes', 'x'], env={'PYTHON': sys.executable},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "'x' is not a finite number" in done.stderr

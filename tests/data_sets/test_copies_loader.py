@@ -65,7 +65,7 @@ def test_the_order_within_a_batch(kind, layout):
     assert (loader.num_examples, loader.batch_size, loader.num_steps) == (300, 64, 5)
 
 
-def test_the_choices_of_a_copy_are_drawn_for_it():
+def test_inputs_are_those_of_the_transform_with_choices_drawn_for_each_copy():
     loader = make_loader(duplicates=3)
     found = by_copy(loader, epoch=4)
     for copy, purpose in enumerate([(), ('copy', 1), ('copy', 2)]):

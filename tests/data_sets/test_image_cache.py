@@ -179,13 +179,3 @@ def test_two_processes_that_build_it_at_once_do_no_harm(root):
     files = data.get_dataset(str(root), memory_limit=0)
     expected = [np.asarray(image).transpose(2, 0, 1) for image, _ in (files[index] for index in range(12))]
     np.testing.assert_array_equal(np.load(path)['images'], expected)
-
-
-def test_nothing_is_left_of_a_write_that_failed(root, monkeypatch):
-    def fail(file, **arrays):
-        file.write(b'half')
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(np, 'savez', fail)
-    load(root)
-    assert not list(root.glob('.*')) and not list((root.parent / USER_CACHE).rglob('*.npz'))

@@ -56,14 +56,6 @@ def test_order_and_augmentation_depend_on_seed_and_epoch_alone(kind):
     assert torch.equal(by_example(first[0], first[2]), collect(make_loader(kind, shuffle=False), epoch=3)[0])
 
 
-def test_inputs_are_those_of_the_transform():
-    loader = make_loader()
-    choices = loader.transform.draw(300, make_generator(1, 'augmentation', 2), image_size=(32, 32))
-    inputs, _, indices = collect(loader, epoch=2)
-    expected = loader.transform.apply(loader.dataset.images, choices)
-    assert torch.equal(by_example(inputs, indices), expected)
-
-
 @pytest.mark.parametrize('kind', KINDS)
 def test_start_step_skips_exactly(kind):
     loader = make_loader(kind)

@@ -51,14 +51,6 @@ def test_evaluation_is_torchvisions_resize_and_centre_crop(size):
         torch.testing.assert_close(ours(photograph(size)), reference(*steps)(photograph(size)), atol=1e-5, rtol=0)
 
 
-def test_evaluation_is_close_to_the_resizing_of_pil():
-    ours = get_transform('imagenet', augment=False)
-    steps = v2.Compose([v2.Resize(256), v2.CenterCrop(224), v2.PILToTensor()])
-    for size in SIZES:
-        difference = ours.prepare(photograph(size)).int() - steps(photograph(size)).int()
-        assert difference.abs().max() <= 1  # grey level
-
-
 def test_two_stages_are_one():
     transform = get_transform('imagenet', 64)
     torch.manual_seed(0)
@@ -70,19 +62,6 @@ def test_two_stages_are_one():
     double = transform.apply(prepared, dtype=torch.float64)
     expected = (prepared.double() / 255 - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
     torch.testing.assert_close(double, expected.double(), atol=1e-6, rtol=0)
-
-
-def test_choices_come_from_the_generator_or_the_global_one():
-    transform = get_transform('imagenet', 32)
-    images = torch.from_numpy(np.stack([photograph((60, 50), seed) for seed in range(6)])).permute(0, 3, 1, 2)
-    state = torch.get_rng_state()
-    first = transform.batch(images, make_generator(1))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert torch.equal(transform.batch(images, make_generator(1)), first) and first.shape == (6, 3, 32, 32)
-    assert not torch.equal(transform.batch(images, make_generator(2)), first)
-    second = transform.batch(images)
-    torch.set_rng_state(state)
-    assert torch.equal(transform.batch(images), second)
 
 
 def test_small_images_of_folders_are_padded_by_an_eighth():

@@ -131,14 +131,13 @@ def test_input_is_left_alone():
     assert torch.equal(images, before)
 
 
-def test_batch_draws_from_the_generator_or_the_global_one():
-    transform = get_transform('fake')
-    images = random_images(50, (3, 32, 32))
-    first = transform.batch(images, make_generator(1))
-    assert torch.equal(transform.batch(images, make_generator(1)), first)
-    assert not torch.equal(transform.batch(images, make_generator(2)), first)
+@pytest.mark.parametrize(('name', 'size'), [('fake', None), ('imagenet', 24)])
+def test_choices_come_from_the_generator_or_the_global_one(name, size):
+    transform, images = get_transform(name, size), random_images(20, (3, 32, 32))
     state = torch.get_rng_state()
-    assert torch.equal(transform.batch(images, make_generator(1)), first)
+    first = transform.batch(images, make_generator(1))
+    assert torch.equal(transform.batch(images, make_generator(1)), first) and first.shape[2:] == (size or 32,) * 2
+    assert not torch.equal(transform.batch(images, make_generator(2)), first)
     assert torch.equal(torch.get_rng_state(), state)
     second = transform.batch(images)
     torch.set_rng_state(state)

@@ -102,6 +102,9 @@ def test_photographs_are_those_of_the_transform(photos):
     assert indices.tolist() == list(range(NUM)) and torch.equal(targets, torch.from_numpy(loader.dataset.table.targets))
     for index in (0, 31, 89):
         torch.testing.assert_close(inputs[index], loader.transform(loader.dataset[index][0]))
+    module = v2.Compose([v2.CenterCrop(20), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)])
+    inputs, _, _ = collect(data.build_loader(loader.dataset, module, batch_size=50))
+    assert torch.equal(inputs[5], module(loader.dataset[5][0]))
 
 
 def test_each_piece_does_not_depend_on_the_others(photos, monkeypatch):
@@ -210,13 +213,6 @@ def test_transforms_that_do_not_fit_are_refused(photos, num_workers):
         ('cannot read the first example: ValueError: Required crop size', lambda: load(crop)),
         (r'different shapes, \(3, 40, 50\) and \(3, 150, 22\); expected', lambda: collect(load(v2.PILToTensor()))),
     ])  # fmt: skip
-
-
-def test_a_module_is_a_transform_like_any_other(photos):
-    transform = v2.Compose([v2.CenterCrop(20), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)])
-    dataset = data.get_dataset(str(photos))
-    inputs, _, _ = collect(data.build_loader(dataset, transform, batch_size=50, num_workers=2))
-    assert torch.equal(inputs[5], transform(dataset[5][0]))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
