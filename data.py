@@ -1,10 +1,8 @@
 """Data sets by name, and the loaders that feed them to a network.
 
-Source: data.py of the bigBatch code. Where we differ: the folder is a setting, not a constant; an unknown
-name is refused; in place of 'val', which is the official test set as published, a part of the training set
-can be held out with `split_validation`; any folder of class folders is a data set. To add one, write a file in
-data_sets/ and a line in data_sets/catalog.py, which says what the file has. Nothing here imports torch before
-a data set is asked for.
+Source: data.py of the bigBatch code. Where we differ: the folder is a setting, not a constant; an unknown name is
+refused; in place of 'val', which is the official test set as published, a part of the training set can be held out
+with `split_validation`. data_sets/catalog.py says how to add one. Nothing here imports torch before a set is asked for.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ def get_dataset(
     *,
     memory_limit: int | None = None,
 ):
-    """Create a data set.
+    """Create a torch Dataset of (image, label): an ArrayDataset, or an ImageFiles of what does not live in memory.
 
     Args:
         name: one of list_datasets(); fake:NUM:CxHxW:CLASSES; a path ending in .npz; or a folder with train/ and val/
@@ -49,12 +47,10 @@ def get_dataset(
         split: train; val, which is validated on: a folder's val/ if there is one, else the official test set, as
             published; test: a folder's test/, if there is a val/ besides, else the same as val.
         transform: applied to each image as the data set is indexed; a loader takes its own.
-        target_transform: applied to each label.
         download: fetch what is missing, where the data set has a source.
         datasets_path: folder of the data sets; None: default_datasets_path().
         memory_limit: bytes that a folder's decoded images may take up; 0: they are read as they are needed; None: half
             of what is free. Sets that do not ask for it are not told.
-    Returns: a torch Dataset of (image, label): an ArrayDataset, or an ImageFiles of what does not live in memory.
     """
     if split not in _SPLITS:
         raise ValueError(f'no split {split!r}; {suggest(split, _SPLITS)}')
@@ -85,12 +81,7 @@ def needs_files(name: str) -> bool:
 
 
 def split_validation(dataset, fraction: float, seed: int):
-    """Split a training set at random into one to train on and one to validate, (train, val).
-
-    Args:
-        fraction: share of the examples to validate on, above 0 and below 1.
-        seed: decides which; the split depends on nothing else.
-    """
+    """Split a training set into (train, val), of which val is that fraction of it, drawn by the seed alone."""
     num = len(dataset)
     num_val = round(num * fraction) if 0 < fraction < 1 else 0
     if not 0 < num_val < num:
@@ -107,13 +98,12 @@ def split_validation(dataset, fraction: float, seed: int):
 
 
 def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, **settings):
-    """Build the loader that suits a data set and its transform.
+    """Build a DeviceLoader where the set is in memory and transformed by whole batches, else a StreamLoader.
 
     Args:
         transform: a preprocess.Transform, any callable on PIL images, or None for float features.
         num_workers: processes that read and transform, for a StreamLoader; a DeviceLoader needs none.
-        settings: as for data_sets.loader.DeviceLoader: batch_size, device, dtype, seed, ...
-    Returns: a DeviceLoader where the set is in memory and transformed by whole batches, else a StreamLoader.
+        settings: as for data_sets.loader.Loader: batch_size, device, dtype, seed, ...
     """
     from data_sets.arrays import ArrayDataset
     from data_sets.loader import DeviceLoader

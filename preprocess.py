@@ -2,12 +2,11 @@
 
 Source: preprocess.py of the bigBatch code (Hoffer et al. 2017, arXiv 1705.08741): pad, crop at random, flip,
 normalise; the blanked square is that of DeVries & Taylor 2017 (arXiv 1708.04552), as the code of Hoffer et al. 2019
-(arXiv 1901.09335) has it. Where we differ: one description has two realisations, per image (torchvision's functional
-operations) and per batch on its device, held against each other by a test; CIFAR and STL-10 are normalised with
-their own statistics (the original used ImageNet's); digits are not mirrored unless asked for; evaluation of
-small images is not resized unless asked for, that of photographs to 8/7 of the crop (256 for 224), whatever the
-crop. The random choices for small images are drawn apart from their application, so a loader can draw them once
-per epoch and index them by example; photographs differ in size and are cropped one by one.
+(arXiv 1901.09335) has it. Where we differ: whole batches are transformed, on their device; CIFAR and STL-10 are
+normalised with their own statistics (the original used ImageNet's); digits are not mirrored unless asked for;
+evaluation of small images is not resized unless asked for, that of photographs to 8/7 of the crop (256 for 224),
+whatever the crop. The random choices for small images are drawn apart from their application, so a loader can draw
+them once per epoch and index them by example; photographs differ in size and are cropped one by one.
 """
 
 from __future__ import annotations
@@ -26,12 +25,10 @@ from data_sets.images import PHOTO_SIZE
 
 
 class _Geometry(NamedTuple):
-    """Sizes as (height, width); center: row and column of the centre crop in the padded image."""
-
-    resized: tuple[int, int]
+    resized: tuple[int, int]  # (height, width), as the next ones
     pad: int
     crop: tuple[int, int]
-    center: tuple[int, int]
+    center: tuple[int, int]  # row and column of the centre crop in the padded image
 
 
 @dataclass(frozen=True)
@@ -53,34 +50,16 @@ class Transform:
     cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Transform one image with choices from the generator (default: torch's global one).
-
-        Args:
-            image: PIL image or uint8 tensor (C, H, W).
-        Returns: float32 (C, h, w), normalised.
-        """
-        from torchvision.transforms import functional as tvf  # takes long to import: only where it is used
-
-        image = self.prepare(image)
-        pixels.check_channels(self.mean, image.shape[0])
-        geometry = self._geometry(image.shape)
-        choices = self.draw(1, generator, image_size=image.shape)
-        top, left, flip = choices[0, :3].tolist() if self.augment else (*geometry.center, 0)
-        padded = tvf.pad(_resize(image, geometry.resized), [geometry.pad], fill=self.fill)
-        cropped = tvf.crop(padded, top, left, *geometry.crop)
-        image = tvf.convert_image_dtype(tvf.hflip(cropped) if flip else cropped, torch.float32)
-        image = tvf.normalize(image, self.mean, self.std)
-        return pixels.blank(image[None], choices, self.cutout)[0]
+        """Transform one image to float32 (C, h, w) with choices from the generator (default: torch's global one)."""
+        return self.batch(self.prepare(image)[None], generator)[0]
 
     def prepare(self, image) -> torch.Tensor:
         """Return a PIL image or uint8 tensor as a uint8 tensor (C, H, W): what comes before a batch."""
         return pixels.to_tensor(image)
 
     def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
-        """Return (height, width) after the transform of images of that size.
+        """Return (height, width) after the transform of images whose size ends in (height, width).
 
-        Args:
-            image_size: ends in (height, width); a whole (C, H, W) will do.
         Raises:
             ValueError: the images are too small for `input_size`, or do not fit `scale_size`.
         """
@@ -100,9 +79,8 @@ class Transform:
         """
         geometry, ends = self._geometry(image_size), []
         if self.augment:
-            ends = [
-                size + 2 * geometry.pad - crop + 1 for size, crop in zip(image_size[-2:], geometry.crop, strict=True)
-            ]
+            padded = (size + 2 * geometry.pad for size in image_size[-2:])
+            ends = [size - crop + 1 for size, crop in zip(padded, geometry.crop, strict=True)]
             ends.append(2 if self.flip else 1)
         return _draw_each([*ends, *(geometry.crop if self.cutout else ())], num, generator)
 
@@ -118,17 +96,17 @@ class Transform:
             choices: from `draw`; None: the centre crop, not mirrored, nothing blanked.
         Returns: (N, C, h, w) of `dtype`, normalised; computed in float32 at least.
         """
-        geometry = self._geometry(images.shape)
         if choices is not None:
             if not (self.augment or self.cutout):
                 raise ValueError('choices given to a transform that makes none; expected None for augment=False')
             choices = choices.to(images.device)
-        if choices is not None and self.augment:
+        geometry = self._geometry(images.shape)
+        if choices is None or not self.augment:
+            crops = _center_crop(_resize(images, geometry.resized), geometry, self.fill)
+        else:
             padded = pixels.pad(images, geometry.pad, self.fill)
             crops = pixels.crop(padded, choices[:, 0], choices[:, 1], geometry.crop)
             crops = pixels.mirror(crops, choices[:, 2]) if self.flip else crops
-        else:
-            crops = _center_crop(_resize(images, geometry.resized), geometry, self.fill)
         return pixels.blank(pixels.normalize(crops, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -185,12 +163,7 @@ class PhotoTransform:
     cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Transform one image with choices from the generator (default: torch's global one).
-
-        Args:
-            image: PIL image or uint8 tensor (C, H, W).
-        Returns: float32 (C, input_size, input_size), normalised.
-        """
+        """Transform one image with choices from the generator (default: torch's global one), to float32."""
         if generator is None:
             image = self.prepare(image)
             return self.apply(image[None], self.draw(1, image_size=image.shape))[0]
@@ -216,11 +189,7 @@ class PhotoTransform:
     def apply(
         self, images: torch.Tensor, choices: torch.Tensor | None = None, *, dtype: torch.dtype = torch.float32
     ) -> torch.Tensor:
-        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), on its device; computed in float32 at least.
-
-        Args:
-            choices: from `draw`; None: nothing is blanked.
-        """
+        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), and blank squares by choices from `draw`."""
         return pixels.blank(pixels.normalize(images, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -275,25 +244,15 @@ def get_transform(
     if flip and not augment:
         raise ValueError('flip=True mirrors at random, which augment=False rules out; drop one of the two')
     mean, std = (preset.mean, preset.std) if normalize is None else _parse_normalize(normalize)
-    settings = {
-        'mean': mean,
-        'std': std,
-        'augment': augment,
-        'flip': augment and (preset.flip if flip is None else flip),
-        'cutout': cutout,
-    }
-    if isinstance(preset, PhotoPreset):
-        return _photo_transform(input_size or PHOTO_SIZE, scale_size, **settings)
-    return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
-
-
-def _photo_transform(input_size: int, scale_size: int | None, **settings) -> PhotoTransform:
-    scale_size = round(input_size * 8 / 7) if scale_size is None else scale_size
-    if scale_size < input_size:
-        raise ValueError(
-            f'scale_size {scale_size} is less than the crop of {input_size}; expected {input_size} or more'
-        )
-    return PhotoTransform(input_size=input_size, scale_size=scale_size, **settings)
+    flip = augment and (preset.flip if flip is None else flip)
+    settings = {'mean': mean, 'std': std, 'augment': augment, 'flip': flip, 'cutout': cutout}
+    if not isinstance(preset, PhotoPreset):
+        return Transform(pad=preset.pad, fill=preset.fill, input_size=input_size, scale_size=scale_size, **settings)
+    side = input_size or PHOTO_SIZE
+    scale_size = scale_size or round(side * 8 / 7)
+    if scale_size < side:
+        raise ValueError(f'scale_size {scale_size} is less than the crop of {side}; expected {side} or more')
+    return PhotoTransform(input_size=side, scale_size=scale_size, **settings)
 
 
 def default_augment(name: str) -> bool:

@@ -6,6 +6,7 @@ examples look like those of a torchvision data set.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable, Sequence
 
@@ -22,29 +23,19 @@ class ArrayDataset(Dataset):
         images: uint8 (N, C, H, W), or float32 features (N, ...), which are never augmented.
         targets: integer (N,), labels from 0.
         num_classes: default: the highest label + 1.
-        transform: applied to the image of an example, not to features.
-        target_transform: applied to the label of an example.
     """
 
     preset: str | None = None  # how preprocess knows such images; None: by the name of the data set
+    transform: Callable | None = None  # applied to the image of an example, not to features
+    target_transform: Callable | None = None  # applied to the label of an example
 
-    def __init__(
-        self,
-        images: torch.Tensor,
-        targets: torch.Tensor,
-        num_classes: int | None = None,
-        *,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
-    ):
+    def __init__(self, images: torch.Tensor, targets: torch.Tensor, num_classes: int | None = None):
         assert images.dtype in (torch.uint8, torch.float32), images.dtype
         assert images.dtype == torch.float32 or images.dim() == 4, tuple(images.shape)
         assert targets.shape == (len(images),), (tuple(images.shape), tuple(targets.shape))
         self.images = images.contiguous()
         self.targets = targets.to(torch.int64)
         self.num_classes = int(self.targets.max()) + 1 if num_classes is None else num_classes
-        self.transform = transform
-        self.target_transform = target_transform
 
     @property
     def is_float(self) -> bool:
@@ -77,26 +68,21 @@ class ArrayDataset(Dataset):
 
     def subset(self, indices: Sequence[int] | torch.Tensor) -> ArrayDataset:
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
-        indices = torch.as_tensor(indices, dtype=torch.int64)
-        return ArrayDataset(
-            self.images.index_select(0, indices),
-            self.targets.index_select(0, indices),
-            self.num_classes,
-            transform=self.transform,
-            target_transform=self.target_transform,
-        )
+        chosen, indices = copy.copy(self), torch.as_tensor(indices, dtype=torch.int64)
+        chosen.images = self.images.index_select(0, indices)
+        chosen.targets = self.targets.index_select(0, indices)
+        return chosen
 
     def fingerprint(self) -> str:
         """Hash shapes, dtypes and bytes to 16 hex digits, so that a resumed run notices changed data."""
         digest = hashlib.sha256()
         for tensor in (self.images, self.targets):
             digest.update(f'{tensor.dtype} {tuple(tensor.shape)};'.encode())
-            digest.update(tensor.contiguous().numpy())
+            digest.update(tensor.numpy())
         return digest.hexdigest()[:16]
 
 
 def _to_pil(image: torch.Tensor):
-    """Turn a uint8 tensor (C, H, W) into a PIL image."""
     from PIL import Image  # only where single examples are looked at
 
     pixels = image.permute(1, 2, 0).numpy()

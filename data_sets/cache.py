@@ -24,25 +24,20 @@ log = logging.getLogger('bigbatch')
 
 
 class ImageCache:
-    """The decoded images of one split of a set of class folders.
-
-    Args:
-        root: folder of the set.
-        split: name of the split.
-        key: what the images are kept under.
-    """
+    """The decoded images of one split of a set of class folders; `key` says what they are made from."""
 
     def __init__(self, root: Path, split: str, key: str):
         root = root.resolve()
+        user_folder = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'
         place = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self.key = key
-        self.paths = (root / f'.bigbatch_{split}.npz', _user_folder() / f'{root.name}_{place}_{split}.npz')
+        self.paths = (root / f'.bigbatch_{split}.npz', user_folder / f'{root.name}_{place}_{split}.npz')
 
     def read(self, num: int, max_bytes: int) -> torch.Tensor | None:
         """Return uint8 (num, 3, H, W), or None where there is no file for the key or it is larger than `max_bytes`."""
         for path in self.paths:
             images = self._read_file(path, max_bytes)
-            if images is not None and len(images) == num:
+            if images is not None and images.dtype == np.uint8 and images.ndim == 4 and images.shape[:2] == (num, 3):
                 log.debug('%s: decoded images', path)
                 return torch.from_numpy(images)
         return None
@@ -66,16 +61,9 @@ class ImageCache:
             if path.stat().st_size > max_bytes:
                 return None
             with np.load(path, allow_pickle=False) as file:
-                images = file['images'] if str(file['key']) == self.key else None
+                return file['images'] if str(file['key']) == self.key else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             log.warning('%s is damaged and made anew (%s)', path, type(error).__name__)
             return None
-        if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != 3:
-            return None
-        return images
-
-
-def _user_folder() -> Path:
-    return Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'

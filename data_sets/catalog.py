@@ -40,19 +40,13 @@ FOLDERS = {'folder': 'data_sets.folder'}
 
 
 class Preset(NamedTuple):
-    """How small images, all of one size, are treated unless told otherwise.
+    """How small images, all of one size, are treated unless told otherwise."""
 
-    pad: pixels added on each side before the random crop; below 1: that part of the shorter side; None: 4 from 32
-    pixels on, else 2.
-    fill: grey level of the added pixels. flip: mirror at random. augment: whether training augments.
-    mean, std: per channel, or one for all, of pixels in 0..1.
-    """
-
-    pad: int | float | None
-    fill: int
-    flip: bool
-    augment: bool
-    mean: tuple[float, ...]
+    pad: int | float | None  # pixels on each side; below 1: that part of the shorter side; None: 4 from 32 on, else 2
+    fill: int  # grey level of the added pixels
+    flip: bool  # mirror at random
+    augment: bool  # whether training augments
+    mean: tuple[float, ...]  # per channel, or one for all, of pixels in 0..1
     std: tuple[float, ...]
 
 
@@ -81,13 +75,7 @@ def find_set(name: str) -> ModuleType:
 
 
 def find_preset(name: str) -> Preset | PhotoPreset:
-    """Return how the images of a data set are treated.
-
-    Args:
-        name: as for find_set, but not of a folder: small images in one are 'folder', photographs 'imagenet'.
-    Raises:
-        ValueError: there is none.
-    """
+    """Return how the images of a data set are treated: of folders, those of small images, 'folder', or 'imagenet'."""
     module = _find_module(name) or FOLDERS.get(name)
     if module is None:
         raise ValueError(f'no transform for data set {name!r}; {suggest(name, [*MODULES, *FORMS, *FOLDERS])}')
@@ -101,11 +89,7 @@ def find_preset(name: str) -> Preset | PhotoPreset:
 
 
 def import_set(module: str) -> ModuleType:
-    """Import the file of a data set.
-
-    Raises:
-        ValueError: it is not there, or has no function that loads the set.
-    """
+    """Import the file of a data set; a ValueError says that it is not there, or has no function that loads the set."""
     file = _file_of(module)
     try:
         found = importlib.import_module(module)

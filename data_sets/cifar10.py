@@ -6,11 +6,10 @@ from pathlib import Path
 
 from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
-from data_sets.official import read_cifar
+from data_sets.official import load_cifar
 
 PRESET = Preset(pad=4, fill=127, flip=True, augment=True, mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616))
 DOWNLOADS = True
-NUM_CLASSES = 10
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
@@ -20,5 +19,4 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     """
     from torchvision.datasets import CIFAR10  # takes two seconds to import
 
-    images, targets = read_cifar(name, CIFAR10, split, datasets_path=datasets_path, download=download)
-    return ArrayDataset(images, targets, NUM_CLASSES)
+    return load_cifar(name, CIFAR10, split, datasets_path=datasets_path, download=download)

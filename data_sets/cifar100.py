@@ -9,11 +9,10 @@ from pathlib import Path
 
 from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
-from data_sets.official import read_cifar
+from data_sets.official import load_cifar
 
 PRESET = Preset(pad=4, fill=127, flip=True, augment=True, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
 DOWNLOADS = True
-NUM_CLASSES = 100
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
@@ -23,5 +22,4 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     """
     from torchvision.datasets import CIFAR100  # takes two seconds to import
 
-    images, targets = read_cifar(name, CIFAR100, split, datasets_path=datasets_path, download=download)
-    return ArrayDataset(images, targets, NUM_CLASSES)
+    return load_cifar(name, CIFAR100, split, datasets_path=datasets_path, download=download)

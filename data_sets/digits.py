@@ -32,10 +32,8 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
 
 
 def _read(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read grey levels from 0 to 16, (1797, 8, 8), and labels, (1797,), without importing scikit-learn where that goes.
-
-    The import takes longer than many a run on these digits.
-    """
+    """Read grey levels from 0 to 16, (1797, 8, 8), and labels, (1797,)."""
+    # without importing scikit-learn where that goes: the import takes longer than many a run on these digits
     found = importlib.util.find_spec('sklearn')
     if found is None:
         raise ValueError(f'data set {name!r} comes with scikit-learn: pip install scikit-learn')

@@ -50,10 +50,7 @@ def parse_name(name: str) -> tuple[int, tuple[int, int, int], int]:
     match = re.fullmatch(r'fake(?::(\d+)(?::(\d+)x(\d+)x(\d+)(?::(\d+))?)?)?', name)
     if match is None:
         raise ValueError(f'data set {name!r} is malformed; expected {SYNTAX}')
-    given = [None if text is None else int(text) for text in match.groups()]
-    num, *shape, num_classes = (
-        default if value is None else value for value, default in zip(given, _DEFAULTS, strict=True)
-    )
+    num, *shape, num_classes = (int(text or default) for text, default in zip(match.groups(), _DEFAULTS, strict=True))
     if min(num, *shape, num_classes) < 1:
         raise ValueError(f'data set {name!r} has a 0 in it; expected {SYNTAX}')
     return num, tuple(shape), num_classes
@@ -62,8 +59,7 @@ def parse_name(name: str) -> tuple[int, tuple[int, int, int], int]:
 def _draw_patterns(shape: tuple[int, int, int], num_classes: int) -> np.ndarray:
     """Draw one pattern per class: uint8 (classes, C, H, W) in 0.._CONTRAST."""
     channels, height, width = shape
-    cells = np.random.RandomState(0).randint(
-        0, _CONTRAST + 1, size=(num_classes, channels, _CELLS, _CELLS), dtype=np.uint8
-    )
+    grids = (num_classes, channels, _CELLS, _CELLS)
+    cells = np.random.RandomState(0).randint(0, _CONTRAST + 1, size=grids, dtype=np.uint8)
     rows, columns = np.arange(height) * _CELLS // height, np.arange(width) * _CELLS // width
     return cells[:, :, rows[:, None], columns]

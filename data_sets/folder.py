@@ -7,6 +7,7 @@ there is room; all others are read when they are needed.
 
 from __future__ import annotations
 
+import io
 import itertools
 import logging
 import os
@@ -18,20 +19,25 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from bigbatch.distributed import is_first_rank
 from bigbatch.memory import memory_limit as default_memory_limit
 from bigbatch.messages import suggest
+from data_sets import pixels
 from data_sets.arrays import ArrayDataset
 from data_sets.cache import ImageCache
 from data_sets.catalog import Preset, list_forms, list_names
-from data_sets.decode import decode_images
 from data_sets.images import EXTENSIONS, PHOTO_PIXELS, FileTable, ImageFiles, image_size
 from data_sets.npz import FORM as NPZ
+from data_sets.stream import StreamLoader
+from utils.bar import EvaluationProgress
 
 PRESET = Preset(pad=1 / 8, fill=127, flip=True, augment=True, **PHOTO_PIXELS)  # of small images of one size
 DOWNLOADS = False
 LAYOUT = 'train/ and val/ or test/, each with a folder of images for every class'
 LARGEST_SMALL_IMAGE = 128  # pixels
 NUM_LOOKED_AT = 256  # images whose sizes decide what kind of set it is
+PIECE = 512  # images that are decoded and copied at once
+FEW = 4096  # images for which it does not pay to start processes
 
 log = logging.getLogger('bigbatch')
 
@@ -44,28 +50,17 @@ class Splits(NamedTuple):
 
 
 class DecodedFiles(ArrayDataset):
-    """Decoded images that remember which files they come from.
-
-    Args:
-        images: uint8 (N, 3, H, W).
-        files: what they were decoded from, in the same order.
-    """
+    """Decoded images, uint8 (N, 3, H, W), that remember the files that they come from, in the same order."""
 
     def __init__(self, images: torch.Tensor, files: ImageFiles):
-        super().__init__(
-            images,
-            torch.from_numpy(files.table.targets),
-            files.num_classes,
-            transform=files.transform,
-            target_transform=files.target_transform,
-        )
+        super().__init__(images, torch.from_numpy(files.table.targets), files.num_classes)
         self.files = files
         self.preset = files.preset
 
     def subset(self, indices) -> DecodedFiles:
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
-        chosen = DecodedFiles(self.images[torch.as_tensor(indices, dtype=torch.int64)], self.files.subset(indices))
-        chosen.transform, chosen.target_transform = self.transform, self.target_transform
+        chosen = super().subset(indices)
+        chosen.files = self.files.subset(indices)
         return chosen
 
     def fingerprint(self) -> str:
@@ -76,13 +71,11 @@ class DecodedFiles(ArrayDataset):
 def load(
     name: str, split: str, *, datasets_path: Path, download: bool, memory_limit: int | None = None
 ) -> DecodedFiles | ImageFiles:
-    """Load a split of the folder `name`.
+    """Load train, val, which is test/ where there is no val/, or test, which must be there: decoded, or as files.
 
     Args:
-        split: train; val, which is test/ where there is no val/; or test, which must be there.
         memory_limit: bytes that the decoded images may take up; 0: read them when they are needed; None: half of what
             is free.
-    Returns: the images in memory, or their files.
     """
     root = find_folder(name, datasets_path)
     splits = open_splits(root)
@@ -98,12 +91,10 @@ def load(
     files.preset = 'imagenet' if files.size is None else 'folder'  # no more is known of them
     if images is not None:
         _log_place(files, f'decoded before, take {_mebibytes(images.numel())}')
-        return DecodedFiles(images, files)
-    if not limit or not _fits(files, limit):
-        return files
-    images = decode_images(files)
-    cache.write(images)
-    return DecodedFiles(images, files)
+    elif limit and _fits(files, limit):
+        images = decode_images(files)
+        cache.write(images)
+    return files if images is None else DecodedFiles(images, files)
 
 
 def has_test(name: str, datasets_path: Path) -> bool:
@@ -112,11 +103,7 @@ def has_test(name: str, datasets_path: Path) -> bool:
 
 
 def find_folder(name: str, datasets_path: Path) -> Path:
-    """Return the folder of that name, a path as it is or else below `datasets_path`.
-
-    Raises:
-        ValueError: there is none, nor any other data set of that name; the nearest are named.
-    """
+    """Return the folder of that name, a path as it is or else below `datasets_path`; a ValueError names the nearest."""
     path = Path(name).expanduser()
     places = (path, datasets_path / path)
     for place in places:
@@ -132,11 +119,7 @@ def find_folder(name: str, datasets_path: Path) -> Path:
 
 
 def open_splits(root: Path) -> Splits:
-    """Find the splits of a folder and their classes.
-
-    Raises:
-        ValueError: a split is missing, or their classes differ.
-    """
+    """Find the splits of a folder and their classes; a missing split or classes that differ are a ValueError."""
     folders = {name: root / name for name in ('train', 'val', 'test') if (root / name).is_dir()}
     classes = {name: _visible_folders(folder) for name, folder in folders.items()}
     if 'val' in folders and not classes.get('test'):  # images without labels, as in a contest
@@ -154,17 +137,33 @@ def open_splits(root: Path) -> Splits:
 
 
 def scan(folder: Path, classes: Iterable[str]) -> ImageFiles:
-    """List the images of a split in the order of torchvision's ImageFolder.
-
-    Raises:
-        ValueError: a class without images.
-    """
+    """List the images of a split in the order of torchvision's ImageFolder; a class without any is a ValueError."""
     with ThreadPoolExecutor(8) as pool:  # over a network each file is a wait
         per_class = pool.map(_list_images, itertools.repeat(folder), classes, itertools.count())
         rows = list(itertools.chain.from_iterable(per_class))
     names, sizes, mtimes, targets = zip(*rows, strict=True)
     numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
     return ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
+
+
+def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Tensor:
+    """Decode images of one size to uint8 (N, 3, H, W), with a bar on a terminal and a line now and then elsewhere.
+
+    Args:
+        num_workers: processes; None: as many as there are processors, at most 8, for more than a few images.
+    """
+    if num_workers is None:
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        num_workers = 0 if len(files) <= FEW else min(8, processors)
+    images = torch.empty((len(files), *files.input_shape), dtype=torch.uint8)
+    loader = StreamLoader(files, pixels.to_tensor, batch_size=PIECE, dtype=torch.uint8, num_workers=num_workers)
+    stream = None if is_first_rank() else io.StringIO()
+    with EvaluationProgress(len(files), f'images of {files.folder} decoded', stream=stream) as progress:
+        for batch in loader.epoch(0):
+            for part in batch:
+                images[part.indices] = part.inputs
+            progress.advance(batch.num_examples)
+    return images
 
 
 def _list_images(folder: Path, name: str, target: int) -> list[tuple[bytes, int, int, int]]:
@@ -198,8 +197,7 @@ def _visible_folders(folder: Path) -> list[str]:
 
 
 def _check_same_classes(root: Path, train: list[str], name: str, other: list[str]) -> None:
-    only_train, only_other = sorted(set(train) - set(other)), sorted(set(other) - set(train))
-    sides = (('train/', only_train), (f'{name}/', only_other))
+    sides = (('train/', sorted({*train} - {*other})), (f'{name}/', sorted({*other} - {*train})))
     found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
     if found:
         which = f'train/ and {name}/ differ: {"; ".join(found)}'
@@ -211,10 +209,10 @@ def _common_size(splits: Splits) -> tuple[int, int] | None:
     chosen = _spread(splits.classes, NUM_LOOKED_AT)
     folder = splits.folders['train']
     paths = (path for name in chosen for path in _spread(_image_paths(folder / name), NUM_LOOKED_AT // len(chosen)))
-    first, common = None, None
+    common = None
     for path in paths:
         size = image_size(Path(path))
-        first, common = first or path, common or size
+        common = common or size
         if size != common or max(size) > LARGEST_SMALL_IMAGE:
             return None
     return common
@@ -238,8 +236,7 @@ def _log_place(files: ImageFiles, text: str) -> None:
 
 def _spread(items: list | tuple, num: int) -> list:
     """Return at most `num` of the items, evenly spaced."""
-    if len(items) <= num:
-        return list(items)
+    num = min(num, len(items))
     return [items[index * len(items) // num] for index in range(num)]
 
 

@@ -7,6 +7,7 @@ torchvision's ImageFolder does. Images of 16 or 32 bits are refused, which Pillo
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,59 +20,35 @@ from torch.utils.data import Dataset
 
 from bigbatch.errors import UserError
 
-# those of torchvision.datasets.ImageFolder
-EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
+EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')  # those of torchvision
 REMEDY = 'replace it by a readable image of that name; a begun run then goes on with --resume'
 PHOTO_SIZE = 224  # pixels; what photographs of any size are cropped to unless told otherwise
 PHOTO_PIXELS = {'mean': (0.485, 0.456, 0.406), 'std': (0.229, 0.224, 0.225)}  # per channel, of ImageNet in 0..1
 
 
 class FileTable(NamedTuple):
-    """Files with their labels, as arrays of one length: worker processes share them, lists they would come to copy.
+    """Files with their labels, as arrays of one length: worker processes share them, lists they would come to copy."""
 
-    names: bytes, below a common folder. sizes: in bytes. mtimes: in nanoseconds. targets: int64, labels from 0.
-    """
-
-    names: np.ndarray
-    sizes: np.ndarray
-    mtimes: np.ndarray
-    targets: np.ndarray
+    names: np.ndarray  # bytes, below a common folder
+    sizes: np.ndarray  # in bytes
+    mtimes: np.ndarray  # in nanoseconds
+    targets: np.ndarray  # int64, labels from 0
 
 
 class ImageFiles(Dataset):
-    """Images in files.
-
-    Args:
-        folder: what the names of the files are below.
-        table: the files.
-        num_classes: classes of the data set.
-        size: (height, width) that all images have; None: photographs of any size.
-        preset: the data set whose PRESET is theirs; None: the one that they are loaded as.
-        transform: applied to the image of an example.
-        target_transform: applied to the label of an example.
-    """
+    """Images in files, the names of which are below a folder."""
 
     is_float = False
     num_bytes = 0  # nothing is kept in memory
+    size: tuple[int, int] | None = None  # (height, width) that all images have; None: photographs of any size
+    preset: str | None = None  # the data set whose PRESET is theirs; None: the one that they are loaded as
+    transform: Callable | None = None  # applied to the image of an example
+    target_transform: Callable | None = None  # applied to the label of an example
 
-    def __init__(
-        self,
-        folder: Path,
-        table: FileTable,
-        num_classes: int,
-        *,
-        size: tuple[int, int] | None = None,
-        preset: str | None = None,
-        transform: Callable | None = None,
-        target_transform: Callable | None = None,
-    ):
+    def __init__(self, folder: Path, table: FileTable, num_classes: int):
         self.folder = folder
         self.table = table
         self.num_classes = num_classes
-        self.size = size
-        self.preset = preset
-        self.transform = transform
-        self.target_transform = target_transform
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -93,16 +70,9 @@ class ImageFiles(Dataset):
 
     def subset(self, indices: Sequence[int] | torch.Tensor) -> ImageFiles:
         """Return a data set of the given examples, in that order, with the same classes and transforms."""
-        indices = np.asarray(indices, dtype=np.int64)
-        return ImageFiles(
-            self.folder,
-            FileTable(*(column[indices] for column in self.table)),
-            self.num_classes,
-            size=self.size,
-            preset=self.preset,
-            transform=self.transform,
-            target_transform=self.target_transform,
-        )
+        chosen, indices = copy.copy(self), np.asarray(indices, dtype=np.int64)
+        chosen.table = FileTable(*(column[indices] for column in self.table))
+        return chosen
 
     def fingerprint(self) -> str:
         """Hash labels and names of the files to 16 hex digits, so that a run goes on when a damaged one is mended."""
@@ -130,11 +100,7 @@ class ImageFiles(Dataset):
 
 
 def read_image(path: Path):
-    """Return a PIL image in RGB.
-
-    Raises:
-        UserError: names a file that cannot be read.
-    """
+    """Return a PIL image in RGB; a UserError names a file that cannot be read."""
     with _open_image(path) as image:
         if image.mode.startswith(('I', 'F')):
             raise ValueError(f'it has more than 8 bits per channel (mode {image.mode}): convert it')
@@ -142,11 +108,7 @@ def read_image(path: Path):
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image, of which only the first bytes are read.
-
-    Raises:
-        UserError: names a file that cannot be read.
-    """
+    """Return (height, width) of an image, of which only the first bytes are read."""
     with _open_image(path) as image:
         return image.height, image.width
 

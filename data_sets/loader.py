@@ -15,8 +15,8 @@ Of several ranks each has its part of every batch, in order; all parts together 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 
@@ -30,55 +30,28 @@ from data_sets.side_stream import SideStream
 LAYOUTS = ('spread', 'together')  # of copies: copy after copy, or those of an example one after the other
 
 
-class BatchTransform(Protocol):
-    """What transforms whole batches, as a preprocess.Transform does."""
-
-    def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
-        """Return (height, width) of what images of a size become."""
-
-    def draw(self, num: int, generator: torch.Generator, *, image_size: Sequence[int]) -> torch.Tensor | None:
-        """Make the random choices for so many images."""
-
-    def apply(self, images: torch.Tensor, choices: torch.Tensor | None, *, dtype: torch.dtype) -> torch.Tensor:
-        """Transform images by choices."""
-
-
 class MicroBatch(NamedTuple):
-    """Examples of one forward pass, on the device.
+    """Examples of one forward pass, on the device."""
 
-    inputs: (n, ...), normalised; to be read only, as they may be a view of the data set. targets: int64 (n,).
-    indices: int64 (n,), places of the examples in the data set.
-    """
-
-    inputs: torch.Tensor
-    targets: torch.Tensor
-    indices: torch.Tensor
+    inputs: torch.Tensor  # (n, ...), normalised; to be read only, as they may be a view of the data set
+    targets: torch.Tensor  # int64 (n,)
+    indices: torch.Tensor  # int64 (n,), places of the examples in the data set
 
 
 class Contents(NamedTuple):
-    """What a batch is made of, or this rank's part of it, copies counted.
+    """What a batch is made of, or this rank's part of it, copies counted."""
 
-    indices: int64 (n,), places of the examples in the data set. choices: (n, k), the choices of the transform for each,
-    or None. first: place of the first one in the epoch, where there are no copies. start: its place in the whole batch.
-    whole_size: of the whole batch.
-    """
-
-    indices: torch.Tensor
-    choices: torch.Tensor | None
-    first: int
-    start: int
+    indices: torch.Tensor  # int64 (n,), places of the examples in the data set
+    choices: torch.Tensor | None  # (n, k), those of the transform for each
+    first: int  # place of the first one in the epoch, where there are no copies
+    start: int  # its place in the whole batch
     whole_size: int
 
 
 class Batch:
-    """The examples of one update, or this rank's part of them; len() is the number of micro-batches, iterating makes
-    them.
+    """The examples of one update, or this rank's part of them, copies counted.
 
-    It can be iterated any number of times, with the same result. Each copy of an example counts as one.
-
-    Attributes:
-        start: place of the first example here in the whole batch.
-        whole_size: examples of the whole batch, over all ranks.
+    Its length is the number of micro-batches. Iterating makes them, any number of times, with the same result.
 
     Args:
         indices: int64 (n,), places of the examples in the data set, on the device.
@@ -87,7 +60,8 @@ class Batch:
             argument, the step, takes every so many of them.
         duplicates: copies of each example in the whole batch.
         copies: their layout, one of LAYOUTS.
-        start, whole_size: see above; None: there is one rank.
+        start: place of the first example here in the whole batch.
+        whole_size: examples of the whole batch, over all ranks; None: there is one rank.
     """
 
     def __init__(
@@ -135,11 +109,8 @@ class Batch:
 class Loader:
     """What both loaders share: sizes, order and the walk through an epoch.
 
-    num_workers: processes that read and transform examples one by one; 0: this one does; None: they are all there.
-
     Args:
         dataset: sized; examples are (image, label).
-        transform: see the subclass.
         batch_size: distinct examples per update.
         device: where the inputs are wanted.
         dtype: of the inputs.
@@ -152,7 +123,7 @@ class Loader:
         ranks: whose part of each batch is loaded; sizes are those of whole batches.
     """
 
-    num_workers: int | None = None
+    num_workers: int | None = None  # that read examples one by one; 0: this process does; None: they are all there
 
     def __init__(
         self,
@@ -210,61 +181,54 @@ class Loader:
         return torch.randperm(self.num_examples, generator=make_generator(self.seed, 'order', epoch))
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch, leaving out the first `start_step`.
-
-        Raises:
-            ValueError: `start_step` is outside 0..num_steps.
-        """
+        """Iterate over the batches of an epoch, leaving out the first `start_step`, of 0..num_steps."""
         if not 0 <= start_step <= self.num_steps:
             raise ValueError(f'step {start_step} is not in the epoch; expected 0 to {self.num_steps}')
-        bounds = [
-            (step * self.batch_size, min((step + 1) * self.batch_size, self.num_examples))
-            for step in range(start_step, self.num_steps)
-        ]
-        return self._batches(epoch, bounds)
+        firsts = [step * self.batch_size for step in range(start_step, self.num_steps)]
+        return self._batches(epoch, [(first, min(first + self.batch_size, self.num_examples)) for first in firsts])
 
     def peek(self, num: int) -> MicroBatch:
-        """Return the first `num` examples of the data set, or all, as they are in epoch 0, and read no others."""
-        return self._peek(min(num, self.num_examples))
+        """Return the first `num` examples of the set, or all, as they are in epoch 0, and read no others."""
+        num = min(num, self.num_examples)
+        choices = self._draw_choices(0)
+        indices = torch.arange(num, device=self.device)
+        return self._peek(Contents(indices, None if choices is None else choices[:num], 0, 0, num))
 
-    def _peek(self, num: int) -> MicroBatch:
+    def _peek(self, contents: Contents) -> MicroBatch:
         raise NotImplementedError
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         raise NotImplementedError
 
-    def _draw_choices(self, epoch: int, image_size: tuple[int, ...]) -> torch.Tensor | None:
-        """Draw the augmentation of every example at once: row i belongs to example i in any batch.
-
-        The rows of copy 1 follow behind those of copy 0, and so on.
-        """
+    def _draw_choices(self, epoch: int) -> torch.Tensor | None:
+        """Draw the augmentation of every example at once, in any batch the same: a row each, copy after copy."""
         if not hasattr(self.transform, 'draw'):
             return None
         choices = []
         for copy in range(self.duplicates):
             generator = make_generator(self.seed, 'augmentation', epoch, *purpose_of(copy))
-            choices.append(self.transform.draw(self.num_examples, generator, image_size=image_size))
+            choices.append(self.transform.draw(self.num_examples, generator, image_size=self._image_size))
         return None if choices[0] is None else torch.cat(choices).to(self.device)
 
+    def _rows_of(self, examples: torch.Tensor) -> torch.Tensor:
+        """Return the rows that _draw_choices gives the copies of these examples, in the order of their batch."""
+        copies = torch.arange(self.duplicates, device=examples.device).unsqueeze(1)
+        rows = copies * self.num_examples + examples  # (copies, examples)
+        return (rows.t() if self.copies == 'together' else rows).flatten()
+
     def _lay_out(self, examples: torch.Tensor, choices: torch.Tensor | None, first: int) -> Contents:
-        """Return this rank's part of a batch of these examples, with its rows of what _draw_choices returned."""
-        indices = rows = examples
-        if self.duplicates > 1:
-            num, copies = len(examples), torch.arange(self.duplicates, device=examples.device)
-            if self.copies == 'together':
-                indices, copies = examples.repeat_interleave(self.duplicates), copies.repeat(num)
-            else:
-                indices, copies = examples.repeat(self.duplicates), copies.repeat_interleave(num)
-            rows = copies * self.num_examples + indices
-        start, stop = self.ranks.share(len(indices))
-        own = None if choices is None else choices.index_select(0, rows[start:stop])
-        return Contents(indices[start:stop], own, first + start, start, len(indices))
+        """Return this rank's part of a batch of these examples."""
+        rows = self._rows_of(examples)
+        start, stop = self.ranks.share(len(rows))
+        own = rows[start:stop]
+        chosen = None if choices is None else choices.index_select(0, own)
+        return Contents(own % self.num_examples, chosen, first + start, start, len(rows))
 
     def _batch_of(self, contents: Contents, gather: Callable[..., MicroBatch]) -> Batch:
-        layout = {'duplicates': self.duplicates, 'copies': self.copies}
-        place = {'start': contents.start, 'whole_size': contents.whole_size}
-        gather = functools.partial(self._side_stream.hand_out, gather)
-        return Batch(contents.indices, self.micro_batch_size, gather, **layout, **place)
+        return Batch(
+            contents.indices, self.micro_batch_size, functools.partial(self._side_stream.hand_out, gather),
+            duplicates=self.duplicates, copies=self.copies, start=contents.start, whole_size=contents.whole_size,
+        )  # fmt: skip
 
 
 def purpose_of(copy: int) -> tuple[int | str, ...]:
@@ -276,12 +240,11 @@ class DeviceLoader(Loader):
     """Keep the decoded set on the device; gather, crop, mirror and normalise whole micro-batches there.
 
     Args:
-        dataset: an ArrayDataset without a transform of its own.
+        dataset: has no transform of its own.
         transform: a preprocess.Transform; None for float features, which are only cast.
-        settings: see Loader.
     """
 
-    def __init__(self, dataset: ArrayDataset, transform: BatchTransform | None, **settings):
+    def __init__(self, dataset: ArrayDataset, transform: Callable | None, **settings):
         super().__init__(dataset, transform, **settings)
         if dataset.transform is not None:
             raise ValueError('the data set has a transform of its own; give it to the loader instead')
@@ -289,21 +252,19 @@ class DeviceLoader(Loader):
             raise ValueError('float features are not transformed; expected transform None')
         if not dataset.is_float and transform is None:
             raise ValueError('images need a transform; expected one of preprocess.get_transform')
-        self.input_shape = dataset.input_shape
+        self._image_size = self.input_shape = dataset.input_shape
         if transform is not None:
             self.input_shape = (dataset.input_shape[0], *transform.output_size(dataset.input_shape))
         self._images = dataset.images.to(self.device)
         self._targets = _transform_targets(dataset).to(self.device)
 
-    def _peek(self, num: int) -> MicroBatch:
-        choices = self._draw_choices(0, self.dataset.input_shape)
-        indices = torch.arange(num, device=self.device)
-        return self._gather(Contents(indices, None if choices is None else choices[:num], 0, 0, num), 0, num)
+    def _peek(self, contents: Contents) -> MicroBatch:
+        return self._gather(contents, 0, contents.whole_size)
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
         # moved once an epoch: a transfer in each step would wait for the device
         order = self.order(epoch).to(self.device)
-        choices = self._draw_choices(epoch, self.dataset.input_shape)
+        choices = self._draw_choices(epoch)
         self._side_stream.mark()
         for first, last in bounds:
             contents = self._side_stream.make(self._lay_out, order[first:last], choices, first)
@@ -313,19 +274,14 @@ class DeviceLoader(Loader):
         part = slice(start, stop, step)
         indices = contents.indices[part]
         if self.shuffle or self.duplicates > 1:
-            select = functools.partial(torch.index_select, dim=0, index=indices)
+            images, targets = (tensor.index_select(0, indices) for tensor in (self._images, self._targets))
         else:  # a view instead of a copy
-
-            def select(tensor):
-                return tensor[contents.first + start : contents.first + stop]
-
-        images = select(self._images)
+            place = slice(contents.first + start, contents.first + stop)
+            images, targets = self._images[place], self._targets[place]
         if self.transform is None:
-            inputs = images.to(self.dtype)
-        else:
-            choices = None if contents.choices is None else contents.choices[part]
-            inputs = self.transform.apply(images, choices, dtype=self.dtype)
-        return MicroBatch(inputs, select(self._targets), indices)
+            return MicroBatch(images.to(self.dtype), targets, indices)
+        choices = None if contents.choices is None else contents.choices[part]
+        return MicroBatch(self.transform.apply(images, choices, dtype=self.dtype), targets, indices)
 
 
 def _transform_targets(dataset: ArrayDataset) -> torch.Tensor:

@@ -19,10 +19,7 @@ from data_sets.catalog import Preset
 PRESET = Preset(pad=2, fill=0, flip=False, augment=True, mean=(0.5,), std=(0.5,))
 DOWNLOADS = True
 NUM_CLASSES = 10
-_FILES = {
-    'train': ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte'),
-    'val': ('t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'),
-}
+_FILES = ('images-idx3-ubyte', 'labels-idx1-ubyte')  # behind train- or t10k-
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
@@ -33,7 +30,8 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     root = datasets_path / 'mnist'
     if download:
         _download(root)
-    image_path, label_path = (_find_file(root / 'MNIST' / 'raw', file) for file in _FILES[split])
+    part = 'train' if split == 'train' else 't10k'
+    image_path, label_path = (_find_file(root / 'MNIST' / 'raw', f'{part}-{file}') for file in _FILES)
     images, labels = read_idx(image_path, num_dims=3), read_idx(label_path, num_dims=1)
     if len(images) != len(labels) or not len(labels):
         counts = f'{len(labels)} labels for {len(images)} images in {image_path.name}'
@@ -49,16 +47,17 @@ def read_idx(path: Path, num_dims: int) -> np.ndarray:
         data = gzip.decompress(path.read_bytes()) if path.suffix == '.gz' else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f'cannot read {path}: {error}; delete it and get it again') from error
-    header_size = 4 + 4 * num_dims
-    if len(data) < header_size or data[:4] != bytes((0, 0, 8, num_dims)):
+    header_size, magic = 4 + 4 * num_dims, bytes((0, 0, 8, num_dims))
+    if len(data) < header_size or data[:4] != magic:
         raise ValueError(
             f'{path} is not an idx file of bytes in {num_dims} dimensions: it starts with '
-            f'{data[:4].hex()!r}, expected {bytes((0, 0, 8, num_dims)).hex()!r}'
+            f'{data[:4].hex()!r}, expected {magic.hex()!r}'
         )
     shape = np.frombuffer(data, '>u4', count=num_dims, offset=4).astype(int)
-    if len(data) != header_size + shape.prod():
+    size = header_size + shape.prod()
+    if len(data) != size:
         raise ValueError(
-            f'{path} has {len(data)} bytes, but its header announces {header_size + shape.prod()}: '
+            f'{path} has {len(data)} bytes, but its header announces {size}: '
             'it is truncated or damaged; delete it and get it again'
         )
     return np.frombuffer(data, np.uint8, offset=header_size).reshape(shape).copy()
@@ -68,7 +67,7 @@ def _find_file(folder: Path, file: str) -> Path:
     for path in (folder / file, folder / f'{file}.gz'):
         if path.is_file():
             return path
-    files = ', '.join(known for pair in _FILES.values() for known in pair)
+    files = ', '.join(f'{part}-{known}' for part in ('train', 't10k') for known in _FILES)
     raise ValueError(
         f'no {file} (or .gz) in {folder}; get MNIST with --download, or name the folder that holds '
         f'mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {files}'
@@ -82,5 +81,6 @@ def _download(root: Path) -> None:
         MNIST(root, download=True)
     except (OSError, RuntimeError) as error:
         reason = ' '.join(str(error).split())
-        remedy = f'copy its idx files to {root}/MNIST/raw'
-        raise ValueError(f'cannot download MNIST to {root}: {reason}; {remedy}') from error
+        raise ValueError(
+            f'cannot download MNIST to {root}: {reason}; copy its idx files to {root}/MNIST/raw'
+        ) from error

@@ -80,8 +80,8 @@ def _read_array(archive, path: Path, key: str) -> np.ndarray:
     try:
         return archive[key]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        is_object = 'allow_pickle' in str(error)
-        fault = 'holds Python objects' if is_object else 'cannot be read, so the file is damaged'
+        damaged = 'cannot be read, so the file is damaged'
+        fault = 'holds Python objects' if 'allow_pickle' in str(error) else damaged
         raise ValueError(f'{path}: {key} {fault}; expected numbers of one type and shape') from error
 
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import torch
 
+from data_sets.arrays import ArrayDataset
+
 
 def read_official(name: str, source: type, *, datasets_path: Path, download: bool, **split):
-    """Read one split; nothing is unpickled before its checksum is verified.
+    """Return one split as torchvision has it; nothing is unpickled before its checksum is verified.
 
     Args:
-        name: of the data set and of its folder.
         source: class of torchvision.datasets that lists files and checksums: CIFAR10, CIFAR100 or STL10.
         datasets_path: `datasets_path`/name or `datasets_path` itself holds the folder that the archive unpacks to.
         download: fetch and unpack what is missing or damaged.
         split: keywords of `source` that choose the split.
-    Returns: the torchvision data set.
     """
     roots = (datasets_path / name, datasets_path)
     root = max(roots, key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))
@@ -36,13 +36,11 @@ def read_official(name: str, source: type, *, datasets_path: Path, download: boo
         raise ValueError(explain(name, source, root, error)) from error
 
 
-def read_cifar(
-    name: str, source: type, split: str, *, datasets_path: Path, download: bool
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read a split of CIFAR-10 or CIFAR-100: images, uint8 (N, 3, 32, 32), and labels."""
+def load_cifar(name: str, source: type, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
+    """Load a split of CIFAR-10 or CIFAR-100; the arguments are those of read_official."""
     read = read_official(name, source, datasets_path=datasets_path, download=download, train=split == 'train')
     images = torch.from_numpy(read.data).permute(0, 3, 1, 2)  # torchvision has the channels last
-    return images, torch.tensor(read.targets)
+    return ArrayDataset(images, torch.tensor(read.targets), len(read.classes))
 
 
 def _checksums(source: type) -> dict[str, str]:

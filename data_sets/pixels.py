@@ -18,21 +18,17 @@ def to_tensor(image) -> torch.Tensor:
 
 
 def normalize(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...], dtype) -> torch.Tensor:
-    """Map uint8 (N, C, H, W) to (pixel / 255 - mean) / std."""
-    check_channels(mean, images.shape[1])
-    working = torch.float64 if dtype == torch.float64 else torch.float32
-    shift, scale = _constants(mean, std, images.device, working)
-    images = images.to(working, memory_format=torch.contiguous_format)
-    return images.sub_(shift).mul_(scale).to(dtype)
-
-
-def check_channels(mean: tuple[float, ...], num_channels: int) -> None:
-    """Refuse statistics that are not one for each channel, or one for all."""
+    """Map uint8 (N, C, H, W) to (pixel / 255 - mean) / std, which are one for each channel, or one for all."""
+    num_channels = images.shape[1]
     if len(mean) not in (1, num_channels):
         raise ValueError(
             f'normalize has {len(mean)} values, the images {num_channels} channels; '
             f'expected {num_channels} values, or 1 for all'
         )
+    working = torch.float64 if dtype == torch.float64 else torch.float32
+    shift, scale = _constants(mean, std, images.device, working)
+    images = images.to(working, memory_format=torch.contiguous_format)
+    return images.sub_(shift).mul_(scale).to(dtype)
 
 
 @functools.lru_cache(maxsize=64)  # made once: moving them in every step would wait for the device
@@ -89,9 +85,7 @@ def check_cutout(side: int | None, size: tuple[int, int]) -> None:
 
 
 def mirror(images: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
-    """Reverse the rows of the uint8 images where `flip` (N,) is 1: a ^ ((a ^ b) & mask).
-
-    Four passes over bytes, which take a third of the time of torch.where with a broadcast condition.
-    """
+    """Reverse the rows of the uint8 images where `flip` (N,) is 1: a ^ ((a ^ b) & mask)."""
+    # four passes over bytes take a third of the time of torch.where with a broadcast condition
     mask = (flip * 255).to(torch.uint8).view(-1, 1, 1, 1)
     return images.flip(-1).bitwise_xor_(images).bitwise_and_(mask).bitwise_xor_(images)

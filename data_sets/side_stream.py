@@ -14,11 +14,7 @@ import torch
 
 
 class SideStream:
-    """Make tensors on another stream than the one that uses them.
-
-    Args:
-        device: where both happen.
-    """
+    """Make tensors on another stream of a device than the one that uses them."""
 
     def __init__(self, device: torch.device):
         self._device = device

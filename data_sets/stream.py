@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import BatchSampler, DataLoader, Dataset, default_collate
 
 from bigbatch.errors import UserError
 from bigbatch.seeding import derive_seed, isolated_rng, make_generator
@@ -28,12 +28,10 @@ class StreamLoader(Loader):
     returns uint8 (C, H, W), and `draw` and `apply`, which do the rest with whole micro-batches on the device.
 
     Args:
-        dataset: a torch Dataset of (image, label).
         transform: of two stages, or any callable on the image that returns a tensor, as a torchvision Compose; None:
             the data set's own does it all. What runs in a worker does so with the global generators seeded from
             (seed, epoch, index) and the number of the copy.
         num_workers: processes; 0: none.
-        settings: see Loader.
     """
 
     def __init__(self, dataset: Dataset, transform: Callable | None, *, num_workers: int = 0, **settings):
@@ -42,11 +40,9 @@ class StreamLoader(Loader):
         staged = hasattr(transform, 'prepare')
         self._apply = transform.apply if staged else None
         self._examples = _SeededExamples(dataset, transform.prepare if staged else transform, self.seed)
-        example = self._read_example()
-        self._image_size = tuple(example.shape)
-        self.input_shape = self._image_size
+        self._image_size = self.input_shape = self._read_shape()
         if staged:
-            self.input_shape = (len(example), *transform.output_size(example.shape))
+            self.input_shape = (self._image_size[0], *transform.output_size(self._image_size))
         self._keys: list[Iterator] = []  # one iterator over the pieces of the present epoch
         self._source = DataLoader(
             self._examples,
@@ -59,78 +55,65 @@ class StreamLoader(Loader):
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
-    def _peek(self, num: int) -> MicroBatch:
-        piece = self._read_first(num)  # in this process
-        choices = self._draw_choices(0, self._image_size)
-        indices = torch.arange(num, device=self.device)
-        return self._finish([piece], indices, None if choices is None else choices[:num])
+    def _peek(self, contents: Contents) -> MicroBatch:
+        pieces = self._first_pieces(contents.whole_size)
+        return self._gather(_Received(functools.partial(next, pieces), copy=False), contents, 0, contents.whole_size)
 
-    def _read_example(self) -> torch.Tensor:
+    def _read_shape(self) -> tuple[int, ...]:
         try:
-            return self._read_first(1)[0][0]
+            return tuple(_check_piece(next(self._first_pieces(1)))[0].shape[1:])
         except UserError:
             raise
         except Exception as error:  # whatever a network's own transform may raise
             reason = ' '.join(f'{type(error).__name__}: {error}'.split())
             raise ValueError(f'the transform cannot read the first example: {reason}') from error
 
-    def _read_first(self, num: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return _check_piece(_collate(self._examples.__getitems__([(0, index, 0) for index in range(num)])))
+    def _first_pieces(self, num: int) -> Iterator:
+        """Make the first examples of the set in this process."""
+        keys = BatchSampler([(0, index, 0) for index in range(num)], PIECE, drop_last=False)
+        return (_collate(self._examples.__getitems__(piece)) for piece in keys)
 
     def _batches(self, epoch: int, bounds: list[tuple[int, int]]) -> Iterator[Batch]:
-        order, choices = self.order(epoch), self._draw_choices(epoch, self._image_size)
-        examples = order.tolist()
-        self._keys[:] = [_cut(self._keys_of(epoch, examples[first:last]) for first, last in bounds)]
-        present = self._keys[0]
+        order, choices = self.order(epoch), self._draw_choices(epoch)
+        keys = (self._keys_of(epoch, order[first:last]) for first, last in bounds)
+        pieces = (piece for batch in keys for piece in BatchSampler(batch, PIECE, drop_last=False))
+        present, self._keys[:] = pieces, [pieces]
         source = iter(self._source)
 
         def fetch() -> tuple[torch.Tensor, torch.Tensor]:
             assert self._keys[0] is present, 'a later epoch of this loader was begun before this one ended'
             return next(source)
 
-        order = order.to(self.device)
+        examples = order.to(self.device)
         self._side_stream.mark()
         for first, last in bounds:
             received = _Received(fetch, copy=self.num_workers > 0 and self.device.type != 'cuda')
-            contents = self._side_stream.make(self._lay_out, order[first:last], choices, first)
+            contents = self._side_stream.make(self._lay_out, examples[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, received, contents))
             received.pieces(0, len(contents.indices))  # what was not asked for
 
-    def _keys_of(self, epoch: int, examples: list[int]) -> list[tuple[int, int, int]]:
+    def _keys_of(self, epoch: int, examples: torch.Tensor) -> list[tuple[int, int, int]]:
         """Return (epoch, index, copy) of this rank's part of a batch of these distinct examples, in its order."""
-        if self.copies == 'together':
-            keys = [(epoch, index, copy) for index in examples for copy in range(self.duplicates)]
-        else:
-            keys = [(epoch, index, copy) for copy in range(self.duplicates) for index in examples]
-        return keys[slice(*self.ranks.share(len(keys)))]
+        rows = self._rows_of(examples)
+        own = rows[slice(*self.ranks.share(len(rows)))].tolist()
+        return [(epoch, row % self.num_examples, row // self.num_examples) for row in own]
 
     def _gather(self, received: _Received, contents: Contents, start: int, stop: int, step: int = 1) -> MicroBatch:
-        part = slice(start, stop, step)
-        choices = None if contents.choices is None else contents.choices[part]
-        return self._finish(received.pieces(start, stop), contents.indices[part], choices, step=step)
-
-    def _finish(
-        self, pieces: list[tuple[torch.Tensor, torch.Tensor]], indices: torch.Tensor, choices: torch.Tensor | None, *,
-        step: int = 1,
-    ) -> MicroBatch:  # fmt: skip
-        """Move pieces to the device, where every `step`-th of their examples becomes part of one micro-batch."""
+        part, pieces = slice(start, stop, step), received.pieces(start, stop)
         moved = [[tensor.to(self.device, non_blocking=True) for tensor in piece] for piece in pieces]
         inputs, targets = (torch.cat(parts)[::step] for parts in zip(*moved, strict=True))
         if self._apply is None:
-            return MicroBatch(inputs.to(self.dtype), targets, indices)
-        return MicroBatch(self._apply(inputs, choices, dtype=self.dtype), targets, indices)
+            return MicroBatch(inputs.to(self.dtype), targets, contents.indices[part])
+        choices = None if contents.choices is None else contents.choices[part]
+        return MicroBatch(self._apply(inputs, choices, dtype=self.dtype), targets, contents.indices[part])
 
 
 class _Received:
-    """What has come of one batch so far, in pieces that are kept so that it can be read again.
-
-    Args:
-        fetch: waits for the next piece.
-        copy: take pieces out of the memory that is shared with the workers, of which systems have little.
-    """
+    """What has come of one batch so far, in pieces that are kept so that it can be read again."""
 
     def __init__(self, fetch: Callable, *, copy: bool):
-        self._fetch, self._copy = fetch, copy
+        self._fetch = fetch  # waits for the next piece
+        self._copy = copy  # out of the memory that is shared with the workers, of which systems have little
         self._pieces: list[tuple[torch.Tensor, ...]] = []
 
     def pieces(self, start: int, stop: int) -> list[tuple[torch.Tensor, ...]]:
@@ -162,9 +145,6 @@ class _SeededExamples(Dataset):
         self.transform = transform
         self.seed = seed
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
     def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[tuple] | UserError:
         """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each.
 
@@ -183,13 +163,6 @@ class _SeededExamples(Dataset):
         if not isinstance(image, torch.Tensor):
             raise UserError(f'the transform returns a {type(image).__name__}; expected a tensor')
         return image, target
-
-
-def _cut(batches: Iterable[list]) -> Iterator[list]:
-    """Yield the keys of one piece after the other; no piece reaches into two batches."""
-    for keys in batches:
-        for start in range(0, len(keys), PIECE):
-            yield keys[start : start + PIECE]
 
 
 def _leave_group(_: int) -> None:

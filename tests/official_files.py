@@ -16,7 +16,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100, STL10
 
 SOURCES = {'cifar10': CIFAR10, 'cifar100': CIFAR100, 'stl10': STL10}
@@ -81,24 +80,6 @@ def write_mnist(root: Path, *, num_train: int = 20, num_test: int = 10) -> Path:
             struct.pack('>2I', 2049, num) + labels.astype(np.uint8).tobytes()
         )
     return folder
-
-
-def write_imagenet(root: Path, *, num_classes: int = 3, num_train: int = 4, num_val: int = 2) -> Path:
-    """Write train/ and val/ with a folder of JPEGs for each class, sides around 300 pixels, one grey; returns `root`.
-
-    Args:
-        num_train: images of one class; likewise num_val.
-    """
-    for part, num, seed in (('train', num_train, 1), ('val', num_val, 2)):
-        sizes = np.random.RandomState(seed).randint(260, 341, (num, 2))
-        for number, (height, width) in enumerate(sizes.tolist()):
-            images, labels = draw_images(num_classes, (3, height, width), num_classes, seed=100 * seed + number)
-            for image, label in zip(images, labels.tolist(), strict=True):
-                path = root / part / f'n{1440764 + label:08}' / f'ILSVRC2012_{part}_{number:08}.JPEG'
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture = Image.fromarray(image.transpose(1, 2, 0))
-                (picture.convert('L') if (part, number, label) == ('train', 0, 0) else picture).save(path, 'JPEG')
-    return root
 
 
 def write_all(datasets_path: Path, *names: str, num_train: int = 20, num_test: int = 10) -> Path:

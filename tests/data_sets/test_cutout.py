@@ -12,7 +12,7 @@ from data_sets.stream import StreamLoader
 from preprocess import get_transform
 from tests.config.test_flags import build
 from tests.conftest import TINY_GBN
-from tests.data_helpers import FAKE, assert_refused, assert_same, collect
+from tests.data_helpers import FAKE, assert_all_refused, assert_same, collect
 from tests.data_sets.test_preprocess import random_images
 from utils.engine.plan import describe_plan
 
@@ -38,6 +38,7 @@ def test_it_is_zeros_behind_all_else(name, shape, side, augment):
     assert torch.equal(choices[:, :-2], without if augment else choices[:, :0])
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         whole = plain.apply(images, without, dtype=dtype)
+        assert torch.equal(cut.apply(images, dtype=dtype), plain.apply(images, dtype=dtype))  # no choices: left whole
         result = cut.apply(images, choices, dtype=dtype)
         assert result.dtype == dtype and not torch.equal(result, whole)
         assert torch.equal(result, blanked(whole, choices[:, -2:], side))
@@ -45,11 +46,6 @@ def test_it_is_zeros_behind_all_else(name, shape, side, augment):
         choices = cut.draw(1, make_generator(index), image_size=shape)
         result = cut(images[index], generator=make_generator(index))
         torch.testing.assert_close(result, cut.apply(images[index : index + 1], choices)[0])
-
-
-def test_evaluation_without_choices_is_left_whole():
-    images = random_images(5, (3, 32, 32))
-    assert torch.equal(get_transform('cifar10', cutout=8).apply(images), get_transform('cifar10').apply(images))
 
 
 def test_centers_are_uniform_over_the_image():
@@ -83,32 +79,25 @@ def test_loaders_agree_and_micro_batches_do_not_count(augment):
     assert 0.06 < share < 144 / 1024  # a tenth: less than the whole square, which the border clips
 
 
-@pytest.mark.parametrize(('make', 'message'), [
-    (lambda: get_transform('digits', cutout=16).output_size((1, 8, 8)), 'cutout 16 .* 8x8; expected at most 7, as 4'),
-    (lambda: get_transform('fake', cutout=20).output_size((3, 12, 20)), 'expected at most 19, as 10'),
-    (lambda: get_transform('imagenet', 16, cutout=16).output_size((3, 90, 90)), '16x16; expected at most 15'),
-    (lambda: get_transform('mnist', cutout=0), 'cutout 0 is not a size in pixels; expected 1 or more'),
-])  # fmt: skip
-def test_bad_input_is_one_line(make, message):
-    assert_refused(message, make)
+def test_bad_input_is_one_line():
+    assert_all_refused([
+        ('cutout 16 .* 8x8; .* at most 7, as 4', lambda: get_transform('digits', cutout=16).output_size((1, 8, 8))),
+        ('expected at most 19, as 10', lambda: get_transform('fake', cutout=20).output_size((3, 12, 20))),
+        ('16x16; expected at most 15', lambda: get_transform('imagenet', 16, cutout=16).output_size((3, 90, 90))),
+        ('cutout 0 is not a size in pixels; expected 1 or more', lambda: get_transform('mnist', cutout=0)),
+    ])  # fmt: skip
 
 
 def test_the_flag(refused, tmp_path):
     refused(*TINY_GBN, '--cutout', words=('cutout 16', '8x8', 'at most 7, as 4'))
     refused(*TINY_GBN, '--cutout', '0', words=('--cutout', "'0'"))
-    refused(
-        '--model', 'alexnet', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '-mb', '8', '--cutout',
-        words=('--cutout 16', 'alexnet', 'input_transform'),
-    )  # fmt: skip
-    features = tmp_path / 'features.npz'
-    rng = np.random.RandomState(0)
-    np.savez(features, **{
-        f'{key}_{split}': values for split in ('train', 'test')
-        for key, values in (('x', rng.randn(32, 5).astype('f4')), ('y', rng.randint(3, size=32)))
-    })  # fmt: skip
-    refused('--model', 'mnist_f1', '--dataset', str(features), '--b', '16', '-mb', '8', '--cutout', '2', words=(
-        '--cutout 2', 'holds features',
-    ))  # fmt: skip
+    sizes = ('--b', '16', '-mb', '8')
+    alexnet = ('--model', 'alexnet', '--dataset', 'fake:64:3x32x32:4', *sizes)
+    refused(*alexnet, '--cutout', words=('--cutout 16', 'alexnet', 'input_transform'))
+    features, x, y = tmp_path / 'features.npz', np.zeros((32, 5), np.float32), np.arange(32) % 3
+    np.savez(features, x_train=x, y_train=y, x_test=x, y_test=y)
+    flags = ('--model', 'mnist_f1', '--dataset', str(features), *sizes, '--cutout', '2')
+    refused(*flags, words=('--cutout 2', 'holds features'))
     experiment = build(*TINY_GBN, '--cutout', '3')
     assert 'cutout of 3 pixels' in describe_plan(experiment)
     assert experiment.data.val.transform.cutout is None

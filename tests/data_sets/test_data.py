@@ -11,7 +11,7 @@ import torch
 import data
 from data_sets.arrays import ArrayDataset
 from preprocess import get_transform
-from tests.data_helpers import FAKE, assert_refused
+from tests.data_helpers import FAKE, assert_all_refused, assert_refused
 
 # names
 
@@ -40,16 +40,13 @@ def test_datasets_path_default(monkeypatch, tmp_path):
 # one data set after the other
 
 
-@pytest.mark.parametrize(
-    ('name', 'num', 'shape', 'num_classes'),
-    [
-        ('digits', (1280, 517), (1, 8, 8), 10),
-        ('fake', (2000, 500), (3, 32, 32), 10),
-        ('fake:7', (7, 1), (3, 32, 32), 10),
-        ('fake:2:1x5x6', (2, 1), (1, 5, 6), 10),
-        ('fake:60:2x8x12:3', (60, 15), (2, 8, 12), 3),
-    ],
-)
+@pytest.mark.parametrize(('name', 'num', 'shape', 'num_classes'), [
+    ('digits', (1280, 517), (1, 8, 8), 10),
+    ('fake', (2000, 500), (3, 32, 32), 10),
+    ('fake:7', (7, 1), (3, 32, 32), 10),
+    ('fake:2:1x5x6', (2, 1), (1, 5, 6), 10),
+    ('fake:60:2x8x12:3', (60, 15), (2, 8, 12), 3),
+])  # fmt: skip
 def test_sizes_and_types(name, num, shape, num_classes):
     train, val, test = (data.get_dataset(name, split) for split in ('train', 'val', 'test'))
     assert (len(train), len(val)) == num
@@ -62,15 +59,7 @@ def test_sizes_and_types(name, num, shape, num_classes):
     assert data.get_dataset(name).fingerprint() == train.fingerprint()
 
 
-def test_digits_are_read_through_sklearn_where_its_file_is_elsewhere(monkeypatch):
-    found = data.get_dataset('digits')
-    monkeypatch.setattr('pathlib.Path.is_file', lambda path: False)
-    again = data.get_dataset('digits')
-    assert torch.equal(found.images, again.images)
-    assert torch.equal(found.targets, again.targets)
-
-
-def test_digits_are_those_of_sklearn_split_without_overlap():
+def test_digits_are_those_of_sklearn_split_without_overlap(monkeypatch):
     from sklearn.datasets import load_digits
 
     source = load_digits()
@@ -79,6 +68,8 @@ def test_digits_are_those_of_sklearn_split_without_overlap():
     expected = np.column_stack([np.floor(source.data * 15.9375 + 0.5), source.target])
     assert sorted(rows.tolist()) == sorted(expected.astype(int).tolist())
     assert rows[:, :-1].min() == 0 and rows[:, :-1].max() == 255
+    monkeypatch.setattr('pathlib.Path.is_file', lambda path: False)  # as if the file of sklearn lay elsewhere
+    assert data.get_dataset('digits').fingerprint() == parts[0].fingerprint()
 
 
 def test_fake_images_can_be_learned_but_differ():
@@ -91,11 +82,12 @@ def test_fake_images_can_be_learned_but_differ():
     assert len(images.unique(dim=0)) == len(images)
 
 
-@pytest.mark.parametrize(
-    'name', ['fake:', 'fake:x', 'fake:5:3x3', 'fake:5:3x3x3:', 'fake:-5', 'fake:0', 'fake:5:0x2x2']
-)
-def test_malformed_fake_names_are_refused(name):
-    assert_refused(f"'{name}'.* expected fake, fake:NUM, fake:NUM:CxHxW", lambda: data.get_dataset(name))
+def test_malformed_fake_names_are_refused():
+    names = ('fake:', 'fake:x', 'fake:5:3x3', 'fake:5:3x3x3:', 'fake:-5', 'fake:0', 'fake:5:0x2x2')
+    assert_all_refused(
+        (f"'{name}'.* expected fake, fake:NUM, fake:NUM:CxHxW", lambda name=name: data.get_dataset(name))
+        for name in names
+    )
 
 
 # ArrayDataset
@@ -119,15 +111,12 @@ def test_subset_keeps_order_and_classes():
 
 def test_fingerprint_sees_every_byte_shape_and_type():
     images, targets = torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 0, 1])
-    prints = {ArrayDataset(images, targets).fingerprint() for _ in range(3)}
-    assert len(prints) == 1
     changed = images.clone()
     changed[3, 0, 1, 1] = 1
-    prints.add(ArrayDataset(changed, targets).fingerprint())
-    prints.add(ArrayDataset(images, targets.flip(0)).fingerprint())
-    prints.add(ArrayDataset(images.reshape(4, 2, 1, 2), targets).fingerprint())
-    prints.add(ArrayDataset(torch.zeros(4, 1), targets).fingerprint())
-    assert len(prints) == 5
+    inputs = (images, images.clone(), changed, images.reshape(4, 2, 1, 2), torch.zeros(4, 1))
+    prints = [ArrayDataset(values, targets).fingerprint() for values in inputs]
+    prints.append(ArrayDataset(images, targets.flip(0)).fingerprint())
+    assert prints[0] == prints[1] and len(set(prints)) == 5
 
 
 def test_split_validation():
@@ -140,7 +129,8 @@ def test_split_validation():
     assert val.fingerprint() == again.fingerprint() != other.fingerprint()
 
 
-@pytest.mark.parametrize('fraction', [0, 1, -0.1, 1.5, 0.001, 0.999, float('nan')])
-def test_split_validation_refuses_empty_sides(fraction):
-    message = f'fraction {fraction} of 300 examples .* between 0 and 1'
-    assert_refused(message, lambda: data.split_validation(data.get_dataset(FAKE), fraction, 0))
+def test_split_validation_refuses_empty_sides():
+    dataset = data.get_dataset(FAKE)
+    for fraction in (0, 1, -0.1, 1.5, 0.001, 0.999, float('nan')):
+        message = f'fraction {fraction} of 300 examples .* between 0 and 1'
+        assert_refused(message, lambda fraction=fraction: data.split_validation(dataset, fraction, 0))

@@ -9,36 +9,28 @@ import pytest
 import torch
 
 import data
-from tests.data_helpers import assert_refused
+from tests.data_helpers import assert_all_refused, assert_refused
+from tests.official_files import write_mnist
 
 
-def write_idx(path, array):
+def idx_of(array) -> bytes:
     array = np.asarray(array, np.uint8)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    header = struct.pack(f'>HBB{array.ndim}I', 0, 8, array.ndim, *array.shape)
-    path.write_bytes(header + array.tobytes())
+    return struct.pack(f'>HBB{array.ndim}I', 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 @pytest.fixture
 def mnist_folder(tmp_path):
-    rng = np.random.RandomState(0)
-    for prefix, num in (('train', 50), ('t10k', 20)):
-        raw = tmp_path / 'mnist' / 'MNIST' / 'raw'
-        write_idx(raw / f'{prefix}-images-idx3-ubyte', rng.randint(0, 256, (num, 28, 28)))
-        write_idx(raw / f'{prefix}-labels-idx1-ubyte', np.arange(num) % 10)
+    write_mnist(tmp_path / 'mnist', num_train=50)
     return tmp_path
 
 
 def npz_arrays(**changes):
     rng = np.random.RandomState(0)
-    arrays = {
-        'x_train': rng.randint(0, 256, (40, 12, 10, 3), dtype=np.uint8),
-        'y_train': np.arange(40) % 4,
-        'x_test': rng.randint(0, 256, (9, 12, 10, 3), dtype=np.uint8),
-        'y_test': np.arange(9) % 4,
-    }
-    arrays.update(changes)
-    return {key: array for key, array in arrays.items() if array is not None}
+    arrays = {}
+    for part, num in (('train', 40), ('test', 9)):
+        arrays[f'x_{part}'] = rng.randint(0, 256, (num, 12, 10, 3), dtype=np.uint8)
+        arrays[f'y_{part}'] = np.arange(num) % 4
+    return {key: array for key, array in {**arrays, **changes}.items() if array is not None}
 
 
 @pytest.fixture
@@ -77,29 +69,36 @@ def test_missing_mnist_names_folder_and_remedies(tmp_path):
     assert_refused(message, lambda: data.get_dataset('mnist', datasets_path=tmp_path))
 
 
-@pytest.mark.parametrize(
-    ('file', 'damage', 'message'),
-    [
-        ('train-images-idx3-ubyte', lambda path: path.write_bytes(path.read_bytes()[:-1]), 'truncated'),
-        ('train-images-idx3-ubyte', lambda path: path.write_bytes(path.read_bytes() + b'x'), 'announces'),
-        ('train-images-idx3-ubyte', lambda path: path.write_bytes(b''), 'not an idx file'),
-        ('train-images-idx3-ubyte', lambda path: path.write_bytes(b'<html>' * 99), 'not an idx file'),
-        ('train-labels-idx1-ubyte', lambda path: write_idx(path, [1, 2]), '2 labels for 50 images'),
-        ('train-labels-idx1-ubyte', lambda path: write_idx(path, [11] * 50), 'label 11'),
-        ('train-labels-idx1-ubyte', lambda path: write_idx(path, np.zeros((50, 1))), '1 dimensions'),
-    ],
-)
-def test_damaged_mnist_is_named(mnist_folder, file, damage, message):
-    damage(mnist_folder / 'mnist/MNIST/raw' / file)
-    assert_refused(f'{file}.*{message}', lambda: data.get_dataset('mnist', datasets_path=mnist_folder))
+def test_damaged_mnist_is_named(mnist_folder):
+    raw = mnist_folder / 'mnist/MNIST/raw'
+    images, labels = raw / 'train-images-idx3-ubyte', raw / 'train-labels-idx1-ubyte'
+    whole = {images: images.read_bytes(), labels: labels.read_bytes()}
 
+    def load_with(path, content):
+        path.write_bytes(content)
+        try:
+            data.get_dataset('mnist', datasets_path=mnist_folder)
+        finally:
+            path.write_bytes(whole[path])
 
-@pytest.mark.parametrize('damage', [lambda raw: raw[:-20], lambda raw: b'x' + raw, lambda raw: raw[:20] + b'?' * 40])
-def test_damaged_gzip_is_named(mnist_folder, damage):
-    path = mnist_folder / 'mnist/MNIST/raw/train-images-idx3-ubyte'
-    path.with_name(path.name + '.gz').write_bytes(damage(gzip.compress(path.read_bytes())))
-    path.unlink()
-    assert_refused(f'{path.name}.gz', lambda: data.get_dataset('mnist', datasets_path=mnist_folder))
+    cases = [
+        (images, whole[images][:-1], 'truncated'),
+        (images, whole[images] + b'x', 'announces'),
+        (images, b'', 'not an idx file'),
+        (images, b'<html>' * 99, 'not an idx file'),
+        (labels, idx_of([1, 2]), '2 labels for 50 images'),
+        (labels, idx_of([11] * 50), 'label 11'),
+        (labels, idx_of(np.zeros((50, 1))), '1 dimensions'),
+    ]
+    assert_all_refused(
+        (f'{path.name}.*{message}', lambda path=path, content=content: load_with(path, content))
+        for path, content, message in cases
+    )
+    images.unlink()
+    path, packed = images.with_name(f'{images.name}.gz'), gzip.compress(whole[images])
+    for content in (packed[:-20], b'x' + packed, packed[:20] + b'?' * 40):
+        path.write_bytes(content)
+        assert_refused(str(path), lambda: data.get_dataset('mnist', datasets_path=mnist_folder))
 
 
 def test_failed_download_is_one_line(tmp_path, monkeypatch):
@@ -133,20 +132,19 @@ def test_npz_below_the_datasets_folder(write_npz, tmp_path):
     assert len(data.get_dataset('own.npz', 'val', datasets_path=tmp_path)) == 9
 
 
-@pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64])
-def test_npz_features_stay_float(write_npz, dtype):
-    x = {key: (npz_arrays()[key][..., 0] / 7).astype(dtype) for key in ('x_train', 'x_test')}
-    dataset = data.get_dataset(write_npz(**x), 'val')
-    assert dataset.is_float and dataset.images.dtype == torch.float32
-    assert dataset.input_shape == (12, 10)
-    features, target = dataset[4]
-    np.testing.assert_array_equal(features, x['x_test'][4].astype(np.float32))
-    assert target == 0 and isinstance(target, int)
+def test_npz_features_stay_float(write_npz):
+    for dtype in (np.float16, np.float32, np.float64):
+        x = {key: (npz_arrays()[key][..., 0] / 7).astype(dtype) for key in ('x_train', 'x_test')}
+        dataset = data.get_dataset(write_npz(**x), 'val')
+        assert dataset.is_float and dataset.images.dtype == torch.float32
+        assert dataset.input_shape == (12, 10)
+        features, target = dataset[4]
+        np.testing.assert_array_equal(features, x['x_test'][4].astype(np.float32))
+        assert target == 0 and isinstance(target, int)
 
 
-@pytest.mark.parametrize(
-    ('changes', 'message'),
-    [
+def test_bad_npz_names_file_and_array(write_npz):
+    cases = [
         ({'y_test': None}, 'lacks y_test: it holds x_train, y_train, x_test; expected'),
         ({'x_train': np.array([{}, []], object)}, 'x_train holds Python objects'),
         ({'y_train': np.array(['cat'] * 40, object)}, 'y_train holds Python objects'),
@@ -164,12 +162,12 @@ def test_npz_features_stay_float(write_npz, dtype):
         ({'x_test': np.full((9, 5), 1e300), 'x_train': np.zeros((40, 5))}, 'x_test has 45 values'),
         ({'x_test': np.zeros((9, 5))}, 'one type and shape'),
         ({'x_test': np.zeros((9, 12, 11, 3), np.uint8)}, 'one type and shape'),
-    ],
-)
-@pytest.mark.parametrize('split', ['train', 'val'])
-def test_bad_npz_names_file_and_array(write_npz, changes, message, split):
-    path = write_npz(**changes)
-    assert_refused(f'{path}.*{message}', lambda: data.get_dataset(path, split))
+    ]
+    assert_all_refused(
+        (f'own.npz.*{message}', lambda changes=changes, split=split: data.get_dataset(write_npz(**changes), split))
+        for changes, message in cases
+        for split in ('train', 'val')
+    )
 
 
 def test_unreadable_npz_is_named(write_npz, tmp_path):
