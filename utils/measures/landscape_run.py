@@ -50,11 +50,25 @@ def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
 
     Args:
         open_end: opens a checkpoint.
+
+    Raises:
+        UserError: the networks differ in more than their weights, or the folder holds something else.
     """
+    plan = _plan(flags)
     with user_errors():
-        ends = [open_end(end) for end in (flags.evaluate, flags.slave_evaluate)]
-    folder = Path(flags.results_dir) / (flags.save or folder_name(ends, mode=flags.mode, bn=flags.bn))
-    measure_between(*ends, folder, plan=_plan(flags), mode=flags.mode)
+        network, end = (open_end(path) for path in (flags.evaluate, flags.slave_evaluate))
+        _check_pair(network, end)
+        _check_batches(network, plan)
+    folder = _open_folder(flags, _folder_name([network, end], mode=flags.mode, bn=flags.bn), {
+        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
+        'distances': _distances(network, end),
+        'settings': _settings(network, plan, digests=[network.digest, end.digest], mode=flags.mode),
+    })  # fmt: skip
+    with restored(network.model):
+        line = Between(network.model, end.model.state_dict(), mode=flags.mode, bn=plan.bn)
+        rows = _measure(network, [({'alpha': alpha}, line) for alpha in plan.alpha], folder, plan)
+    _warn_of_clamped(rows)
+    _draw(folder)
     return folder
 
 
@@ -63,66 +77,28 @@ def directions_around(flags: Namespace, open_end: Callable[[str], Network]) -> P
 
     Args:
         open_end: opens a checkpoint.
-    """
-    with user_errors():
-        network = open_end(flags.evaluate)
-    folder = Path(flags.results_dir) / (flags.save or folder_name([network], bn=flags.bn))
-    measure_around(network, folder, plan=_plan(flags), num_directions=flags.directions, seed=flags.seed)
-    return folder
-
-
-def measure_between(network: Network, end: Network, folder: Path, *, plan: Plan, mode: str = 'linear') -> None:
-    """Measure and draw the line from one network to another of its kind.
-
-    Args:
-        network: at alpha 0; its loaders are what is scored.
-        end: at alpha 1.
-        folder: made where it is missing; gone on with where it holds the same measurement.
-        mode: see landscape.coefficients.
-
-    Raises:
-        UserError: the networks differ in more than their weights, or the folder holds something else.
-    """
-    with user_errors():
-        _check_pair(network, end)
-        _check_batches(network, plan)
-    _open_folder(folder, {
-        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
-        'distances': _distances(network, end),
-        'settings': _settings(network, plan, digests=[network.digest, end.digest], mode=mode),
-    })  # fmt: skip
-    with restored(network.model):
-        line = Between(network.model, end.model.state_dict(), mode=mode, bn=plan.bn)
-        rows = _measure(network, [({'alpha': alpha}, line) for alpha in plan.alpha], folder, plan)
-    _warn_of_clamped(rows)
-    _draw(folder)
-
-
-def measure_around(network: Network, folder: Path, *, plan: Plan, num_directions: int, seed: int) -> None:
-    """Measure and draw a network along random directions.
-
-    Args:
-        network: at alpha 0.
-        folder: as for measure_between.
 
     Raises:
         UserError: the folder holds something else.
     """
+    plan = _plan(flags)
     with user_errors():
+        network = open_end(flags.evaluate)
         _check_batches(network, plan)
-    _open_folder(folder, {
+    folder = _open_folder(flags, _folder_name([network], bn=flags.bn), {
         'kind': 'directions', 'names': [network.label], 'paths': [str(network.path)], 'distances': {},
-        'settings': _settings(network, plan, digests=[network.digest], directions=num_directions, seed=seed),
+        'settings': _settings(network, plan, digests=[network.digest], directions=flags.directions, seed=flags.seed),
     })  # fmt: skip
-    for index in range(num_directions):  # one at a time: each is as large as the network
+    for index in range(flags.directions):  # one at a time: each is as large as the network
         with restored(network.model):
-            line = Around(network.model, seed=seed, index=index)
+            line = Around(network.model, seed=flags.seed, index=index)
             points = [({'direction': index, 'alpha': alpha}, line) for alpha in plan.alpha]
             _measure(network, points, folder, plan)
     _draw(folder)
+    return folder
 
 
-def folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -> str:
+def _folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -> str:
     """Return a name for the folder of a measurement that is the same at every call."""
     kind = ('line' if mode == 'linear' else mode) if len(networks) > 1 else 'around'
     usual = 'interpolate' if len(networks) > 1 else 'fixed'
@@ -187,12 +163,9 @@ def _distances(network: Network, end: Network) -> dict[str, float]:
     return distances
 
 
-def _open_folder(folder: Path, description: dict) -> None:
-    """Make the folder, or find the same measurement in it.
-
-    Raises:
-        UserError: it holds another one, or cannot be written.
-    """
+def _open_folder(flags: Namespace, usual_name: str, description: dict) -> Path:
+    """Make the folder and return it, or find the same measurement in it."""
+    folder = Path(flags.results_dir) / (flags.save or usual_name)
     path = folder / SETTINGS
     text = json.dumps(description, indent=1) + '\n'
     try:
@@ -207,6 +180,7 @@ def _open_folder(folder: Path, description: dict) -> None:
         raise UserError(f'{path}: damaged ({error}): take {folder} away, or choose another --save') from error
     except OSError as error:
         raise UserError(f'--save {folder.name}: {folder} cannot be written ({error.strerror})') from error
+    return folder
 
 
 def _check_same(folder: Path, stored: dict, asked: dict) -> None:
