@@ -65,7 +65,7 @@ def test_training_passes_are_one_graph_that_computes_the_same(graphs, name):
     torch.testing.assert_close(compiled, plain, rtol=1e-4 if name != 'bf16' else 0.02, atol=0)
 
 
-@pytest.mark.parametrize('layout', ['--channels-last', '--no-channels-last'])
+@pytest.mark.parametrize('layout', ['--channels-last', pytest.param('--no-channels-last', marks=pytest.mark.slow)])
 def test_convolutions_are_one_graph_that_computes_the_same(graphs, layout):
     plain = losses_of(build(*CONVOLUTIONS, layout), num_steps=3)
     compiled = losses_of(build(*CONVOLUTIONS, layout, *COMPILE), num_steps=3)

@@ -34,9 +34,9 @@ class Terminal(io.StringIO):
 
 
 def report(epoch: int) -> EpochReport:
-    scores = Scores(loss=0.5, error1=12.5, error5=0.0)
+    train, val = Scores(loss=0.5, error1=12.5, error5=0.0), Scores(loss=0.7, error1=25.0, error5=0.0)
     return EpochReport(
-        epoch=epoch, step=epoch * 4, lr=0.1, train=scores, val=scores, grad_norm=1.0, weight_distance=2.0,
+        epoch=epoch, step=epoch * 4, lr=0.1, train=train, val=val, grad_norm=1.0, weight_distance=2.0,
         epoch_seconds=1.0, images_per_second=1234.0, distances=(),
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_every_epoch_is_in_the_log_file_and_few_on_the_console(clock, capsys, tm
     lines = (tmp_path / 'log.txt').read_text().splitlines()
     assert len(lines) == 100
     assert lines[9].endswith(
-        'epoch 10/100  lr 0.1  train loss 0.5000 error 12.50 %  val loss 0.5000 error 12.50 %  distance 2.000  '
+        'epoch 10/100  lr 0.1  train loss 0.5000 error 12.50 %  val loss 0.7000 error 25.00 %  distance 2.000  '
         '1,234 images/s'
     )
 

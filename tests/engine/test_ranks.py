@@ -6,8 +6,8 @@ import main_gbn
 from tests.conftest import TINY
 from tests.ranks import assert_same_run, run_on_ranks
 
-# One update an epoch, so that results.csv is the loss curve of 12 updates.
-FLAGS = (*TINY, '--b', '64', '--epochs', '12', '-mb', '8', '--type', 'torch.DoubleTensor', '--device', 'cpu')
+# One update an epoch, so that results.csv is the loss curve of 8 updates.
+FLAGS = (*TINY, '--b', '64', '--epochs', '8', '-mb', '8', '--type', 'torch.DoubleTensor', '--device', 'cpu')
 SETTINGS = {
     'ghosts': (),
     'micro': ('--micro-batch-size', '8'),
@@ -17,7 +17,7 @@ SETTINGS = {
     'spread': ('--duplicates', '2', '--cutout', '3', '--adapt-grad-norm', '3'),
     'together': ('--duplicates', '2', '--cutout', '3', '--copies', 'together', '--adapt-grad-norm', '3'),
     'noise_scale': ('--noise-scale',),
-    'average': ('--swa-start', '9'),
+    'average': ('--swa-start', '5'),
     'float32': ('--type', 'torch.FloatTensor'),
     'last_batch': ('--dataset', 'fake:128:1x8x8:4', '--no-drop-last', '--val-fraction', '0.25'),
 }

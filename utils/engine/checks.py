@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from bigbatch import seeding
-from bigbatch.distributed import ALONE, Ranks
+from bigbatch.distributed import Ranks
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from bigbatch.regime import Regime
@@ -32,7 +32,7 @@ from utils.settings import Means, fields_that_mean
 log = logging.getLogger('bigbatch')
 
 
-def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks = ALONE) -> None:
+def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks) -> None:
     """Refuse a network that cannot be trained on its data as it is asked for, before anything is written."""
     check_batch_norm(config, model, ranks)
     examples = data.val.peek(smallest_piece(config, data.train.num_examples, ranks))[:2]
@@ -89,7 +89,7 @@ def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
         )
 
 
-def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
+def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks) -> None:
     """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
     micro = config.fixed_micro_batch_size
     splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images // ranks.size
@@ -150,7 +150,7 @@ def warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
         log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
 
 
-def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks = ALONE) -> int:
+def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks) -> int:
     """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
     num_copies = math.prod(method.num_copies_in_pass for method in config.methods_on)
     batch = config.batch_size * num_copies

@@ -116,7 +116,8 @@ def _print_suites() -> int:
 def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     """Print what would be done about each run, with the plan of a row's first new one; return 1 if one is refused."""
     states = [look_at(run, results_dir) for run in runs]
-    waits = _waiting(runs, states)
+    unfinished = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
+    waits = {run.name: [name for name in run.needs if name in unfinished] for run in runs}
     new = [run for run, state in zip(runs, states, strict=True) if state.status == 'new']
     first = {run.row: run for run in reversed(new) if not (run.measures or waits[run.name])}
     status = 0
@@ -135,12 +136,6 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     counts = Counter(state.status for state in states)
     print(f'\n{counted(len(runs), "run")}: {", ".join(f"{number} {word}" for word, number in counts.items())}')
     return status
-
-
-def _waiting(runs: list[PlannedRun], states: list[State]) -> dict[str, list[str]]:
-    """Return for each run the names of those among the runs that it needs and that are not finished."""
-    open_names = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
-    return {run.name: [name for name in run.needs if name in open_names] for run in runs}
 
 
 def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
