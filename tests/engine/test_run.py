@@ -194,7 +194,6 @@ def test_resume_refuses_what_may_not_change(run, refused, tmp_path):
     refused('--resume', str(run.parent), words=('a folder of runs', str(run)))
     (empty := tmp_path / 'empty').mkdir()
     refused('--resume', str(empty), words=('no config.json',))
-    refused('--resume', str(run), '--epochs', '2', words=('has done 3 epochs', 'the 2 that --epochs 2 makes'))
     config = read_json(run / 'config.json')
     (run / 'config.json').write_text(json.dumps({**config, 'data': 'another'}))
     refused('--resume', str(run), '--epochs', '5', words=('training set', 'another'))

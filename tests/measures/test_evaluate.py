@@ -106,6 +106,7 @@ def test_copies_make_a_table_of_means(run, evaluated):
     assert [(row['checkpoint'], row['repeat']) for row in rows] == [
         (name, str(repeat)) for name in ('run', 'run/initial') for repeat in range(3)
     ]
+    assert {(float(row['noise']), row['noise_per']) for row in rows} == {(0.1, 'copy')}
     losses = [float(row['loss']) for row in rows[:3]]
     assert len(set(losses)) == 3
     table = out[out.index('checkpoint ') :].splitlines()
