@@ -49,7 +49,7 @@ class PlannedRun:
 
     def flags(self, results_dir: Path, *, begins: bool = True) -> list[str]:
         """Return the flags that begin it in a folder of this parent, or go on with it."""
-        if begins or self.measures:
+        if begins:
             return [*self.argv, '--results_dir', str(results_dir)]
         # What a run does not depend on, such as --device, may be given anew when it goes on.
         return ['--resume', str(results_dir / self.name), *self.extra]
