@@ -18,27 +18,22 @@ from utils.parser import Parser, real
 def build_parser() -> Parser:
     """Return the parser of this script."""
     parser = Parser(prog='compare_experiments.py', description=__doc__)
-    parser.add_argument('experiments', nargs='+', help='run folders, or folders that hold run folders')
-    parser.add_argument('--legend', nargs='+', metavar='NAME', help='names of the rows, one each, in their order')
-    parser.add_argument(
-        '--x_axis', choices=['epoch', 'step', 'seconds'], default='epoch', help='x axis; distances are over updates'
-    )
-    parser.add_argument('--compare', nargs='+', metavar='COLUMN', help='columns of results.csv, a chart each')
-    parser.add_argument('--colors', nargs='+', metavar='COLOR', default=[], help='CSS names or #rrggbb, cycled')
-    parser.add_argument(
+    add = parser.add_argument
+    add('experiments', nargs='+', help='run folders, or folders that hold run folders')
+    add('--legend', nargs='+', metavar='NAME', help='names of the rows, one each, in their order')
+    add('--x_axis', choices=['epoch', 'step', 'seconds'], default='epoch', help='x axis; distances are over updates')
+    add('--compare', nargs='+', metavar='COLUMN', help='columns of results.csv, a chart each')
+    add('--colors', nargs='+', metavar='COLOR', default=[], help='CSS names or #rrggbb, cycled')
+    add(
         '--format', choices=['text', 'csv', 'markdown', 'latex'], default='text', help='of the table on standard output'
     )
-    parser.add_argument(
-        '--group-by', nargs='+', metavar='NAME', help='settings that make a row; all but the seed if not given'
-    )
-    parser.add_argument(
-        '--reference', metavar='ROW', help='row that gaps are taken from, or a run in it; else the smallest batch'
-    )
-    parser.add_argument('--heat-map', nargs=2, metavar=('X', 'Y'), help='settings that error is mapped over, as lr')
-    parser.add_argument('--margin', type=real(0), metavar='POINTS', help='usable in a map: error over the best; else 1')
-    parser.add_argument('--output', type=Path, help='page to write; comparison.html in the first folder if not given')
-    parser.add_argument('--figures', type=Path, metavar='DIR', help='folder for a PDF of every chart')
-    parser.add_argument('--watch', action='store_true', help='write the page anew until all runs have ended, or Ctrl-C')
+    add('--group-by', nargs='+', metavar='NAME', help='settings that make a row; all but the seed if not given')
+    add('--reference', metavar='ROW', help='row that gaps are taken from, or a run in it; else the smallest batch')
+    add('--heat-map', nargs=2, metavar=('X', 'Y'), help='settings that error is mapped over, as lr')
+    add('--margin', type=real(0), metavar='POINTS', help='usable in a map: error over the best; else 1')
+    add('--output', type=Path, help='page to write; comparison.html in the first folder if not given')
+    add('--figures', type=Path, metavar='DIR', help='folder for a PDF of every chart')
+    add('--watch', action='store_true', help='write the page anew until all runs have ended, or Ctrl-C')
     return parser
 
 

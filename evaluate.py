@@ -24,21 +24,19 @@ def build_parser() -> Parser:
     parser = build_analysis_parser(
         __doc__, list_models(), list_datasets(), prog='evaluate.py', batch_size=2048, used=noise
     )
-    group = parser.add_argument_group('what is scored')
-    group.add_argument('--mode', choices=('val', 'train', 'test'), default='val', help='split to score')
-    group.add_argument(
-        *noise, type=real(0, 1e6), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter'
-    )
-    group.add_argument(
+    add = parser.add_argument_group('what is scored').add_argument
+    add('--mode', choices=('val', 'train', 'test'), default='val', help='split to score')
+    add(*noise, type=real(0, 1e6), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter')
+    add(
         '--noise-per',
         choices=('batch', 'copy'),
         default='batch',
         help='fresh noise for each batch, or copies of the network with noise, each scored on the whole split',
     )
-    group.add_argument('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')
+    add('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')
     copies = {'dest': 'num_copies', 'type': whole(1), 'default': 1, 'metavar': 'M'}
-    group.add_argument('--duplicates', **copies, help='copies of an image, see --avg-out')
-    group.add_argument('--avg-out', action='store_true', help='score mean outputs over copies that --augment makes')
+    add('--duplicates', **copies, help='copies of an image, see --avg-out')
+    add('--avg-out', action='store_true', help='score mean outputs over copies that --augment makes')
     return parser
 
 

@@ -95,16 +95,21 @@ def write(tmp_path):
     return write_file
 
 
+def run_scripts_here(patch: pytest.MonkeyPatch) -> None:
+    """Have sweeps run scripts in this process, without the pages of runs."""
+    constants = {'DEVNULL': subprocess.DEVNULL, 'STDOUT': subprocess.STDOUT}
+    patch.setattr(sweep_runs, 'subprocess', types.SimpleNamespace(Popen=InThisProcess, **constants))
+    patch.setattr(sweep, 'subprocess', types.SimpleNamespace(run=plan_here))
+    patch.setattr(sweep, 'ThreadPoolExecutor', WhenAsked)
+    patch.setattr(sweep_runs, 'SECONDS_BETWEEN_LOOKS', 0.0)
+    patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+    patch.setattr(InThisProcess, 'started', [])
+
+
 @pytest.fixture
 def started(monkeypatch):
     """Run scripts in this process and list what was started."""
-    constants = {'DEVNULL': subprocess.DEVNULL, 'STDOUT': subprocess.STDOUT}
-    monkeypatch.setattr(sweep_runs, 'subprocess', types.SimpleNamespace(Popen=InThisProcess, **constants))
-    monkeypatch.setattr(sweep, 'subprocess', types.SimpleNamespace(run=plan_here))
-    monkeypatch.setattr(sweep, 'ThreadPoolExecutor', WhenAsked)
-    monkeypatch.setattr(sweep_runs, 'SECONDS_BETWEEN_LOOKS', 0.0)
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    monkeypatch.setattr(InThisProcess, 'started', [])
+    run_scripts_here(monkeypatch)
     return InThisProcess.started
 
 

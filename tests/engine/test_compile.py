@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 import models
-from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d
 from bigbatch.training.fast_paths import compile_passes
 from tests.conftest import PROJECT, TINY_GBN, read_rows, stable_rows
 from tests.ranks import assert_same_run, run_on_ranks
@@ -51,8 +50,7 @@ METHODS = {
     'micro-batches': ('--micro-batch-size', '32'),
     'smoothout': ('--ss', '0.01'),
     'smoothout per step': ('--ss', '0.01', '--noise-per', 'step', '--no-denoise'),
-    'gradient noise': ('--gradient-noise', '0.5'),
-    'copies': ('--duplicates', '2', '--adapt-grad-norm', '2'),
+    'copies': ('--gradient-noise', '0.5', '--duplicates', '2', '--adapt-grad-norm', '2'),
     'noise scale': ('--noise-scale',),
     'bf16': ('--amp', 'bf16'),
 }
@@ -67,10 +65,10 @@ def test_training_passes_are_one_graph_that_computes_the_same(graphs, name):
     torch.testing.assert_close(compiled, plain, rtol=1e-4 if name != 'bf16' else 0.02, atol=0)
 
 
-@pytest.mark.parametrize('layout', ['--channels-last', '--no-channels-last'])
+@pytest.mark.parametrize('layout', ['--channels-last', pytest.param('--no-channels-last', marks=pytest.mark.slow)])
 def test_convolutions_are_one_graph_that_computes_the_same(graphs, layout):
-    plain = losses_of(build(*CONVOLUTIONS, layout), num_steps=5)
-    compiled = losses_of(build(*CONVOLUTIONS, layout, *COMPILE), num_steps=5)
+    plain = losses_of(build(*CONVOLUTIONS, layout), num_steps=3)
+    compiled = losses_of(build(*CONVOLUTIONS, layout, *COMPILE), num_steps=3)
     assert len(graphs) == 1
     torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=0)
 
@@ -102,35 +100,6 @@ def test_passes_of_other_sizes_modes_and_copies_are_not_compiled(graphs):
     assert not graphs
     model.train()(inputs)
     assert len(graphs) == 1
-
-
-@pytest.mark.parametrize('backend', ['eager', 'aot_eager'])
-@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize('momentum', [0.1, None])
-def test_ghosts_compile_without_a_break(backend, layout, momentum):
-    plain = GhostBatchNorm2d(6, 4, momentum=momentum)
-    layer = copy.deepcopy(plain)
-    compiled = torch.compile(layer, backend=backend, fullgraph=True, dynamic=False)
-    for _ in range(2):
-        inputs = torch.randn(12, 6, 5, 5).contiguous(memory_format=layout)
-        ours, theirs = inputs.clone().requires_grad_(), inputs.clone().requires_grad_()
-        outputs, expected = compiled(ours), plain(theirs)
-        outputs.square().mul(inputs).sum().backward()
-        expected.square().mul(inputs).sum().backward()
-        torch.testing.assert_close(outputs, expected)
-        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(layer.state_dict(), plain.state_dict())
-    torch.testing.assert_close(layer.weight.grad, plain.weight.grad, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize('backend', ['eager', 'aot_eager'])
-def test_ghosts_of_rows_compile_without_a_break(backend):
-    plain = GhostBatchNorm1d(6, 4)
-    layer = copy.deepcopy(plain)
-    inputs = torch.randn(12, 6)
-    compiled = torch.compile(layer, backend=backend, fullgraph=True, dynamic=False)
-    torch.testing.assert_close(compiled(inputs), plain(inputs))
-    torch.testing.assert_close(layer.state_dict(), plain.state_dict())
 
 
 def test_gradients_over_several_passes_leave_the_memory_of_graphs(monkeypatch):
@@ -188,10 +157,11 @@ def test_a_missing_compiler_is_one_line(tmp_path):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-@pytest.mark.parametrize('methods', [(), ('--micro-batch-size', '32'), ('--ss', '0.01'), ('--amp', 'fp16')])
 @pytest.mark.parametrize('network', [F1, CONVOLUTIONS], ids=['f1', 'convolutions'])
-def test_graphs_compute_the_same(network, methods):
+def test_graphs_compute_the_same(network):
     network = (*network, '--b', '64', '-mb', '16', '--device', 'cuda')
-    plain = losses_of(build(*network, *methods))
-    replayed = losses_of(build(*network, *methods, '--compile', 'reduce-overhead'))
-    torch.testing.assert_close(replayed, plain, rtol=0.03 if '--amp' in methods else 1e-3, atol=0)
+    for methods in ((), ('--micro-batch-size', '32'), ('--ss', '0.01'), ('--amp', 'fp16')):
+        torch.compiler.reset()
+        plain = losses_of(build(*network, *methods))
+        replayed = losses_of(build(*network, *methods, '--compile', 'reduce-overhead'))
+        torch.testing.assert_close(replayed, plain, rtol=0.03 if '--amp' in methods else 1e-3, atol=0)

@@ -68,10 +68,19 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize('name', SIGNALS)
+@pytest.fixture(scope='module')
+def straight(tmp_path_factory):
+    """A run that was not stopped."""
+    folder = tmp_path_factory.mktemp('straight')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+        assert main_gbn.main([*FLAGS, '--results_dir', str(folder), '--save', 'run']) == 0
+    return folder / 'run'
+
+
 @pytest.mark.parametrize('moment', MOMENTS)
-def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, capsys, signalled, name, moment):
-    straight = train(*FLAGS, '--save_all', save='straight')
+def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, capsys, signalled, straight, moment):
+    name = SIGNALS[[*MOMENTS].index(moment) % len(SIGNALS)]
     place, call, step = MOMENTS[moment]
     undo = signalled(place, call, name)
     capsys.readouterr()
@@ -85,18 +94,17 @@ def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, cap
     assert (config['status'], config['message']) == ('interrupted', said[-1].replace(': ', ' ', 1))
     assert checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')['step'] == step
     assert not list(run.glob('.*'))
-    assert main_gbn.main(['--resume', str(run)]) == 0
+    assert main_gbn.main(['--resume', str(run), '--no-save_all']) == 0
     assert_same_run(run, straight)
     assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
 
 
-@pytest.mark.parametrize(('place', 'call'), [
-    ('utils.engine.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3),
-])  # fmt: skip
-def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled, place, call):
-    signalled(place, call, 'SIGTERM')
-    run = train(*FLAGS)
-    assert read_json(run / 'config.json')['status'] == 'done'
+def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled):
+    for place, call in (('utils.engine.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3)):
+        undo = signalled(place, call, 'SIGTERM')
+        run = train(*FLAGS, save=place)
+        undo()
+        assert read_json(run / 'config.json')['status'] == 'done'
 
 
 def test_a_signal_before_the_run_begins_leaves_nothing(train, tmp_path, capsys, signalled):
@@ -106,8 +114,7 @@ def test_a_signal_before_the_run_begins_leaves_nothing(train, tmp_path, capsys, 
     assert not (tmp_path / 'results').exists()
 
 
-def test_a_signal_while_the_folder_is_made_leaves_a_whole_one_or_none(train, tmp_path, signalled):
-    straight = train(*FLAGS, save='straight')
+def test_a_signal_while_the_folder_is_made_leaves_a_whole_one_or_none(train, tmp_path, signalled, straight):
     for call in range(1, 9):
         undo = signalled('os.replace', call, 'SIGTERM')
         status = train(*FLAGS)
@@ -122,8 +129,7 @@ def test_a_signal_while_the_folder_is_made_leaves_a_whole_one_or_none(train, tmp
     raise AssertionError('the folder is never made')
 
 
-def test_a_second_control_c_ends_at_once_and_loses_no_more_than_a_kill(train, tmp_path, capsys, signalled):
-    straight = train(*FLAGS, save='straight')
+def test_a_second_control_c_ends_at_once_and_loses_no_more_than_a_kill(train, tmp_path, capsys, signalled, straight):
     undo = signalled('Trainer._train_step', 8, 'SIGINT', 'SIGINT')
     assert train(*FLAGS, '--save_all') == 130
     undo()
@@ -141,23 +147,25 @@ def test_a_second_sigterm_is_no_hurry(train, tmp_path, signalled):
     assert checkpoints.load_checkpoint(tmp_path / 'results' / 'run' / 'checkpoint.pth.tar')['step'] == 8
 
 
-@pytest.mark.parametrize('name', SIGNALS)
-def test_where_nothing_is_to_be_saved_a_signal_ends_the_script(capsys, name):
-    @command
-    def main(argv):
-        os.kill(os.getpid(), getattr(signal, name))
-        time.sleep(10)
+def test_where_nothing_is_to_be_saved_a_signal_ends_the_script(capsys):
+    for name in SIGNALS:
 
-    assert main([]) == 75
-    assert capsys.readouterr().err == f'stopped: by {name}\n'
+        @command
+        def main(argv, name=name):
+            os.kill(os.getpid(), getattr(signal, name))
+            time.sleep(10)
+
+        assert main([]) == 75
+        assert capsys.readouterr().err == f'stopped: by {name}\n'
 
 
-def test_signals_are_left_as_they_were():
+def test_signals_are_taken_note_of_and_left_as_they_were():
     before = [signal.getsignal(getattr(signal, name)) for name in SIGNALS]
-    with stop_requests('nothing happens') as request:
-        os.kill(os.getpid(), signal.SIGUSR2)
-        assert request()
-        assert request.name == 'SIGUSR2'
+    for name in SIGNALS:
+        with stop_requests('nothing happens') as request:
+            os.kill(os.getpid(), getattr(signal, name))
+            assert request()
+            assert request.name == name
     assert [signal.getsignal(getattr(signal, name)) for name in SIGNALS] == before
 
 

@@ -12,7 +12,7 @@ import evaluate
 from bigbatch.errors import UserError
 from data import list_datasets
 from models import create_model, list_models
-from tests.conftest import TINY_GBN
+from tests.conftest import TINY_GBN, main_gbn
 from utils.command import user_errors
 from utils.config.measure import build_analysis_parser, network_config
 from utils.engine.network import digest_state, open_network
@@ -23,9 +23,15 @@ MODEL = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}")
 PLACE = ('--dataset', 'fake:64:1x8x8:4', '--device', 'cpu')
 
 
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """A run that kept every checkpoint."""
+    folder = tmp_path_factory.mktemp('network')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+        flags = (*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit', '--no-flip', '--save_all')
+        assert main_gbn.main([*flags, '--results_dir', str(folder), '--save', 'run']) == 0
+    return folder / 'run'
 
 
 def make_parser(**settings):
@@ -43,8 +49,7 @@ def examples_of(loader):
     return torch.cat([batch.inputs for batch in batches]), torch.cat([batch.targets for batch in batches])
 
 
-def test_a_run_says_what_its_network_and_data_are(train):
-    run = train(*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit')
+def test_a_run_says_what_its_network_and_data_are(run):
     network = open_with(run)
     saved = checkpoints.load_state(run / 'checkpoint.pth.tar')
     assert all(torch.equal(value, saved[name]) for name, value in network.model.state_dict().items())
@@ -64,8 +69,7 @@ def test_a_run_says_what_its_network_and_data_are(train):
     assert not torch.equal(again.val.order(0), network.val.order(0))
 
 
-def test_names_of_checkpoints(train):
-    run = train(*TINY_GBN, '--save_all')
+def test_names_of_checkpoints(run):
     labels = {open_with(run / name).label: open_with(run / name).digest for name in (
         'checkpoint.pth.tar', 'model_best.pth.tar', 'checkpoint_epoch_1.pth.tar', 'initial.pth.tar',
     )}  # fmt: skip
@@ -85,13 +89,14 @@ def test_the_digest_sees_every_name_and_every_byte():
     assert digest_state({name: value.clone() for name, value in state.items()}) in seen
 
 
-def test_flags_come_over_what_the_run_stored(train):
-    run = train(*TINY_GBN)
-    network = open_with(run, '--type', 'torch.DoubleTensor', '--pixels', 'unit', '-b', '7', '--num-examples', '10')
+def test_flags_come_over_what_the_run_stored(run):
+    network = open_with(
+        run, '--type', 'torch.DoubleTensor', '--pixels', 'normalized', '-b', '7', '--num-examples', '10'
+    )
     assert next(network.model.parameters()).dtype == torch.float64
     assert examples_of(network.train)[0].dtype == torch.float64
     assert network.train.batch_size == 7
-    assert (network.conditions['pixels'], network.conditions['dtype']) == ('unit', 'float64')
+    assert (network.conditions['pixels'], network.conditions['dtype']) == ('normalized', 'float64')
     assert (network.train.num_examples, network.val.num_examples) == (10, 10)
     with pytest.raises(UserError, match='weights of another network'):
         open_with(run, '--model', 'mnist_f1', '--model_config', "{'width': 9}")
@@ -99,8 +104,7 @@ def test_flags_come_over_what_the_run_stored(train):
         open_with(run, '--model', 'keskar_f1')
 
 
-def test_weights_that_do_not_fit_name_what_their_run_has(train, tmp_path):
-    run = train(*TINY_GBN)
+def test_weights_that_do_not_fit_name_what_their_run_has(run, tmp_path):
     for flags, words in (
         (('--dataset', 'fake:64:1x9x9:4'), 'its run has --dataset fake:64:1x8x8:4'),
         (('--model_config', "{'width': 3}"), "its run has --model_config \"{'width': 8, 'depth': 2}\""),
@@ -114,8 +118,7 @@ def test_weights_that_do_not_fit_name_what_their_run_has(train, tmp_path):
         open_with(elsewhere, *MODEL, '--dataset', 'fake:64:1x9x9:4')
 
 
-def test_the_first_examples_of_a_seeded_order(train):
-    run = train(*TINY_GBN)
+def test_the_first_examples_of_a_seeded_order(run):
     whole = open_with(run).train.dataset
     few, more = (open_with(run, '--num-examples', num).train.dataset for num in ('10', '30'))
     other = open_with(run, '--num-examples', '10', '--seed', '5').train.dataset
@@ -128,23 +131,22 @@ def test_the_first_examples_of_a_seeded_order(train):
     assert len(places(few)) == 10
     assert places(few) < places(more)
     assert places(few) != places(other)
-    assert open_with(run, '--num-examples', '1000').train.num_examples == 64
+    assert open_with(run, '--num-examples', '1000').train.num_examples == 48
 
 
-def test_a_limit_is_a_condition_of_the_splits_that_it_leaves_something_out_of(train):
-    run = train(*TINY_GBN)  # 64 training and 16 validation images
+def test_a_limit_is_a_condition_of_the_splits_that_it_leaves_something_out_of(run):
+    # 48 training, 16 validation and 16 test images
     for num, splits, limit in (
         ('20', ['train'], 20),
         ('20', ['val'], None),
         ('20', ['val', 'train'], 20),
-        ('64', ['train'], None),
+        ('48', ['train'], None),
         ('15', ['test'], 15),
     ):
         assert open_with(run, '--num-examples', num).conditions_on(*splits)['num_examples'] == limit, (num, splits)
 
 
-def test_training_images_are_augmented_on_demand_alone(train):
-    run = train(*TINY_GBN, '--no-flip')
+def test_training_images_are_augmented_on_demand_alone(run):
     plain, augmented, again = (open_with(run, *flags) for flags in ((), ('--augment',), ('--augment',)))
     inputs = [examples_of(network.train)[0] for network in (plain, augmented, again)]
     assert not torch.equal(inputs[0], inputs[1])
@@ -154,35 +156,28 @@ def test_training_images_are_augmented_on_demand_alone(train):
     assert torch.equal(examples_of(plain.val)[0], examples_of(augmented.val)[0])
 
 
-def test_unit_pixels_are_the_pixels(train):
-    run = train(*TINY_GBN)
-    unit = open_with(run, '--pixels', 'unit')
+def test_unit_pixels_are_the_pixels(run):
+    unit = open_with(run)
     expected = unit.train.dataset.images[unit.train.order(0)].numpy() / np.float32(255)
     np.testing.assert_allclose(examples_of(unit.train)[0].numpy(), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('prefix', ['', 'module.', '_orig_mod.module.'])
-@pytest.mark.parametrize('bare', [True, False])
-def test_files_from_elsewhere(train, tmp_path, prefix, bare):
-    run = train(*TINY_GBN)
-    state = {f'{prefix}{name}': value for name, value in checkpoints.load_state(run / 'checkpoint.pth.tar').items()}
-    path = tmp_path / 'model_best.pth.tar'
-    published = {
-        'epoch': 3,
-        'model': 'mnist_f1',
-        'config': '',
-        'state_dict': state,
-        'best_prec1': torch.tensor(90.0),
-        'regime': {0: {'optimizer': 'SGD', 'lr': 1e-1}},
-    }
-    torch.save(state if bare else published, path)
-    network = open_with(path, *MODEL, *PLACE)
-    assert (network.label, network.run, network.settings) == (str(path), None, {})
-    assert network.digest == open_with(run).digest
+def test_files_from_elsewhere(run, tmp_path):
+    saved, path = checkpoints.load_state(run / 'checkpoint.pth.tar'), tmp_path / 'model_best.pth.tar'
+    for prefix in ('', 'module.', '_orig_mod.module.'):
+        state = {f'{prefix}{name}': value for name, value in saved.items()}
+        published = {
+            'epoch': 3, 'model': 'mnist_f1', 'config': '', 'state_dict': state, 'best_prec1': torch.tensor(90.0),
+            'regime': {0: {'optimizer': 'SGD', 'lr': 1e-1}},
+        }  # fmt: skip
+        for content in (state, published):
+            torch.save(content, path)
+            network = open_with(path, *MODEL, *PLACE)
+            assert (network.label, network.run, network.settings) == (str(path), None, {})
+            assert network.digest == open_with(run).digest
 
 
-def test_files_from_elsewhere_are_refused_in_one_line(train, tmp_path, capsys):
-    run = train(*TINY_GBN)
+def test_files_from_elsewhere_are_refused_in_one_line(run, tmp_path, capsys):
     state = checkpoints.load_state(run / 'checkpoint.pth.tar')
     paths = {name: tmp_path / f'{name}.pth.tar' for name in ('good', 'code', 'number', 'text', 'empty')}
     torch.save(state, paths['good'])
@@ -199,7 +194,7 @@ def test_files_from_elsewhere_are_refused_in_one_line(train, tmp_path, capsys):
         (paths['text'], (*MODEL, *PLACE), ('damaged',)),
         (tmp_path / 'none', (*MODEL, *PLACE), ('no such run or checkpoint', str(tmp_path))),
         (paths['empty'], (*MODEL, *PLACE), ('no such checkpoint file',)),
-        (tmp_path, (*MODEL, *PLACE), ('a folder of runs', str(run))),
+        (run.parent, (*MODEL, *PLACE), ('a folder of runs', str(run))),
     ]:
         assert evaluate.main(['-e', str(path), *flags, '--results_dir', str(tmp_path / 'out')]) == 2
         lines = capsys.readouterr().err.splitlines()
@@ -208,8 +203,7 @@ def test_files_from_elsewhere_are_refused_in_one_line(train, tmp_path, capsys):
     assert not (tmp_path / 'out').exists()
 
 
-def test_published_flags_of_training_are_warned_about_once(train, tmp_path, capsys):
-    run = train(*TINY_GBN)
+def test_published_flags_of_training_are_warned_about_once(run, tmp_path, capsys):
     capsys.readouterr()
     useless = ('-mb', '3', '--lr_bb_fix', '--epochs', '3', '-p', '10')
     flags = ('-e', str(run), str(run / 'model_best.pth.tar'), '--gpus', '99', *useless)

@@ -34,19 +34,11 @@ class Terminal(io.StringIO):
 
 
 def report(epoch: int) -> EpochReport:
-    scores = Scores(loss=0.5, error1=12.5, error5=0.0)
+    train, val = Scores(loss=0.5, error1=12.5, error5=0.0), Scores(loss=0.7, error1=25.0, error5=0.0)
     return EpochReport(
-        epoch=epoch,
-        step=epoch * 4,
-        lr=0.1,
-        train=scores,
-        val=scores,
-        grad_norm=1.0,
-        weight_distance=2.0,
-        epoch_seconds=1.0,
-        images_per_second=1234.0,
-        distances=(),
-    )
+        epoch=epoch, step=epoch * 4, lr=0.1, train=train, val=val, grad_norm=1.0, weight_distance=2.0,
+        epoch_seconds=1.0, images_per_second=1234.0, distances=(),
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -85,7 +77,12 @@ def test_every_epoch_is_in_the_log_file_and_few_on_the_console(clock, capsys, tm
         progress.on_epoch(report(epoch))
     start_logging()
     assert len(capsys.readouterr().out.splitlines()) == 4  # the first, every 10 seconds, the last
-    assert len((tmp_path / 'log.txt').read_text().splitlines()) == 100
+    lines = (tmp_path / 'log.txt').read_text().splitlines()
+    assert len(lines) == 100
+    assert lines[9].endswith(
+        'epoch 10/100  lr 0.1  train loss 0.5000 error 12.50 %  val loss 0.7000 error 25.00 %  distance 2.000  '
+        '1,234 images/s'
+    )
 
 
 def test_a_terminal_gets_a_bar_with_loss_error_and_speed(clock):

@@ -6,8 +6,8 @@ import main_gbn
 from tests.conftest import TINY
 from tests.ranks import assert_same_run, run_on_ranks
 
-# One update an epoch, so that results.csv is the loss curve of 20 updates.
-FLAGS = (*TINY, '--b', '64', '--epochs', '20', '-mb', '8', '--type', 'torch.DoubleTensor', '--device', 'cpu')
+# One update an epoch, so that results.csv is the loss curve of 8 updates.
+FLAGS = (*TINY, '--b', '64', '--epochs', '8', '-mb', '8', '--type', 'torch.DoubleTensor', '--device', 'cpu')
 SETTINGS = {
     'ghosts': (),
     'micro': ('--micro-batch-size', '8'),
@@ -17,7 +17,7 @@ SETTINGS = {
     'spread': ('--duplicates', '2', '--cutout', '3', '--adapt-grad-norm', '3'),
     'together': ('--duplicates', '2', '--cutout', '3', '--copies', 'together', '--adapt-grad-norm', '3'),
     'noise_scale': ('--noise-scale',),
-    'average': ('--swa-start', '15'),
+    'average': ('--swa-start', '5'),
     'float32': ('--type', 'torch.FloatTensor'),
     'last_batch': ('--dataset', 'fake:128:1x8x8:4', '--no-drop-last', '--val-fraction', '0.25'),
 }
@@ -48,6 +48,6 @@ def together(request, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize('name', SETTINGS)
-def test_ranks_train_as_one_process_does(name, alone, together):
-    assert_same_run(alone / name, together / name, tolerance=1e-4 if name == 'float32' else 1e-10)
+def test_ranks_train_as_one_process_does(alone, together):
+    for name in SETTINGS:
+        assert_same_run(alone / name, together / name, tolerance=1e-4 if name == 'float32' else 1e-10)

@@ -18,10 +18,14 @@ from utils.measures import evaluation
 from utils.measures.evaluation import Noise, score
 
 
-@pytest.fixture
-def run(train, monkeypatch):
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-    return train(*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit')
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('evaluate')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+        flags = (*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit')
+        assert main_gbn.main([*flags, '--results_dir', str(folder), '--save', 'run']) == 0
+    return folder / 'run'
 
 
 @pytest.fixture
@@ -44,15 +48,15 @@ def by_hand(model, inputs, targets):
     return F.cross_entropy(logits, targets).item(), error
 
 
-@pytest.mark.parametrize('mode', ['train', 'val', 'test'])
-def test_loss_and_errors_are_those_of_torch(run, evaluated, mode):
-    out, rows = evaluated('--evaluate', run, '--mode', mode, '-b', 7)
+def test_loss_and_errors_are_those_of_torch(run, evaluated):
     network = open_with(run)
-    loss, error = by_hand(network.model, *examples_of(getattr(network, mode)))
-    assert float(rows[0]['loss']) == pytest.approx(loss, rel=1e-6)
-    assert float(rows[0]['error1']) == pytest.approx(error)
-    assert int(rows[0]['examples']) == {'train': 48, 'val': 16, 'test': 16}[mode]
-    assert f'loss {loss:.4f}' in out and str(evaluation.FILE) in out.splitlines()[0]
+    for mode, num_examples in (('train', 48), ('val', 16), ('test', 16)):
+        out, rows = evaluated('--evaluate', run, '--mode', mode, '-b', 7, save=mode)
+        loss, error = by_hand(network.model, *examples_of(getattr(network, mode)))
+        assert float(rows[0]['loss']) == pytest.approx(loss, rel=1e-6)
+        assert float(rows[0]['error1']) == pytest.approx(error)
+        assert int(rows[0]['examples']) == num_examples
+        assert f'loss {loss:.4f}' in out and str(evaluation.FILE) in out.splitlines()[0]
 
 
 def test_it_agrees_with_evaluate_of_the_training_script(run, evaluated, capsys):
@@ -102,6 +106,7 @@ def test_copies_make_a_table_of_means(run, evaluated):
     assert [(row['checkpoint'], row['repeat']) for row in rows] == [
         (name, str(repeat)) for name in ('run', 'run/initial') for repeat in range(3)
     ]
+    assert {(float(row['noise']), row['noise_per']) for row in rows} == {(0.1, 'copy')}
     losses = [float(row['loss']) for row in rows[:3]]
     assert len(set(losses)) == 3
     table = out[out.index('checkpoint ') :].splitlines()
@@ -137,11 +142,11 @@ def test_what_was_measured_is_not_measured_again(run, evaluated, monkeypatch):
     assert measured == []
 
 
-def test_flags_without_effect_are_said(run, evaluated, capsys):
+def test_flags_without_effect_are_said(run, capsys, tmp_path):
     for flags in (('--times', 2), ('--noise-per', 'copy')):
         assert evaluate.main(['-e', str(run), *map(str, flags)]) == 2
         assert '--ss' in capsys.readouterr().err
-    evaluate.main(['-e', str(run), '--augment', '--results_dir', str(run.parent)])
+    evaluate.main(['-e', str(run), '--augment', '--results_dir', str(tmp_path)])
     assert '--augment has no effect on --mode val' in capsys.readouterr().err
 
 

@@ -35,6 +35,8 @@ def test_both_are_ordinary_runs_from_one_start(plotted):
         assert (settings['batch_size'], settings['lr_scaling'], settings['pixels']) == (size, 'none', 'unit')
         assert (settings['augment'], settings['flip'], settings['clip_grad']) == (False, False, 0)
         assert [(row['optimizer'], row['lr']) for row in config['regime']] == [('Adam', 1e-3)]
+        log = (run / 'log.txt').read_text()  # of its own
+        assert ('--b 8 ' in log, '--b 40 ' in log) == (size == 8, size == 40)
         starts.append(torch.load(run / 'initial.pth.tar', weights_only=True)['state_dict'])
     assert all(value.equal(starts[1][name]) for name, value in starts[0].items())
 
@@ -47,10 +49,6 @@ def test_the_line_has_25_points_on_batch_statistics(plotted):
     assert (settings['bn'], settings['mode'], settings['pixels']) == ('batch', 'linear', 'unit')
     assert (plotted / 'Figures' / 'F1.pdf').read_bytes() == (folder / 'line.pdf').read_bytes()
     assert (folder / 'line.html').is_file()
-
-
-def test_the_distances_are_those_that_the_runs_recorded(plotted):
-    folder = plotted / 'TrainingResults' / 'line_F1_fake_80_1x8x8_4_bs8_to_40_Adam_epochs1_seed123'
     distances = read_json(folder / 'line.json')['distances']
     for name, key in zip(RUNS, ('start_to_first', 'start_to_second'), strict=True):
         last = read_rows(plotted / 'TrainingResults' / name / 'results.csv')[-1]
@@ -72,51 +70,47 @@ def test_trained_runs_are_taken_again(plotted, monkeypatch, capsys):
     assert 'distance from the start: small batch' in printed
 
 
-def test_each_run_has_a_log_of_its_own(plotted):
-    logs = [(plotted / 'TrainingResults' / name / 'log.txt').read_text() for name in RUNS]
-    assert ['--b 8 ' in log for log in logs] == [True, False]
-    assert ['--b 40 ' in log for log in logs] == [False, True]
+def test_the_large_batch_is_a_tenth_and_the_small_one_256_where_that_is_small():
+    for num, sizes in {
+        60_000: (256, 6000), 50_000: (256, 5000), 20_480: (256, 2048), 1280: (16, 128), 40: (2, 4),
+    }.items():  # fmt: skip
+        assert batch_sizes(num) == sizes
 
 
-@pytest.mark.parametrize(('num_examples', 'sizes'), [
-    (60_000, (256, 6000)), (50_000, (256, 5000)), (20_480, (256, 2048)), (1280, (16, 128)), (40, (2, 4)),
-])  # fmt: skip
-def test_the_large_batch_is_a_tenth_and_the_small_one_256_where_that_is_small(num_examples, sizes):
-    assert batch_sizes(num_examples) == sizes
+def test_each_network_has_the_papers_data():
+    papers = {'F1': 'mnist', 'F2': None, 'C1': 'cifar10', 'C2': 'cifar10', 'C3': 'cifar100', 'C4': 'cifar100'}
+    assert NETWORKS.keys() == papers.keys()
+    for name, dataset in papers.items():
+        flags = build_pair_parser(None, prog='p').parse_args(['-n', name, '--optimizer', 'SGD', '--lr', '0.5'])
+        if dataset is None:
+            with pytest.raises(UserError, match=r'\.npz'):
+                resolve_dataset(flags)
+            continue
+        assert resolve_dataset(flags) == dataset
+        folder, argv = training_flags(flags, dataset, 256)
+        assert folder.name == f'{name}_{dataset}_bs256_SGD_lr0.5_epochs20_seed123'
+        assert argv[argv.index('--model') + 1] == f'keskar_{name.lower()}'
+        assert argv[argv.index('--lr') + 1] == '0.5'
 
 
-@pytest.mark.parametrize('name', NETWORKS)
-def test_each_network_has_the_papers_data(name):
-    flags = build_pair_parser(None, prog='p').parse_args(['-n', name, '--optimizer', 'SGD', '--lr', '0.5'])
-    if name == 'F2':
-        with pytest.raises(UserError, match=r'\.npz'):
-            resolve_dataset(flags)
-        return
-    papers = {'F1': 'mnist', 'C1': 'cifar10', 'C2': 'cifar10', 'C3': 'cifar100', 'C4': 'cifar100'}
-    assert resolve_dataset(flags) == papers[name]
-    folder, argv = training_flags(flags, papers[name], 256)
-    assert folder.name == f'{name}_{papers[name]}_bs256_SGD_lr0.5_epochs20_seed123'
-    assert argv[argv.index('--model') + 1] == f'keskar_{name.lower()}'
-    assert argv[argv.index('--lr') + 1] == '0.5'
-
-
-@pytest.mark.parametrize(('flags', 'words'), [
-    ((), ('--network',)),
-    (('-n', 'C5'), ('C5', 'C4')),
-    (('-n', 'F2'), ('--dataset', '.npz', 'x_train')),
-    (('-n', 'F1', '--dataset', 'digits', '--batch-sizes', '128', '16'), ('128 16', 'small')),
-    (('-n', 'F1', '--dataset', 'digits', '--batch-sizes', '16', '5000'), ('5000', '1280')),
-    (('-n', 'F1', '--dataset', 'digits', '--optimizer', 'SGD'), ('SGD', '--lr')),
-    (('-n', 'F1', '--datasets-dir', 'nowhere'), ('mnist', 'nowhere')),
-    (('-n', 'C1', '--mode', 'sin'), ('linear', 'arc')),
-])  # fmt: skip
-def test_bad_input_is_one_line(flags, words, tmp_path, monkeypatch, capsys):
+def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert plot_parametric_plot.main([*flags]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith('warning: ')]
-    assert len(lines) == 1, lines
-    assert all(word in lines[0] for word in words), lines[0]
-    assert not any(tmp_path.iterdir())
+    digits = ('-n', 'F1', '--dataset', 'digits')
+    for flags, words in (
+        ((), ('--network',)),
+        (('-n', 'C5'), ('C5', 'C4')),
+        (('-n', 'F2'), ('--dataset', '.npz', 'x_train')),
+        ((*digits, '--batch-sizes', '128', '16'), ('128 16', 'small')),
+        ((*digits, '--batch-sizes', '16', '5000'), ('5000', '1280')),
+        ((*digits, '--optimizer', 'SGD'), ('SGD', '--lr')),
+        (('-n', 'F1', '--datasets-dir', 'nowhere'), ('mnist', 'nowhere')),
+        (('-n', 'C1', '--mode', 'sin'), ('linear', 'arc')),
+    ):
+        assert plot_parametric_plot.main([*flags]) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith('warning: ')]
+        assert len(lines) == 1, lines
+        assert all(word in lines[0] for word in words), lines[0]
+        assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.slow

@@ -57,12 +57,19 @@ def test_the_ends_are_what_the_runs_recorded(pair, draw):
     assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT) == 0
     folder = pair[0].parent / 'line_small_to_large'
     assert sorted(path.name for path in folder.iterdir()) == ['line.csv', 'line.html', 'line.json', 'line.pdf']
+    distances = json.loads((folder / 'line.json').read_text())['distances']
+    states = [torch.load(run / 'checkpoint.pth.tar', weights_only=True)['state_dict'] for run in pair]
+    names = [name for name in states[0] if name.endswith(('weight', 'bias'))]
+    squares = sum(((states[0][name].double() - states[1][name].double()) ** 2).sum().item() for name in names)
+    assert distances['between'] == pytest.approx(math.sqrt(squares), rel=1e-6)
     rows = {float(row['alpha']): row for row in read_rows(folder / 'line.csv')}
     assert list(rows) == [-0.5, 0.0, 0.5, 1.0, 1.5]
     for alpha, run in zip((0.0, 1.0), pair, strict=True):
         last = read_rows(run / 'results.csv')[-1]
         assert float(rows[alpha]['val_loss']) == pytest.approx(float(last['val_loss']), rel=1e-6)
         assert 100 - float(rows[alpha]['val_accuracy']) == pytest.approx(float(last['val_error1']))
+        start = distances['start_to_first' if alpha == 0 else 'start_to_second']
+        assert start == pytest.approx(float(last['weight_distance']), rel=1e-6)
 
 
 def test_the_ends_equal_evaluate(pair, draw):
@@ -79,21 +86,6 @@ def test_the_ends_equal_evaluate(pair, draw):
             assert 100 - float(rows[alpha][f'{split}_accuracy']) == pytest.approx(float(row['error1']))
 
 
-def test_the_distances_are_numpys(pair, draw):
-    assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], '--alpha=0:1:2') == 0
-    description = json.loads((pair[0].parent / 'line_small_to_large' / 'line.json').read_text())
-    states = [torch.load(run / 'checkpoint.pth.tar', weights_only=True)['state_dict'] for run in pair]
-    start = torch.load(pair[0] / 'initial.pth.tar', weights_only=True)['state_dict']
-    names = [name for name in start if name.endswith(('weight', 'bias'))]
-    for key, (one, two) in {
-        'between': states,
-        'start_to_first': (start, states[0]),
-        'start_to_second': (start, states[1]),
-    }.items():
-        squares = sum(((one[name].double() - two[name].double()) ** 2).sum().item() for name in names)
-        assert description['distances'][key] == pytest.approx(math.sqrt(squares), rel=1e-6)
-
-
 def test_published_lines_are_taken(pair, draw, capsys):
     """As in the published README, but for the network, the data and shorter lines."""
     ends = [f'{run}/model_best.pth.tar' for run in pair]
@@ -107,39 +99,33 @@ def test_published_lines_are_taken(pair, draw, capsys):
     assert not any('train' in name for name in [*line.rows, *around.rows])
 
 
-@pytest.mark.slow
-def test_a_second_call_measures_nothing_and_a_stopped_one_goes_on(pair, draw, capsys):
-    ends = ('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT)
-    assert draw(*ends) == 0
-    table = pair[0].parent / 'line_small_to_large' / 'line.csv'
-    whole = table.read_text()
-    capsys.readouterr()
-    assert draw(*ends) == 0
-    assert '5 of 5 points are measured already' in capsys.readouterr().out
-    assert table.read_text() == whole
-    lines = whole.splitlines(keepends=True)
-    table.write_text(''.join(lines[:3]) + lines[3][:9])  # killed while the third row was written
-    assert draw(*ends) == 0
-    assert '2 of 5 points are measured already' in capsys.readouterr().out
-    assert table.read_text() == whole
-
-
-def test_the_path_comes_first_and_each_row_at_once(pair, draw, capsys, monkeypatch):
+def test_each_row_is_written_at_once_and_a_second_call_goes_on(pair, draw, capsys, monkeypatch):
     from utils.measures import landscape_run
 
     seen, folder = [], pair[0].parent / 'line_small_to_large'
+    table, ends = folder / 'line.csv', ('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT)
 
     def fail(model, criterion, loader, advance):
-        seen.append(len(read_rows(folder / 'line.csv')) if (folder / 'line.csv').exists() else 0)
+        seen.append(len(read_rows(table)) if table.exists() else 0)
         if len(seen) == 3:
             raise KeyboardInterrupt
         return score(model, criterion, loader, advance)
 
     score = landscape_run.score
-    monkeypatch.setattr(landscape_run, 'score', fail)
-    assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT, '--no-visualize_train') == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(landscape_run, 'score', fail)
+        assert draw(*ends, '--no-visualize_train') == 130
     assert seen == [0, 1, 2]
-    assert capsys.readouterr().out.splitlines()[0] == f'writing {folder / "line.csv"}'
+    assert capsys.readouterr().out.splitlines()[0] == f'writing {table}'
+    assert draw(*ends, '--no-visualize_train') == 0
+    assert '2 of 5 points are measured already' in capsys.readouterr().out
+    whole = table.read_text()
+    lines = whole.splitlines(keepends=True)
+    table.write_text(''.join(lines[:5]) + lines[5][:9])  # killed while the fifth row was written
+    for measured in (4, 5):
+        assert draw(*ends, '--no-visualize_train') == 0
+        assert f'{measured} of 5 points are measured already' in capsys.readouterr().out
+        assert table.read_text() == whole
 
 
 def test_other_settings_in_the_same_folder_are_refused(pair, draw, capsys):
@@ -169,34 +155,29 @@ def test_modes_and_statistics_have_folders_of_their_own(pair, draw):
     assert len({tuple(values) for values in losses.values()}) == 4
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--slave-evaluate', 'small'), ('--evaluate',)),
-    (('--evaluate', 'small'), ('--slave-evaluate',)),
-    (('--evaluate', 'small', '--slave-evaluate', 'nothing'), ('nothing',)),
-    (('--evaluate', 'small', '--slave-evaluate', 'other'), ('other', 'model_config')),
-    (('--evaluate', 'small', '--slave-evaluate', 'small', '--alpha=1:0.1:0'), ('--alpha', '1:0.1:0')),
-    (('--evaluate', 'small', '--slave-evaluate', 'small', '--alpha=1:2'), ('--alpha', 'START:STEP:STOP')),
-    (('--evaluate', 'small', '--slave-evaluate', 'small', '--save', 'small'), ('--save', 'something else')),
-    (('--evaluate', 'small', '--slave-evaluate', 'small', '--bn', 'batch', '-b', '1'), ('--batch-size', '2')),
-    (('--evaluate', 'small', '--slave-evaluate', 'small', '--mode', 'spiral'), ('linear', 'sin', 'arc')),
-])  # fmt: skip
-def test_bad_input_is_one_line_and_makes_nothing(pair, draw, capsys, tmp_path, flags, words):
+def test_bad_input_is_one_line_and_makes_nothing(pair, draw, capsys, tmp_path):
+    torch.save({'state_dict': {'weight': torch.zeros(3)}}, foreign := tmp_path / 'foreign.pth.tar')
     before = sorted(tmp_path.rglob('*'))
-    paths = [tmp_path / 'results' / each if each in ('small', 'other', 'nothing') else each for each in flags]
-    paths = [each.name if flag == '--save' else each for flag, each in zip(['', *flags], paths, strict=False)]
-    capsys.readouterr()
-    assert draw(*paths) == 2
-    line = error_line(capsys)
-    assert all(word in line for word in words), line
-    assert sorted(tmp_path.rglob('*')) == before
-
-
-def test_states_of_other_shapes_are_refused(pair, draw, capsys, tmp_path):
-    torch.save({'state_dict': {'weight': torch.zeros(3)}}, tmp_path / 'foreign.pth.tar')
-    shared = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}", '--dataset', 'fake:64:1x8x8:4')
-    capsys.readouterr()
-    assert draw(*shared, '--evaluate', pair[0], '--slave-evaluate', tmp_path / 'foreign.pth.tar') == 2
-    assert 'foreign.pth.tar' in error_line(capsys)
+    small, results = pair[0], pair[0].parent
+    named = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}", '--dataset', 'fake:64:1x8x8:4')
+    same = ('--evaluate', small, '--slave-evaluate', small)
+    for flags, words in (
+        (('--slave-evaluate', small), ('--evaluate',)),
+        (('--evaluate', small), ('--slave-evaluate',)),
+        (('--evaluate', small, '--slave-evaluate', results / 'nothing'), ('nothing',)),
+        (('--evaluate', small, '--slave-evaluate', results / 'other'), ('other', 'model_config')),
+        ((*named, '--evaluate', small, '--slave-evaluate', foreign), ('foreign.pth.tar',)),
+        ((*same, '--alpha=1:0.1:0'), ('--alpha', '1:0.1:0')),
+        ((*same, '--alpha=1:2'), ('--alpha', 'START:STEP:STOP')),
+        ((*same, '--save', 'small'), ('--save', 'something else')),
+        ((*same, '--bn', 'batch', '-b', '1'), ('--batch-size', '2')),
+        ((*same, '--mode', 'spiral'), ('linear', 'sin', 'arc')),
+    ):
+        capsys.readouterr()
+        assert draw(*flags) == 2
+        line = error_line(capsys)
+        assert all(word in line for word in words), line
+        assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_directions_have_a_mean_and_a_deviation(pair, draw):

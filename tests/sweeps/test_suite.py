@@ -50,28 +50,19 @@ def test_a_name_may_follow_an_equals_sign(write):
     assert suite.commands[0] == ('main_gbn.py', '--save', 'b', '--b=32')
 
 
-def test_an_empty_value_stays_one(write):
-    suite = read_suite(write("python main_gbn.py --model_config '' --save a --init-from '' ;"))
-    assert suite.commands == (('main_gbn.py', '--model_config', '', '--save', 'a', '--init-from', ''),)
-
-
 def test_what_a_suite_need_not_have(write):
     suite = read_suite(write('python main_gbn.py --save a'))
     assert (suite.description, suite.num_seeds) == ('', None)
     last = read_suite(write('python main_gbn.py --save a \\', '--b 32 \\'))  # the file ends within a command
     assert last.commands == (('main_gbn.py', '--save', 'a', '--b', '32'),)
+    empty = read_suite(write("python main_gbn.py --model_config '' --save a --init-from '' ;"))  # values that stay
+    assert empty.commands == (('main_gbn.py', '--model_config', '', '--save', 'a', '--init-from', ''),)
 
 
-def test_a_backslash_at_the_end_of_a_comment_continues_nothing(write):
-    suite = read_suite(write('# C:\\', 'python main_gbn.py --save a'))
-    assert suite.description == 'C:\\'
+def test_comments_are_no_commands_and_the_line_for_the_shell_is_no_description(write):
+    suite = read_suite(write('#!/usr/bin/env bash', '# C:\\', 'python main_gbn.py --save a'))
+    assert suite.description == 'C:\\'  # a backslash at the end of a comment continues nothing
     assert len(suite.commands) == 1
-
-
-def test_the_line_for_the_shell_is_no_description(write):
-    assert read_suite(write('#!/usr/bin/env bash', '# What it shows', 'python main_gbn.py --save a')).description == (
-        'What it shows'
-    )
 
 
 # (lines, number of the line that is named, words of the message)
@@ -106,36 +97,31 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize('fault', WRONG)
-def test_a_fault_is_named_with_file_and_line(write, fault):
-    lines, number, words = WRONG[fault]
-    path = write(*lines)
-    with pytest.raises(UserError) as caught:
-        read_suite(path)
-    message = str(caught.value)
-    assert message.startswith(f'{path}:{number}: ')
-    assert '\n' not in message
-    assert [word for word in words if word not in message] == []
+def test_a_fault_is_named_with_file_and_line(write):
+    failures = []
+    for fault, (lines, number, words) in WRONG.items():
+        path = write(*lines)
+        with pytest.raises(UserError) as caught:
+            read_suite(path)
+        message = str(caught.value)
+        missing = [word for word in words if word not in message]
+        if missing or '\n' in message or not message.startswith(f'{path}:{number}: '):
+            failures.append((fault, message))
+    assert not failures
 
 
-def test_a_suite_without_a_command_is_refused(write):
+def test_what_is_no_suite_is_refused(write, tmp_path):
     for lines in ([''], ['# only words', '# seeds: 2']):
         with pytest.raises(UserError, match=r'mine\.sh: no command in it'):
             read_suite(write(*lines))
-
-
-@pytest.mark.parametrize('content', [b'python main_gbn.py --save \xff\xfe', None])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
+    for line in ('# seeds: three', '# seeds: -1', '# seeds: 0'):
+        with pytest.raises(UserError, match=r'mine\.sh:2: .*seeds'):
+            read_suite(write('# What it shows', line, 'python main_gbn.py --save a'))
     path = tmp_path / 'broken.sh'
-    path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(UserError, match=r'broken\.sh: not a readable suite file'):
-        read_suite(path)
-
-
-@pytest.mark.parametrize('line', ['# seeds: three', '# seeds: -1', '# seeds: 0'])
-def test_a_number_of_seeds_that_is_none_is_refused(write, line):
-    with pytest.raises(UserError, match=r'mine\.sh:2: .*seeds'):
-        read_suite(write('# What it shows', line, 'python main_gbn.py --save a'))
+    path.write_bytes(b'python main_gbn.py --save \xff\xfe')
+    for broken in (path, tmp_path):
+        with pytest.raises(UserError, match=rf'{broken.name}: not a readable suite file'):
+            read_suite(broken)
 
 
 # The runs of a suite
@@ -166,17 +152,14 @@ def test_every_row_has_each_seed_and_one_seed_comes_before_the_next(suite):
     assert len({run.argv for run in runs}) == 4
 
 
-def test_a_seed_in_a_row_and_seeds_of_the_suite_contradict_each_other(write):
-    suite = read_suite(write('python main_gbn.py --save a --seed 7'))
-    assert suite.runs()[0].name == 'a'
-    with pytest.raises(UserError, match='a: --seed'):
-        suite.runs(num_seeds=2)
-
-
 def test_seeds_of_the_file_hold_unless_others_are_asked_for(write):
     suite = read_suite(write('# seeds: 3', 'python main_gbn.py --save a'))
     assert [run.name for run in suite.runs()] == ['a_seed0', 'a_seed1', 'a_seed2']
     assert [run.name for run in suite.runs(num_seeds=1)] == ['a_seed0']
+    suite = read_suite(write('python main_gbn.py --save a --seed 7'))
+    assert suite.runs()[0].name == 'a'
+    with pytest.raises(UserError, match='a: --seed'):
+        suite.runs(num_seeds=2)
 
 
 def test_a_filter_keeps_the_runs_with_the_text_in_their_name(suite):

@@ -11,7 +11,6 @@ import shlex
 import signal
 
 import pandas as pd
-import pytest
 
 import compare_experiments
 from bigbatch.errors import UserError
@@ -28,7 +27,6 @@ from tests.sweep_helpers import (  # noqa: F401
     run,
     saved,
     started,
-    stop_after_one_epoch,
     table_rows,
     write,
 )  # fmt: skip
@@ -39,8 +37,9 @@ from utils.sweeps import execution as sweep_runs
 # Running, and running again
 
 
-def test_all_rows_run_and_stand_in_a_table(write, run, started, results):
-    status, out, err = run(write('# seeds: 2', NORMAL, GHOST))
+def test_all_rows_run_and_stand_in_a_table_once(write, run, started, results):
+    path = write('# seeds: 2', NORMAL, GHOST)
+    status, out, err = run(path)
     assert status == 0, err
     assert sorted(path.name for path in results.iterdir()) == [
         'comparison.html', 'ok_ghost_seed0', 'ok_ghost_seed1', 'ok_small_seed0', 'ok_small_seed1',
@@ -53,16 +52,13 @@ def test_all_rows_run_and_stand_in_a_table(write, run, started, results):
     assert [line.split()[0] for line in out.splitlines()[1:9]] == ['start', 'done'] * 4
     assert out.splitlines()[9].startswith('4 runs in ')
     assert out.splitlines()[9].endswith(': 4 done')
-
-
-def test_a_second_call_runs_nothing_and_prints_the_table_again(write, run, started):
-    path = write(NORMAL, GHOST)
-    first = run(path)
     started.clear()
-    status, out, _ = run(path)
+    status, again, _ = run(path)
     assert (status, started) == (0, [])
-    assert '2 of 2 runs are done already\n' in out
-    assert out.partition(': 2 done\n')[2] == first[1].partition(': 2 done\n')[2] != ''
+    assert '4 of 4 runs are done already\n' in again
+    assert again.partition(': 4 done\n')[2] == out.partition(': 4 done\n')[2] != ''
+    assert run(path, '--seeds', '3', '--filter', 'small')[0] == 0
+    assert saved(started) == ['ok_small_seed2']
 
 
 def test_its_tables_and_its_page_are_those_of_a_comparison(write, run, started, results, monkeypatch, capsys):
@@ -79,35 +75,6 @@ def test_its_tables_and_its_page_are_those_of_a_comparison(write, run, started, 
     headings = [re.findall('<h2>.*?</h2>', each.read_text()) for each in (results / 'comparison.html', page)]
     assert headings[0] == headings[1]
     assert '<h2>One more table</h2>' in headings[0]
-
-
-def test_more_seeds_run_only_those_that_are_missing(write, run, started):
-    path = write(NORMAL)
-    run(path, '--seeds', '1')
-    started.clear()
-    assert run(path, '--seeds', '2')[0] == 0
-    assert saved(started) == ['ok_small_seed1']
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('status', ['running', 'failed'])
-def test_a_run_that_did_not_end_goes_on_and_equals_one_that_did(write, run, started, results, status):
-    path = write(f'{NORMAL} --save_all', f'{GHOST} --save_all')
-    run(path)
-    straight = {name: stable_rows(results / name) for name in NAMES}
-    distances = (results / 'ok_ghost' / 'weight_distance.csv').read_text()
-    stop_after_one_epoch(results / 'ok_ghost', status)
-    started.clear()
-    code, out, err = run(path)
-    assert code == 0, err
-    assert started == [['main_gbn.py', '--resume', str(results / 'ok_ghost')]]
-    assert 'resume   ok_ghost after epoch ' in out
-    assert {name: stable_rows(results / name) for name in straight} == straight
-    assert (results / 'ok_ghost' / 'weight_distance.csv').read_text() == distances
-    assert read_json(results / 'ok_ghost' / 'config.json')['status'] == 'done'
-    started.clear()
-    assert run(path)[0] == 0  # its stored command line has grown by --resume; it is known all the same
-    assert started == []
 
 
 def test_a_run_that_failed_within_training_is_repeated(write, run, started, results, monkeypatch):
@@ -136,6 +103,9 @@ def test_a_run_that_failed_within_training_is_repeated(write, run, started, resu
     assert not record.exists()
     assert started == [['main_normal.py', '--resume', str(results / 'ok_small')]]
     assert [read_json(results / name / 'config.json')['status'] for name in NAMES] == ['done', 'done']
+    started.clear()
+    assert run(path)[0] == 0  # its stored command line has grown by --resume; it is known all the same
+    assert started == []
     again = results.with_name('again')
     assert main_normal.main([*shlex.split(NORMAL)[2:], '--results_dir', str(again)]) == 0
     assert stable_rows(results / 'ok_small') == stable_rows(again / 'ok_small')
@@ -145,28 +115,21 @@ def test_a_run_that_failed_within_training_is_repeated(write, run, started, resu
 
 
 def test_a_diverged_run_is_a_result(write, run, started, results):
-    path = write('# seeds: 2', WILD, NORMAL)
+    path = write('# seeds: 2', WILD, NORMAL, AT_ONCE)
     status, out, err = run(path)
     assert status == 0, err
     assert 'diverged ok_wild_seed0' in out
-    assert ': 2 done, 2 diverged\n' in out
-    assert table_rows(out)[:2] == ['ok_wild', 'ok_small']
-    assert '2 of 2 diverged' in out
+    assert ': 2 done, 4 diverged\n' in out
+    assert table_rows(out) == ['ok_wild', 'ok_small', 'at_once']
+    assert out.count('2 of 2 diverged') == 2
+    assert read_json(results / 'at_once_seed0' / 'config.json')['status'] == 'diverged'
+    assert read_rows(results / 'at_once_seed0' / 'results.csv') == []
     started.clear()
     status, out, _ = run(path)
     assert (status, started) == (0, [])
-    assert '4 of 4 runs are done already, 2 of them diverged\n' in out
-    assert ': 2 done, 2 diverged\n' in out
-    assert '2 of 2 diverged' in out
-
-
-def test_a_run_that_diverges_in_its_first_epoch_is_counted_too(write, run, started, results):
-    status, out, _ = run(write(AT_ONCE, NORMAL))
-    assert read_json(results / 'at_once' / 'config.json')['status'] == 'diverged'
-    assert read_rows(results / 'at_once' / 'results.csv') == []
-    assert status == 0
-    assert 'at_once' in table_rows(out)
-    assert '1 of 1 diverged' in out
+    assert '6 of 6 runs are done already, 4 of them diverged\n' in out
+    assert ': 2 done, 4 diverged\n' in out
+    assert out.count('2 of 2 diverged') == 2
 
 
 def test_a_suite_in_which_everything_diverges_at_once_is_a_result_too(write, run, started):
@@ -176,7 +139,8 @@ def test_a_suite_in_which_everything_diverges_at_once_is_a_result_too(write, run
 
 
 def test_a_run_that_fails_is_named_while_the_others_finish(write, run, started, results):
-    status, out, err = run(write(BAD, NORMAL, GHOST))
+    path = write(BAD, NORMAL, GHOST)
+    status, out, err = run(path)
     assert status == 1
     lines = err.splitlines()
     assert '4096' in lines[0]  # its own words, when it happens
@@ -187,10 +151,7 @@ def test_a_run_that_fails_is_named_while_the_others_finish(write, run, started, 
     assert table_rows(out) == ['ok_small', 'ok_ghost']
     assert not (results / 'bad').exists()
     assert len(started) == 3
-
-
-def test_when_everything_fails_the_runs_are_named(write, run, started):
-    status, out, err = run(write(BAD))
+    status, out, err = run(path, '--filter', 'bad')  # when everything fails
     assert status == 1
     assert err.splitlines()[-1].startswith('failed: bad: ')
     assert ': 0 done, 1 failed\n' in out
@@ -205,15 +166,14 @@ def test_fail_fast_starts_nothing_more(write, run, started, results):
     assert table_rows(out) == ['ok_small']
 
 
-@pytest.mark.parametrize(('code', 'words'), [
-    (-9, 'ended by SIGKILL'), (7, 'exit status 7, without a word'), (120, 'exit status 120, without a word'),
-])  # fmt: skip
-def test_a_run_that_ends_without_a_word_is_shown_with_what_is_known(write, run, started, monkeypatch, code, words):
-    monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv: code)
-    status, out, err = run(write(NORMAL))
-    assert status == 1
-    assert f'ok_small: {words}' in err.splitlines()[-1]
-    assert 'FAILED ' in out
+def test_a_run_that_ends_without_a_word_is_shown_with_what_is_known(write, run, started, monkeypatch):
+    path = write(NORMAL)
+    for code, words in ((-9, 'ended by SIGKILL'), (7, 'exit status 7, without a word'), (120, 'exit status 120, ')):
+        monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv, code=code: code)
+        status, out, err = run(path)
+        assert status == 1
+        assert f'ok_small: {words}' in err.splitlines()[-1]
+        assert 'FAILED ' in out
 
 
 def test_a_disk_that_is_full_for_the_sweep_itself_leaves_no_run_behind(write, run, started, monkeypatch):

@@ -1,4 +1,7 @@
-"""Checks of a run that is built: what cannot hold ends here, in one line, before anything is written."""
+"""Checks of a run that is built: what cannot hold ends here, before anything is written.
+
+Each raises a ValueError: in one line, what is wrong and what would be right.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from bigbatch import seeding
-from bigbatch.distributed import ALONE, Ranks
+from bigbatch.distributed import Ranks
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
-from utils.engine.methods import check_network
 from utils.engine.plan import Data
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import run_of
@@ -30,17 +32,14 @@ from utils.settings import Means, fields_that_mean
 log = logging.getLogger('bigbatch')
 
 
-def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks = ALONE) -> None:
-    """Refuse a network that cannot be trained on its data as it is asked for, before anything is written.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
-    """
+def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: Data, ranks: Ranks) -> None:
+    """Refuse a network that cannot be trained on its data as it is asked for, before anything is written."""
     check_batch_norm(config, model, ranks)
     examples = data.val.peek(smallest_piece(config, data.train.num_examples, ranks))[:2]
     num_classes = data.dataset.num_classes
     check_forward(config, model, criterion, examples, num_classes=num_classes, training=not config.evaluate)
-    check_network(config, model, criterion, examples)
+    for method in config.methods_on:
+        method.check_network(config, model, criterion, examples)
 
 
 def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
@@ -49,9 +48,6 @@ def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: R
     Args:
         stored: config.json of the run.
         fingerprint: of the training set.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
     """
     if stored['data'] != fingerprint:
         raise ValueError(
@@ -83,11 +79,7 @@ def _flag(name: str, value: object) -> str:
 
 
 def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
-    """Refuse to go on from a checkpoint to an end that lies before it.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
-    """
+    """Refuse to go on from a checkpoint to an end that lies before it."""
     least = start['epoch'] + bool(start.get('partial'))
     if num_epochs < least:
         begun = f' and {counted(start["partial"]["num_steps"], "update")}' if start.get('partial') else ''
@@ -97,12 +89,8 @@ def check_length(config: RunConfig, start: dict, num_epochs: int) -> None:
         )
 
 
-def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks = ALONE) -> None:
-    """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
-    """
+def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks) -> None:
+    """Refuse to split a batch, or a rank's part of it, that ordinary batch norm normalises as a whole."""
     micro = config.fixed_micro_batch_size
     splits = config.ghost_batch_size is None and micro is not None and micro < config.num_images // ranks.size
     if splits and not config.evaluate and has_batch_norm(model):
@@ -117,9 +105,6 @@ def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch
 
     Args:
         num_examples: of the training set.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
     """
     if config.evaluate:
         return
@@ -165,7 +150,7 @@ def warn_of_useless_workers(config: NetworkConfig, loaders: Iterable) -> None:
         log.warning('--workers %d has no effect: %s lives decoded on the device', config.workers, config.dataset)
 
 
-def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks = ALONE) -> int:
+def smallest_piece(config: RunConfig, num_examples: int, ranks: Ranks) -> int:
     """Return the size of the smallest piece of a batch that training normalises by itself, 2 being small enough."""
     num_copies = math.prod(method.num_copies_in_pass for method in config.methods_on)
     batch = config.batch_size * num_copies
@@ -187,9 +172,6 @@ def check_forward(
     Args:
         examples: (inputs, targets).
         training: in the mode that training is in.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
     """
     inputs, targets = examples
     probe = copy.deepcopy(model).train(training)

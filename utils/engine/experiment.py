@@ -61,7 +61,8 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
     elif experiment.is_finished:
         if ranks.is_first:
             complete(config.folder)
-        log.info('%s: %s', config.resume, _describe_end(experiment))
+        end = experiment.end if experiment.ends_early else ''
+        log.info('%s: %s', config.resume, end or all_epochs_done(experiment.num_epochs))
     elif not config.dry_run:
         with process_group(ranks, experiment.device):
             if config.evaluate:
@@ -70,10 +71,6 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
                 experiment = fit_micro_batch(experiment, free_memory(experiment.device))
                 train(experiment, describe_plan(experiment))
     return 0
-
-
-def _describe_end(experiment: Experiment) -> str:
-    return (experiment.ends_early and experiment.end) or all_epochs_done(experiment.num_epochs)
 
 
 def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:

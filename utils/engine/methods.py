@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
 
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.plain import PlainGradient
@@ -86,19 +86,6 @@ def pass_size(config: RunConfig, num_own: int) -> int:
     decided = [size for method in config.methods_on if (size := method.pass_size(config))]
     assert len(decided) <= 1, 'two methods decide about the size of passes: one of them has to refuse the other'
     return decided[0] if decided else min(config.fixed_micro_batch_size or num_own, num_own)
-
-
-def check_network(config: RunConfig, model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> None:
-    """Refuse methods that a network gives nothing to work on.
-
-    Args:
-        examples: (inputs, targets), a few.
-
-    Raises:
-        ValueError: in one line, what is wrong and what would be right.
-    """
-    for method in config.methods_on:
-        method.check_network(config, model, criterion, examples)
 
 
 def _row_of_epoch(run: Path, epoch: int) -> dict[str, str]:

@@ -55,12 +55,8 @@ class Network:
         return {**self.conditions, 'num_examples': limit}
 
 
-def describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:
-    """Return path, label, run folder and settings of a checkpoint or a run folder, as Network has them.
-
-    Raises:
-        UserError: there is none, or config.json of its run is damaged.
-    """
+def _describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:
+    """Return path, label, run folder and settings of a checkpoint or a run folder, as Network has them."""
     run, path = run_of(given), checkpoint_of(given)
     settings = stored_settings(run)
     if not settings:
@@ -128,7 +124,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     Raises:
         ValueError: a checkpoint or a setting that cannot hold, in one line.
     """
-    path, label, run, settings = describe_checkpoint(checkpoint)
+    path, label, run, settings = _describe_checkpoint(checkpoint)
     state = checkpoints.load_state(path)
     device = begin(config)
     sets = load_sets(config, device)

@@ -93,8 +93,9 @@ class Experiment:
 def describe_plan(experiment: Experiment) -> str:
     """Describe what a run will do: data, network, batch, updates, regime, files."""
     config = experiment.config
+    network = f'{config.model} {config.model_config}' if config.model_config else config.model
     rows = [
-        ('model', f'{_describe_model(config)}, {num_parameters(experiment.model):,} parameters'),
+        ('model', f'{network}, {num_parameters(experiment.model):,} parameters'),
         ('data', _describe_data(experiment)),
         ('batch', _describe_batch(experiment)),
         *([('memory', experiment.memory)] if experiment.memory else []),
@@ -112,10 +113,6 @@ def describe_plan(experiment: Experiment) -> str:
 def num_parameters(model: nn.Module) -> int:
     """Count the trainable numbers of a network."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def _describe_model(config: RunConfig) -> str:
-    return f'{config.model} {config.model_config}' if config.model_config else config.model
 
 
 def _describe_data(experiment: Experiment) -> str:

@@ -74,7 +74,13 @@ class Progress:
         now = time.perf_counter()
         due = is_last or self._print_freq is not None or now - self._last_line >= SECONDS_BETWEEN_LINES
         show_now = due or report.epoch == 1
-        log.log(logging.INFO if show_now else logging.DEBUG, *epoch_line(report, self._num_epochs))
+        train, val = report.train, report.val
+        text = (
+            f'epoch {report.epoch}/{self._num_epochs}  lr {report.lr:.4g}  train loss {train.loss:.4f} '
+            f'error {train.error1:.2f} %  val loss {val.loss:.4f} error {val.error1:.2f} %  '
+            f'distance {report.weight_distance:.3f}  {report.images_per_second:,.0f} images/s'
+        )
+        log.log(logging.INFO if show_now else logging.DEBUG, '%s', text)
         if show_now:
             self._last_line = now
 
@@ -88,20 +94,3 @@ class Progress:
         if self._print_freq is not None:
             return (index + 1) % self._print_freq == 0
         return self._bar is None and now - self._last_line >= SECONDS_BETWEEN_LINES
-
-
-def epoch_line(report: EpochReport, num_epochs: int) -> tuple:
-    """Return the log line of an epoch, as a format and its arguments."""
-    train, val = report.train, report.val
-    return (
-        'epoch %d/%d  lr %.4g  train loss %.4f error %.2f %%  val loss %.4f error %.2f %%  distance %.3f  %s images/s',
-        report.epoch,
-        num_epochs,
-        report.lr,
-        train.loss,
-        train.error1,
-        val.loss,
-        val.error1,
-        report.weight_distance,
-        f'{report.images_per_second:,.0f}',
-    )

@@ -276,9 +276,7 @@ def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | N
     config, start, stored = experiment.config, experiment.start, experiment.stored
     content = new_manifest(experiment)
     if start is None:
-        first = snapshot(experiment, experiment.first_epoch, 0, None)
-        initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
-        return content, None, run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
+        return content, None, create_folder(experiment, config.folder, content)
     content['started'] = stored['started']
     where = {'checkpoint': layout.checkpoint_of(config.resume), 'start': start}
     if experiment.continues_in_place:
@@ -286,6 +284,13 @@ def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | N
     else:
         best, lock = run_folder.fork_run_folder(layout.run_of(config.resume), config.folder, content, **where)
     return read_config_json(config.folder), best, lock
+
+
+def create_folder(experiment: Experiment, folder: Path, content: dict) -> RunLock:
+    """Create the folder of a run that begins, with this config.json, and return the lock on it."""
+    first = snapshot(experiment, experiment.first_epoch, 0, None)
+    initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
+    return run_folder.create_run_folder(folder, content, initial=initial, checkpoint=first)
 
 
 def new_manifest(experiment: Experiment) -> dict:

@@ -32,7 +32,7 @@ class Schedule(NamedTuple):
 
 
 def build_schedule(
-    config: RunConfig, model: nn.Module, data: Data, start: dict | None = None, stored: dict | None = None
+    config: RunConfig, model: nn.Module, data: Data, start: dict | None, stored: dict | None
 ) -> Schedule:
     """Build the regime and the optimizer of a run, and bring them to where it begins or goes on.
 

@@ -12,7 +12,6 @@ import re
 import textwrap
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bigbatch.analysis.landscape import Around, Between, statistics
@@ -36,25 +35,29 @@ LONGEST_NAME = 80  # characters of a network's label in the name of a folder
 log = logging.getLogger('bigbatch')
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is measured: at which points, with which statistics of batch norm, on which splits."""
-
-    alpha: tuple[float, ...]
-    bn: str  # interpolate, recompute, fixed or batch; see landscape.statistics
-    splits: tuple[str, ...]  # of train and val
-
-
 def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
     """Measure and draw what the flags of visualize_sharpness.py ask for and return the folder.
 
     Args:
         open_end: opens a checkpoint.
+
+    Raises:
+        UserError: the networks differ in more than their weights, or the folder holds something else.
     """
     with user_errors():
-        ends = [open_end(end) for end in (flags.evaluate, flags.slave_evaluate)]
-    folder = Path(flags.results_dir) / (flags.save or folder_name(ends, mode=flags.mode, bn=flags.bn))
-    measure_between(*ends, folder, plan=_plan(flags), mode=flags.mode)
+        network, end = (open_end(path) for path in (flags.evaluate, flags.slave_evaluate))
+        _check_pair(network, end)
+        _check_batches(network, flags)
+    folder = _open_folder(flags, _folder_name([network, end], mode=flags.mode, bn=flags.bn), {
+        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
+        'distances': _distances(network, end),
+        'settings': _settings(network, flags, digests=[network.digest, end.digest], mode=flags.mode),
+    })  # fmt: skip
+    with restored(network.model):
+        line = Between(network.model, end.model.state_dict(), mode=flags.mode, bn=flags.bn)
+        rows = _measure(network, [({'alpha': alpha}, line) for alpha in flags.alpha], folder, flags)
+    _warn_of_clamped(rows)
+    _draw(folder)
     return folder
 
 
@@ -63,66 +66,27 @@ def directions_around(flags: Namespace, open_end: Callable[[str], Network]) -> P
 
     Args:
         open_end: opens a checkpoint.
-    """
-    with user_errors():
-        network = open_end(flags.evaluate)
-    folder = Path(flags.results_dir) / (flags.save or folder_name([network], bn=flags.bn))
-    measure_around(network, folder, plan=_plan(flags), num_directions=flags.directions, seed=flags.seed)
-    return folder
-
-
-def measure_between(network: Network, end: Network, folder: Path, *, plan: Plan, mode: str = 'linear') -> None:
-    """Measure and draw the line from one network to another of its kind.
-
-    Args:
-        network: at alpha 0; its loaders are what is scored.
-        end: at alpha 1.
-        folder: made where it is missing; gone on with where it holds the same measurement.
-        mode: see landscape.coefficients.
-
-    Raises:
-        UserError: the networks differ in more than their weights, or the folder holds something else.
-    """
-    with user_errors():
-        _check_pair(network, end)
-        _check_batches(network, plan)
-    _open_folder(folder, {
-        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
-        'distances': _distances(network, end),
-        'settings': _settings(network, plan, digests=[network.digest, end.digest], mode=mode),
-    })  # fmt: skip
-    with restored(network.model):
-        line = Between(network.model, end.model.state_dict(), mode=mode, bn=plan.bn)
-        rows = _measure(network, [({'alpha': alpha}, line) for alpha in plan.alpha], folder, plan)
-    _warn_of_clamped(rows)
-    _draw(folder)
-
-
-def measure_around(network: Network, folder: Path, *, plan: Plan, num_directions: int, seed: int) -> None:
-    """Measure and draw a network along random directions.
-
-    Args:
-        network: at alpha 0.
-        folder: as for measure_between.
 
     Raises:
         UserError: the folder holds something else.
     """
     with user_errors():
-        _check_batches(network, plan)
-    _open_folder(folder, {
+        network = open_end(flags.evaluate)
+        _check_batches(network, flags)
+    folder = _open_folder(flags, _folder_name([network], bn=flags.bn), {
         'kind': 'directions', 'names': [network.label], 'paths': [str(network.path)], 'distances': {},
-        'settings': _settings(network, plan, digests=[network.digest], directions=num_directions, seed=seed),
+        'settings': _settings(network, flags, digests=[network.digest], directions=flags.directions, seed=flags.seed),
     })  # fmt: skip
-    for index in range(num_directions):  # one at a time: each is as large as the network
+    for index in range(flags.directions):  # one at a time: each is as large as the network
         with restored(network.model):
-            line = Around(network.model, seed=seed, index=index)
-            points = [({'direction': index, 'alpha': alpha}, line) for alpha in plan.alpha]
-            _measure(network, points, folder, plan)
+            line = Around(network.model, seed=flags.seed, index=index)
+            points = [({'direction': index, 'alpha': alpha}, line) for alpha in flags.alpha]
+            _measure(network, points, folder, flags)
     _draw(folder)
+    return folder
 
 
-def folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -> str:
+def _folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -> str:
     """Return a name for the folder of a measurement that is the same at every call."""
     kind = ('line' if mode == 'linear' else mode) if len(networks) > 1 else 'around'
     usual = 'interpolate' if len(networks) > 1 else 'fixed'
@@ -131,15 +95,16 @@ def folder_name(networks: Sequence[Network], *, bn: str, mode: str = 'linear') -
     return f'{kind}_{"_to_".join(names)}' + ('' if bn == usual else f'_bn_{bn}')
 
 
-def _plan(flags: Namespace) -> Plan:
-    return Plan(alpha=flags.alpha, bn=flags.bn, splits=('train', 'val') if flags.visualize_train else ('val',))
+def _splits(flags: Namespace) -> tuple[str, ...]:
+    return ('train', 'val') if flags.visualize_train else ('val',)
 
 
-def _settings(network: Network, plan: Plan, **more) -> dict:
+def _settings(network: Network, flags: Namespace, **more) -> dict:
     """Return what decides the rows of a measurement, as plain values."""
-    splits = (*plan.splits, 'train') if plan.bn == 'recompute' else plan.splits
-    settings = {**network.conditions_on(*splits), **asdict(plan), **more}
-    if plan.bn in ('batch', 'recompute'):  # else only rounding depends on it
+    splits = _splits(flags)
+    conditions = network.conditions_on(*splits, *(['train'] if flags.bn == 'recompute' else []))
+    settings = {**conditions, 'alpha': flags.alpha, 'bn': flags.bn, 'splits': splits, **more}
+    if flags.bn in ('batch', 'recompute'):  # else only rounding depends on it
         settings['batch_size'] = network.train.batch_size
     return settings
 
@@ -171,9 +136,8 @@ def _check_pair(network: Network, end: Network) -> None:
         )
 
 
-def _check_batches(network: Network, plan: Plan) -> None:
-    splits = {'batch': plan.splits, 'recompute': ('train',)}.get(plan.bn, ())
-    for split in splits:
+def _check_batches(network: Network, flags: Namespace) -> None:
+    for split in {'batch': _splits(flags), 'recompute': ('train',)}.get(flags.bn, ()):
         check_batches(network.model, getattr(network, split))
 
 
@@ -187,12 +151,9 @@ def _distances(network: Network, end: Network) -> dict[str, float]:
     return distances
 
 
-def _open_folder(folder: Path, description: dict) -> None:
-    """Make the folder, or find the same measurement in it.
-
-    Raises:
-        UserError: it holds another one, or cannot be written.
-    """
+def _open_folder(flags: Namespace, usual_name: str, description: dict) -> Path:
+    """Make the folder and return it, or find the same measurement in it."""
+    folder = Path(flags.results_dir) / (flags.save or usual_name)
     path = folder / SETTINGS
     text = json.dumps(description, indent=1) + '\n'
     try:
@@ -207,6 +168,7 @@ def _open_folder(folder: Path, description: dict) -> None:
         raise UserError(f'{path}: damaged ({error}): take {folder} away, or choose another --save') from error
     except OSError as error:
         raise UserError(f'--save {folder.name}: {folder} cannot be written ({error.strerror})') from error
+    return folder
 
 
 def _check_same(folder: Path, stored: dict, asked: dict) -> None:
@@ -220,9 +182,11 @@ def _check_same(folder: Path, stored: dict, asked: dict) -> None:
             )
 
 
-def _measure(network: Network, points: Sequence[tuple[dict, Between | Around]], folder: Path, plan: Plan) -> list[dict]:
+def _measure(
+    network: Network, points: Sequence[tuple[dict, Between | Around]], folder: Path, flags: Namespace
+) -> list[dict]:
     """Measure the points that have no row yet and return the rows of all."""
-    splits, key = plan.splits, tuple(points[0][0])
+    splits, key = _splits(flags), tuple(points[0][0])
     columns = [*key, *(f'{split}_{score}' for split in splits for score in ('loss', 'accuracy')), 'clamped']
     rows = RowFile(folder / ROWS, tuple(columns), key)
     missing = [(place, line) for place, line in points if rows.get(**place) is None]
@@ -232,7 +196,7 @@ def _measure(network: Network, points: Sequence[tuple[dict, Between | Around]], 
     with EvaluationProgress(len(missing) * examples, 'examples') as progress:
         for place, line in missing:
             row = {**place, 'clamped': line.place(place['alpha'])}
-            with statistics(network.model, plan.bn, network.train):
+            with statistics(network.model, flags.bn, network.train):
                 for split in splits:
                     scores = score(network.model, network.criterion, getattr(network, split), progress.advance)
                     row |= {f'{split}_loss': scores.loss, f'{split}_accuracy': 100 - scores.error1}

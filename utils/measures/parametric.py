@@ -15,11 +15,18 @@ import logging
 import re
 import shutil
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
+from data import get_dataset, list_datasets
+from models import list_models
+from utils.command import user_errors
+from utils.config.measure import network_config
+from utils.config.parse import build_parser, parse_config
 from utils.config.schedule import OPTIMIZERS
+from utils.logs import start_logging
+from utils.measures.landscape_flags import build_line_parser
 from utils.parser import Parser, one_of, real, whole
 from utils.runs.layout import INITIAL
 
@@ -43,7 +50,8 @@ log = logging.getLogger('bigbatch')
 def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
     """Build the parser of a trained pair."""
     parser = Parser(prog=prog, description=doc)
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         '-n',
         '--network',
         type=one_of('network', NETWORKS),
@@ -51,15 +59,15 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
         metavar='NAME',
         help=f'of the paper: {", ".join(NETWORKS)}',
     )
-    parser.add_argument(
+    add(
         '--dataset',
         metavar='NAME',
         help="if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file",
     )
-    parser.add_argument('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
-    parser.add_argument('--download', action='store_true', help='fetch the data set if it is not there')
-    parser.add_argument('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
-    parser.add_argument(
+    add('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
+    add('--download', action='store_true', help='fetch the data set if it is not there')
+    add('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
+    add(
         '--batch-sizes',
         type=whole(1),
         nargs=2,
@@ -67,15 +75,13 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
         help='of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
         f'more than LARGE / {LEAST_RATIO}',
     )
-    parser.add_argument('--optimizer', type=one_of('optimizer', OPTIMIZERS), metavar='NAME', help='in place of Adam')
-    parser.add_argument('--lr', type=real(0, above=True), metavar='RATE', help='in place of 1e-3, flat')
-    parser.add_argument(
-        '--mode', choices=('linear', 'arc'), default='linear', help='the line of figure 3 or the arc of figure 7'
-    )
-    parser.add_argument('--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', help='of both runs')
-    parser.add_argument('--device', metavar='DEVICE', help='auto, cpu, cuda or cuda:i; refused where it is missing')
-    parser.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
-    parser.add_argument('--save', default='', metavar='NAME', help='folder of the line; named by the runs if not given')
+    add('--optimizer', type=one_of('optimizer', OPTIMIZERS), metavar='NAME', help='in place of Adam')
+    add('--lr', type=real(0, above=True), metavar='RATE', help='in place of 1e-3, flat')
+    add('--mode', choices=('linear', 'arc'), default='linear', help='the line of figure 3 or the arc of figure 7')
+    add('--seed', type=whole(0, 2**63 - 1), default=123, metavar='S', help='of both runs')
+    add('--device', metavar='DEVICE', help='auto, cpu, cuda or cuda:i; refused where it is missing')
+    add('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
+    add('--save', default='', metavar='NAME', help='folder of the line; named by the runs if not given')
     return parser
 
 
@@ -100,38 +106,43 @@ def batch_sizes(num_examples: int) -> tuple[int, int]:
     return max(2, min(SMALL_BATCH, large // LEAST_RATIO)), large  # batch norm needs two
 
 
-def plot_pair(
-    flags: Namespace,
-    *,
-    count_examples: Callable[[str], int],
-    check: Callable[[list[str]], object],
-    train: Callable[[list[str]], object],
-    draw: Callable[[list[str]], Path],
-) -> None:
+def plot_pair(flags: Namespace) -> None:
     """Train both runs where they are not done yet and draw the line between them.
-
-    Args:
-        count_examples: returns the size of the training set of that name.
-        check: refuses a command line of main_normal.py that cannot run; writes nothing.
-        train: runs one.
-        draw: runs a command line of visualize_sharpness.py and returns the folder of the line.
 
     Raises:
         UserError: flags that do not make a pair.
     """
+    # torch takes seconds to import: only now, so that --help answers at once.
+    from utils.engine.experiment import build_experiment, run
+    from utils.engine.network import open_network
+    from utils.measures.landscape_run import line_between
+
     dataset = resolve_dataset(flags)
-    sizes = tuple(flags.batch_sizes or batch_sizes(count_examples(dataset)))
+    with user_errors():
+        sizes = flags.batch_sizes or batch_sizes(
+            len(get_dataset(dataset, download=flags.download, datasets_path=flags.datasets_dir))
+        )
     if sizes[0] >= sizes[1]:
         raise UserError(f'--batch-sizes {sizes[0]} {sizes[1]}: the small batch comes first, the large one second')
     runs, argvs = zip(*(training_flags(flags, dataset, size) for size in sizes), strict=True)
-    for argv in argvs:  # both, before either is trained
-        check(argv)
+    with user_errors():
+        for argv in argvs:  # both, before either is trained
+            build_experiment(_configure(argv))
     for argv in argvs:
-        train(argv)
+        run(_configure(argv))
     _check_start(runs)
-    folder = draw(line_flags(flags, dataset, sizes, runs))
+    start_logging()
+    parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
+    argv = line_flags(flags, dataset, sizes, runs)
+    folder = line_between(parser.parse_args(argv), lambda end: open_network(network_config(parser, argv, end), end))
     log.info('%s', describe_distances(folder))
     log.info('figure: %s', publish_figure(flags, folder / FIGURE))
+
+
+def _configure(argv: list[str]):
+    """Resolve a command line of main_normal.py."""
+    start_logging()  # each run has a log of its own
+    return parse_config(build_parser(None, list_models(), list_datasets(), prog='main_normal.py', batch_size=256), argv)
 
 
 def training_flags(flags: Namespace, dataset: str, batch_size: int) -> tuple[Path, list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,14 @@ log = logging.getLogger('bigbatch')
 
 
 def measure_potential(
-    network: Network, folder: Path, *, num_directions: int, seed: int, batch_norm: str, split: str = 'train',
-    relative_distances: Sequence[float] = RELATIVE_DISTANCES,
-) -> Potential:  # fmt: skip
+    network: Network, folder: Path, *, num_directions: int, seed: int, batch_norm: str, split: str = 'train'
+) -> Potential:
     """Measure a network's loss along random directions from its weights; goes on where it was stopped.
 
     Args:
         folder: of FILE, to which a row is added when it is measured.
         batch_norm: fixed or batch; an untrained network has no running statistics yet, so it needs batch.
         split: whose loss.
-        relative_distances: in units of the norm of the weights.
 
     Raises:
         ValueError: see summarise_potential, or a network that cannot be measured so.
@@ -47,7 +45,7 @@ def measure_potential(
     key = (*common, 'direction', 'relative_distance')
     rows = RowFile(folder / FILE, ('checkpoint', *key, 'distance', 'loss', 'difference'), key)
     log.info('rows: %s', rows.path)
-    places = [(index, relative) for index in range(num_directions) for relative in relative_distances]
+    places = [(index, relative) for index in range(num_directions) for relative in RELATIVE_DISTANCES]
     missing = [place for place in places if rows.get(**common, direction=place[0], relative_distance=place[1]) is None]
     with (
         EvaluationProgress((len(missing) + 1) * loader.num_examples) as progress,
@@ -65,7 +63,7 @@ def measure_potential(
             })  # fmt: skip
     found = [rows.get(**common, direction=index, relative_distance=relative) for index, relative in places]
     differences = np.reshape([row['difference'] for row in found], (num_directions, -1))
-    return summarise_potential([row['distance'] for row in found[: len(relative_distances)]], differences)
+    return summarise_potential([row['distance'] for row in found[: len(RELATIVE_DISTANCES)]], differences)
 
 
 def measure_potentials(flags: Namespace, open_networks: Iterable[Callable[[], Network]]) -> str:

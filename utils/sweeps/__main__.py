@@ -52,17 +52,14 @@ def _build_parser() -> Parser:
         description='Run a suite of experiments; without a suite, list them.',
         epilog='Flags behind -- are added to every command: ./run_experiments.sh quickstart -- --device cpu',
     )
-    parser.add_argument('suite', nargs='?', metavar='SUITE|FILE', help='name of a suite, or a file of commands')
-    parser.add_argument(
-        '--seeds', type=whole(1, 10_000), metavar='N', help='seeds 0 to N-1 for every row; else the suite says'
-    )
-    parser.add_argument('--jobs', type=whole(1), default=1, metavar='N', help='runs at a time; they share the cores')
-    parser.add_argument('--filter', default='', metavar='TEXT', help='only the runs with this text in their name')
-    parser.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of the suite')
-    parser.add_argument(
-        '--dry-run', action='store_true', help='print the commands, the plan of each row and what is done already'
-    )
-    parser.add_argument('--fail-fast', action='store_true', help='start nothing more once a run has failed')
+    add = parser.add_argument
+    add('suite', nargs='?', metavar='SUITE|FILE', help='name of a suite, or a file of commands')
+    add('--seeds', type=whole(1, 10_000), metavar='N', help='seeds 0 to N-1 for every row; else the suite says')
+    add('--jobs', type=whole(1), default=1, metavar='N', help='runs at a time; they share the cores')
+    add('--filter', default='', metavar='TEXT', help='only the runs with this text in their name')
+    add('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of the suite')
+    add('--dry-run', action='store_true', help='print the commands, the plan of each row and what is done already')
+    add('--fail-fast', action='store_true', help='start nothing more once a run has failed')
     return parser
 
 
@@ -119,7 +116,8 @@ def _print_suites() -> int:
 def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     """Print what would be done about each run, with the plan of a row's first new one; return 1 if one is refused."""
     states = [look_at(run, results_dir) for run in runs]
-    waits = _waiting(runs, states)
+    unfinished = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
+    waits = {run.name: [name for name in run.needs if name in unfinished] for run in runs}
     new = [run for run, state in zip(runs, states, strict=True) if state.status == 'new']
     first = {run.row: run for run in reversed(new) if not (run.measures or waits[run.name])}
     status = 0
@@ -140,15 +138,9 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     return status
 
 
-def _waiting(runs: list[PlannedRun], states: list[State]) -> dict[str, list[str]]:
-    """Return for each run the names of those among the runs that it needs and that are not finished."""
-    open_names = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
-    return {run.name: [name for name in run.needs if name in open_names] for run in runs}
-
-
 def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
     if state.status == 'new':
-        return shlex.join(['python', run.script, *run.argv, '--results_dir', str(results_dir)])
+        return shlex.join(['python', run.script, *run.flags(results_dir)])
     if state.status == 'refused':
         return f'{run.name}: refused: {state.reason}'
     if run.measures:
@@ -158,8 +150,8 @@ def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
 
 
 def _plan(run: PlannedRun, results_dir: Path) -> subprocess.CompletedProcess:
-    command_line = [sys.executable, str(PROJECT / run.script), *run.argv, '--results_dir', str(results_dir)]
-    return subprocess.run([*command_line, '--dry-run'], check=False, capture_output=True, text=True)
+    words = [sys.executable, str(PROJECT / run.script), *run.flags(results_dir), '--dry-run']
+    return subprocess.run(words, check=False, capture_output=True, text=True)
 
 
 def _compare(runs: list[PlannedRun], results_dir: Path) -> None:

@@ -189,11 +189,7 @@ class Sweep:
         return self._fail_fast and bool(self.failures)
 
     def _start(self, run: PlannedRun, before: State) -> _Running:
-        folder = self._results_dir / run.name
         begins = before.status == 'new'
-        # What a run does not depend on, such as --device, may be given anew when it goes on.
-        arguments = [*run.argv, '--results_dir', str(self._results_dir)]
-        arguments = arguments if begins or run.measures else ['--resume', str(folder), *run.extra]
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
         threads = str(max(1, _num_cores() // self._jobs))
         started = datetime.datetime.now().isoformat(timespec='microseconds')
@@ -201,7 +197,7 @@ class Sweep:
         environment[JOBS_VARIABLE] = str(self._jobs * num_sharing(self._environment))  # this may be a run of a sweep
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         process = subprocess.Popen(
-            [sys.executable, str(PROJECT / run.script), *arguments],
+            [sys.executable, str(PROJECT / run.script), *run.flags(self._results_dir, begins=begins)],
             env=environment,
             text=True,
             stdin=subprocess.DEVNULL,

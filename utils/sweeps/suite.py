@@ -12,9 +12,10 @@ that is typed by hand finds the run of another, stands for that row's run with t
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,13 @@ class PlannedRun:
     def measures(self) -> bool:
         """Whether it measures what other runs have trained, rather than train."""
         return self.script in MEASURING
+
+    def flags(self, results_dir: Path, *, begins: bool = True) -> list[str]:
+        """Return the flags that begin it in a folder of this parent, or go on with it."""
+        if begins:
+            return [*self.argv, '--results_dir', str(results_dir)]
+        # What a run does not depend on, such as --device, may be given anew when it goes on.
+        return ['--resume', str(results_dir / self.name), *self.extra]
 
 
 @dataclass(frozen=True)
@@ -111,25 +119,34 @@ def read_suite(path: Path) -> Suite:
     """
     commands, names, comments, num_seeds = [], [], [], None
     for number, line in _logical_lines(path):
-        if line.startswith('#!'):
-            continue
-        if line.startswith('#'):
-            comment = line.lstrip('# ')
-            if comment.startswith('seeds:'):
-                num_seeds = _parse_seeds(path, number, comment)
-            else:
+        comment = line.lstrip('# ')
+        with _naming(f'{path}:{number}'):
+            if line.startswith('#!'):
+                continue
+            if line.startswith('#') and comment.startswith('seeds:'):
+                num_seeds = _parse_seeds(comment)
+            elif line.startswith('#'):
                 comments.append(comment)
-            continue
-        command = _parse_command(path, number, line)
-        name = _row_of(command)
-        if name in names:
-            raise UserError(f'{path}:{number}: --save {name} is there already: two rows need two names')
-        _check_paths(path, number, command, names)
-        names.append(name)
-        commands.append(command)
+            else:
+                command = _parse_command(line)
+                name = _row_of(command)
+                if name in names:
+                    raise UserError(f'--save {name} is there already: two rows need two names')
+                _check_paths(command, names)
+                names.append(name)
+                commands.append(command)
     if not commands:
         raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
     return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+
+
+@contextlib.contextmanager
+def _naming(place: str) -> Iterator[None]:
+    """Say in an error where it is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{place}: {error}') from error
 
 
 def _row_of(command: Sequence[str]) -> str:
@@ -150,10 +167,12 @@ def _plan(
     script, *flags = command
     if script in MEASURING:
         extra = place_words('main_gbn.py', extra)
-        if ending and '--seed' in flags:
-            raise UserError(f'{row}: --seed is given, and seeds 0, 1, ... by the suite or --seeds too: leave out one')
+        has_seed = '--seed' in flags
     else:
-        _check_flags(script, (*flags, *extra), row=row, seeds=bool(ending))
+        with _naming(f'{row}: {script}'):
+            has_seed = 'seed' in given_flags(script, (*flags, *extra))
+    if ending and has_seed:
+        raise UserError(f'{row}: --seed is given, and seeds 0, 1, ... by the suite or --seeds too: leave out one')
     position, inputs, needs = flags.index('--save') + 1, [], []
     flags[position] = names[flags[position]]
     for index, word in enumerate(flags):
@@ -166,40 +185,29 @@ def _plan(
     return PlannedRun(flags[position], row, script, argv, extra, tuple(inputs), tuple(dict.fromkeys(needs)))
 
 
-def _check_paths(path: Path, number: int, command: Sequence[str], names: Sequence[str]) -> None:
+def _check_paths(command: Sequence[str], names: Sequence[str]) -> None:
     """Refuse a path to a run that no line above makes and that is not there."""
     for word in command:
         match = RUN_PATH.fullmatch(word)
         if match and match[1] not in names and not Path(word).exists():
-            raise UserError(f'{path}:{number}: {word}: no line above has --save {match[1]}: {suggest(match[1], names)}')
+            raise UserError(f'{word}: no line above has --save {match[1]}: {suggest(match[1], names)}')
 
 
 def _check_extra(extra: tuple[str, ...]) -> str:
     """Check the flags that are added to every command and return what they add to its name."""
     script = 'main_gbn.py'  # takes every flag that the others take
-    try:
+    with _naming('behind --'):
         given = given_flags(script, extra)
-    except UserError as error:
-        raise UserError(f'behind --: {error}') from error
     for name in names_of(Means.EACH):
         if name in given:
             raise UserError(f'--{name} behind --: the sweep sets it for each run, so it cannot be given to all of them')
     return name_suffix(settings_of(script, extra))
 
 
-def _check_flags(script: str, argv: tuple[str, ...], *, row: str, seeds: bool) -> None:
-    try:
-        given = given_flags(script, argv)
-    except UserError as error:
-        raise UserError(f'{row}: {script}: {error}') from error
-    if seeds and 'seed' in given:
-        raise UserError(f'{row}: --seed is given, and seeds 0, 1, ... by the suite or --seeds too: leave out one')
-
-
-def _parse_seeds(path: Path, number: int, comment: str) -> int:
+def _parse_seeds(comment: str) -> int:
     text = comment.removeprefix('seeds:').strip()
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f'{path}:{number}: {comment!r}: a whole number of seeds from 1 is needed')
+        raise UserError(f'{comment!r}: a whole number of seeds from 1 is needed')
     return int(text)
 
 
@@ -221,36 +229,29 @@ def _logical_lines(path: Path) -> list[tuple[int, str]]:
     return [(number, text) for number, text in joined if text]
 
 
-def _parse_command(path: Path, number: int, line: str) -> tuple[str, ...]:
+def _parse_command(line: str) -> tuple[str, ...]:
     try:
         words = shlex.split(line, comments=True)
     except ValueError as error:
-        raise UserError(f'{path}:{number}: does not parse ({error}): {line[:80]}') from error
+        raise UserError(f'does not parse ({error}): {line[:80]}') from error
     for word in words:
         if '$' in word or '`' in word:
-            raise UserError(f'{path}:{number}: {word}: no shell reads these lines, so write out what $ or ` stands for')
+            raise UserError(f'{word}: no shell reads these lines, so write out what $ or ` stands for')
     words = [part for word in words for part in (word.split('=', 1) if word.startswith('--save=') else [word])]
     if words and words[-1].endswith(';'):  # as the published lines do
         words = [*words[:-1], *filter(None, [words[-1].rstrip(';')])]
     if len(words) < 2 or words[0] not in ('python', 'python3') or words[1] not in SCRIPTS + MEASURING:
-        raise UserError(f'{path}:{number}: no command of this project, such as "python main_gbn.py": {line[:80]}')
+        raise UserError(f'no command of this project, such as "python main_gbn.py": {line[:80]}')
     if words.count('--save') != 1 or words[-1] == '--save':
-        raise UserError(f'{path}:{number}: one --save NAME is needed, which names the row')
+        raise UserError('one --save NAME is needed, which names the row')
     name = _row_of(words)
     if name in ('', '.', '..') or '/' in name:
-        raise UserError(f'{path}:{number}: --save {name!r} is no name of a folder')
+        raise UserError(f'--save {name!r} is no name of a folder')
     if words[1] in SCRIPTS:
-        _check_training(path, number, words[1:])
+        given = given_flags(words[1], words[2:])
+        for each in names_of(Means.EACH):
+            if each != 'save' and each in given:
+                raise UserError(f'--{each} is set for each run by whoever runs the suite: take it out')
     elif not {'-e', '--evaluate'}.intersection(words):
-        raise UserError(f'{path}:{number}: --evaluate TrainingResults/NAME is needed: what {words[1]} measures')
+        raise UserError(f'--evaluate TrainingResults/NAME is needed: what {words[1]} measures')
     return tuple(words[1:])
-
-
-def _check_training(path: Path, number: int, command: Sequence[str]) -> None:
-    try:
-        given = given_flags(command[0], command[1:])
-    except UserError as error:
-        raise UserError(f'{path}:{number}: {error}') from error
-    for name in {*names_of(Means.EACH)} - {'save'}:
-        if name in given:
-            raise UserError(f'{path}:{number}: --{name} is set for each run by whoever runs the suite: take it out')

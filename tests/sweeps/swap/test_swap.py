@@ -9,8 +9,8 @@ import torch
 
 import main_swap
 from tests import sweep_helpers
-from tests.conftest import TINY, main_gbn, main_normal, read_json, read_rows, stable_rows
-from tests.sweep_helpers import saved, started
+from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
+from tests.sweep_helpers import InThisProcess, run_scripts_here, saved
 from utils.reports.pages.swap_page import write_swap_page
 from utils.runs.reader import load_run
 from utils.sweeps.__main__ import main as sweep_main
@@ -19,18 +19,38 @@ from utils.sweeps.swap.phases import plan_worker
 
 FLAGS = (
     *TINY, '--epochs', '2', '--b', '32', '-mb', '8', '--swap-workers', '2', '--swap-epochs', '2', '--swap-lr', '0.02',
-    '--no-augment',
+    '--no-augment', '--save_all',
 )  # fmt: skip
 WORKERS = ('worker0', 'worker1')
-__all__ = ['started']  # a fixture
+
+
+def phases_here(patch):
+    """Run the phases in this process, draw no pages."""
+    run_scripts_here(patch)
+    patch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
+    patch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
 
 
 @pytest.fixture(autouse=True)
-def in_this_process(started, monkeypatch):
-    """Run the phases here, draw no pages but swap.html."""
-    monkeypatch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
-    monkeypatch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
-    return started
+def started(monkeypatch):
+    phases_here(monkeypatch)
+    return InThisProcess.started
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+    """The folder of a finished one that nobody changes."""
+    folder = tmp_path_factory.mktemp('swap')
+    with pytest.MonkeyPatch.context() as patch:
+        phases_here(patch)
+        assert main_swap.main([*FLAGS, '--results_dir', str(folder), '--save', 'swap']) == 0
+    return folder / 'swap'
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """The folder of a finished one."""
+    return shutil.copytree(whole, tmp_path / 'swap')
 
 
 @pytest.fixture
@@ -51,6 +71,11 @@ def state_of(folder):
     return torch.load(folder / 'checkpoint.pth.tar', weights_only=True)['state_dict']
 
 
+def same_weights(folder, other, ending=''):
+    state = state_of(other)
+    return all(value.equal(state[name]) for name, value in state_of(folder).items() if name.endswith(ending))
+
+
 def mark_as_running(folder):
     path = folder / 'config.json'
     path.write_text(json.dumps({**read_json(path), 'status': 'running'}))
@@ -68,10 +93,8 @@ def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
     phase1 = torch.load(folder / 'phase1' / 'checkpoint.pth.tar', weights_only=True)['state_dict']
     seeds = []
     for name in WORKERS:
-        config, start = (
-            read_json(folder / name / 'config.json'),
-            torch.load(folder / name / 'initial.pth.tar', weights_only=True),
-        )
+        config = read_json(folder / name / 'config.json')
+        start = torch.load(folder / name / 'initial.pth.tar', weights_only=True)
         assert all(value.equal(phase1[key]) for key, value in start['state_dict'].items())
         settings = config['settings']
         assert (settings['batch_size'], settings['lr_scaling'], settings['linear_decay']) == (16, 'none', True)
@@ -83,9 +106,8 @@ def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
     assert stable_rows(folder / 'worker0')[-1] != stable_rows(folder / 'worker1')[-1]
 
 
-def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(swap):
-    folder = swap(*FLAGS)
-    average, workers = state_of(folder), [state_of(folder / name) for name in WORKERS]
+def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(whole):
+    average, workers = state_of(whole), [state_of(whole / name) for name in WORKERS]
     for name, value in average.items():
         if 'running' not in name and 'num_batches' not in name:
             mean = torch.stack([worker[name].double() for worker in workers]).mean(0)
@@ -103,8 +125,8 @@ def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(swap
     assert ((average['2.running_var'] - whole).abs() / whole).max() < 0.3  # within ghosts, so only about
 
 
-def test_its_folder_reads_as_one_run(swap):
-    folder = swap(*FLAGS)
+def test_its_folder_reads_as_one_run(finished):
+    folder = finished
     run, phase1 = load_run(folder), load_run(folder / 'phase1')
     workers = [load_run(folder / name) for name in WORKERS]
     assert run.status == 'done'
@@ -130,14 +152,13 @@ def test_its_folder_reads_as_one_run(swap):
     assert all(f'>{name}<' in page for name in WORKERS)
 
 
-def test_its_page_tells_workers_apart_and_draws_validation_as_training(swap):
-    folder = swap(*FLAGS)
-    path = folder / 'phase1' / 'results.csv'
+def test_its_page_tells_workers_apart_and_draws_validation_as_training(finished):
+    path = finished / 'phase1' / 'results.csv'
     rows = read_rows(path)
     for row, error in zip(rows, (90.0, 80.0), strict=True):
         row.update(val_error1=error, train_error1=error / 90)  # spans decades in training alone
     path.write_text('\n'.join([','.join(rows[0]), *(','.join(map(str, row.values())) for row in rows), '']))
-    page = write_swap_page(folder).read_text()
+    page = write_swap_page(finished).read_text()
     shown = dict(re.findall(r'data-name="(.*?)">.*?stroke="(.*?)"', page))
     assert list(shown) == ['phase 1', 'worker 0', 'worker 1', 'average of the weights']
     assert len({shown[name] for name in ('phase 1', 'worker 0', 'worker 1')}) == 3
@@ -146,28 +167,23 @@ def test_its_page_tells_workers_apart_and_draws_validation_as_training(swap):
     assert is_log['Validation loss'] == is_log['Training loss']
 
 
-def test_evaluate_scores_the_average_as_the_table_has_it(swap, tmp_path):
+def test_evaluate_scores_the_average_as_the_table_has_it(whole, tmp_path):
     import evaluate
 
-    folder = swap(*FLAGS)
-    assert evaluate.main(['--evaluate', str(folder), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
+    assert evaluate.main(['--evaluate', str(whole), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
     found = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
-    assert float(found['loss']) == pytest.approx(table_of(folder)['average']['val_loss'], rel=1e-6)
+    assert float(found['loss']) == pytest.approx(table_of(whole)['average']['val_loss'], rel=1e-6)
 
 
-def test_a_finished_one_is_left_alone_and_an_interrupted_one_goes_on_bit_for_bit(swap, started):
-    whole = swap(*FLAGS, '--save_all')
-    started.clear()
-    assert swap('--resume', str(whole)) is not None
+def test_a_finished_one_is_left_alone_and_an_interrupted_one_goes_on_bit_for_bit(whole, finished, started):
+    assert main_swap.main(['--resume', str(finished)]) == 0
     assert started == []
-    again = swap(*FLAGS, '--save_all', save='again')
-    sweep_helpers.stop_after_one_epoch(again / 'worker1', 'failed')
-    mark_as_running(again)
-    started.clear()
-    main_swap.main(['--resume', str(again)])
+    sweep_helpers.stop_after_one_epoch(finished / 'worker1', 'failed')
+    mark_as_running(finished)
+    main_swap.main(['--resume', str(finished)])
     assert [words[1] for words in started] == ['--resume']
-    assert all(value.equal(state_of(whole)[name]) for name, value in state_of(again).items())
-    assert stable_rows(again) == stable_rows(whole)
+    assert same_weights(finished, whole)
+    assert stable_rows(finished) == stable_rows(whole)
 
 
 def damage(folder, how):
@@ -192,45 +208,34 @@ KINDS = ('checkpoint', 'config', 'rows', 'cells', 'other file', 'other network',
 
 
 @pytest.mark.parametrize('how', KINDS)
-def test_a_damaged_worker_is_named_repeated_or_left_out(swap, started, how):
-    folder = swap(*FLAGS)
-    sound = state_of(folder)
-    damage(folder / 'worker1', how)
-    mark_as_running(folder)
-    status, err = swap('--resume', str(folder))
+def test_what_is_damaged_is_named_and_repeated_and_a_worker_may_be_left_out(whole, finished, swap, started, how):
+    damage(finished / 'worker1', how)
+    mark_as_running(finished)
+    status, err = swap('--resume', str(finished))
     lines = [line for line in err.splitlines() if line.startswith('error: ')]
-    assert status == 2
-    assert len(lines) == 1
+    assert (status, len(lines)) == (2, 1)
     assert all(word in lines[0] for word in ('worker1', '--skip-lost-workers', 'delete', '--resume'))
-    assert read_json(folder / 'config.json')['status'] == 'failed'
-    assert main_swap.main(['--resume', str(folder), '--skip-lost-workers']) == 0
-    first = state_of(folder / 'worker0')
-    assert all(value.equal(first[name]) for name, value in state_of(folder).items() if name.endswith('weight'))
-    assert read_json(folder / 'config.json')['workers'] == ['worker0']
-    shutil.rmtree(folder / 'worker1')
+    assert read_json(finished / 'config.json')['status'] == 'failed'
+    assert main_swap.main(['--resume', str(finished), '--skip-lost-workers']) == 0
+    assert same_weights(finished, finished / 'worker0', ending='weight')
+    assert read_json(finished / 'config.json')['workers'] == ['worker0']
+    shutil.rmtree(finished / 'worker1')
     started.clear()
-    assert main_swap.main(['--resume', str(folder)]) == 0
+    assert main_swap.main(['--resume', str(finished)]) == 0
     assert saved(started) == ['worker1']
-    assert all(value.equal(sound[name]) for name, value in state_of(folder).items())
-
-
-@pytest.mark.parametrize('how', KINDS)
-def test_a_damaged_first_phase_is_named_and_repeated(swap, how):
-    folder = swap(*FLAGS)
-    sound = state_of(folder)
-    damage(folder / 'phase1', how)
-    mark_as_running(folder)
-    status, err = swap('--resume', str(folder))
+    assert same_weights(finished, whole)
+    damage(finished / 'phase1', how)
+    mark_as_running(finished)
+    status, err = swap('--resume', str(finished))
     assert status == 2
-    assert str(folder / 'phase1') in err
-    shutil.rmtree(folder / 'phase1')
-    assert main_swap.main(['--resume', str(folder)]) == 0
-    assert all(value.equal(sound[name]) for name, value in state_of(folder).items())
+    assert str(finished / 'phase1') in err
+    shutil.rmtree(finished / 'phase1')
+    assert main_swap.main(['--resume', str(finished)]) == 0
+    assert same_weights(finished, whole)
 
 
-def test_the_length_of_the_first_phase_is_kept(swap):
-    folder = swap(*FLAGS)
-    status, err = swap('--resume', str(folder), '--epochs', '5')
+def test_the_length_of_the_first_phase_is_kept(finished, swap):
+    status, err = swap('--resume', str(finished), '--epochs', '5')
     assert status == 2
     assert '--epochs was 2 there' in err
 
@@ -271,34 +276,17 @@ def test_what_is_not_given_comes_from_the_regime(swap):
     ]
 
 
-def test_commands_of_the_phases_keep_what_is_said_of_both(tmp_path):
-    config = main_swap.parse_config(
-        *parser_and_words(
-            *FLAGS,
-            '--flip',
-            '--augment',
-            '--gradient-noise',
-            '1',
-            '--warmup-epochs',
-            '1',
-            '--seed',
-            '0',
-            '--init-from',
-            'x',
-        ),
-        main_swap.SwapConfig,
-    )
+def test_commands_of_the_phases_keep_what_is_said_of_both():
+    parser = main_swap.build_phase_parser('main_swap.py')
+    main_swap.add_swap_args(parser)
+    first = ('--gradient-noise', '1', '--warmup-epochs', '1', '--init-from', 'x')  # of the first phase alone
+    words = [*FLAGS, '--flip', '--augment', '--seed', '0', *first]
+    config = main_swap.parse_config(parser, words, main_swap.SwapConfig)
     given = settings_of('main_gbn.py', plan_worker(config, 1, {'lr': 0.5}).argv)
     assert given['model_config'] == {'width': 8, 'depth': 2}
     assert (given['flip'], given['augment'], given['seed'], given['mini_batch_size']) == (True, True, 1001, 8)
     assert not given.keys() & {'gradient_noise', 'warmup_epochs', 'lr', 'swap_lr', 'stop_accuracy'}
     assert given['init_from'].endswith('phase1/checkpoint.pth.tar')
-
-
-def parser_and_words(*words):
-    parser = main_swap.build_phase_parser('main_swap.py')
-    main_swap.add_swap_args(parser)
-    return parser, list(words)
 
 
 def test_it_is_a_row_of_a_suite(tmp_path, started, monkeypatch, capsys):
@@ -314,17 +302,17 @@ def test_it_is_a_row_of_a_suite(tmp_path, started, monkeypatch, capsys):
     assert (tmp_path / 'out' / 'mine' / 'row_seed0' / 'swap.csv').is_file()
 
 
-@pytest.mark.parametrize(('flags', 'words'), [
-    (('--swap-batch-size', '65'), ('phase 2', '65')),
-    (('--swap-batch-size', '12'), ('phase 2', '12', '8')),
-    (('--swap-workers', '1'), ("'1'", 'from 2')),
-    (('--swap-lr', '0'), ("'0'", 'above 0')),
-    (('--swa-start', '1'), ('--swa-start 1', 'workers')),
-    (('--evaluate', '.'), ('evaluate.py',)),
-    (('--swap-epoch', '3'), ('--swap-epoch', '--swap-epochs')),
-])  # fmt: skip
-def test_bad_input_is_one_line(refused, flags, words):
-    refused(*FLAGS, *flags, words=words, script=main_swap)
+def test_bad_input_is_one_line(refused):
+    for flags, words in (
+        (('--swap-batch-size', '65'), ('phase 2', '65')),
+        (('--swap-batch-size', '12'), ('phase 2', '12', '8')),
+        (('--swap-workers', '1'), ("'1'", 'from 2')),
+        (('--swap-lr', '0'), ("'0'", 'above 0')),
+        (('--swa-start', '1'), ('--swa-start 1', 'workers')),
+        (('--evaluate', '.'), ('evaluate.py',)),
+        (('--swap-epoch', '3'), ('--swap-epoch', '--swap-epochs')),
+    ):
+        refused(*FLAGS, *flags, words=words, script=main_swap)
 
 
 def test_other_scripts_runs_are_not_gone_on_with(train, swap):
@@ -340,4 +328,3 @@ def test_the_plan_touches_nothing(swap, tmp_path, capsys, started):
     assert all(word in printed for word in ('phase 1', 'phase 2, 2 workers', 'phase 3', 'seeds 8000 to 8001'))
     assert not (tmp_path / 'none').exists()
     assert started == []
-    assert main_gbn  # the phases' script

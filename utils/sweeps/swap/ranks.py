@@ -71,9 +71,8 @@ def alone(ranks: Ranks) -> dict[str, str]:
 
 
 def _train_part(phase1: PlannedRun, folder: Path, state: State) -> None:
-    begun = ['--resume', str(folder / phase1.name), *phase1.extra]
-    arguments = [*phase1.argv, '--results_dir', str(folder)] if state.status == 'new' else begun
-    command = [sys.executable, str(PROJECT / phase1.script), *arguments]
+    flags = phase1.flags(folder, begins=state.status == 'new')
+    command = [sys.executable, str(PROJECT / phase1.script), *flags]
     with stop_requests('the runs finish their step, then save') as should_stop:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         while process.poll() is None:

@@ -31,7 +31,7 @@ from utils.command import EXIT_DIVERGED, user_errors
 from utils.config.swap import SwapConfig
 from utils.engine.experiment import build_experiment
 from utils.engine.plan import Experiment, describe_plan
-from utils.engine.runner import new_manifest, snapshot
+from utils.engine.runner import create_folder, new_manifest
 from utils.logs import log_to_file
 from utils.reports.pages.run_page import write_run_page
 from utils.runs import checkpoint as checkpoints
@@ -155,9 +155,7 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock
         content['started'] = read_config_json(config.folder)['started']
         run_folder.write_manifest(config.folder, content)
         return content, None
-    first = snapshot(phase1, phase1.first_epoch, 0, None)
-    initial = {'state_dict': first['state_dict'], 'version': checkpoints.VERSION}
-    return content, run_folder.create_run_folder(config.folder, content, initial=initial, checkpoint=first)
+    return content, create_folder(phase1, config.folder, content)
 
 
 def _run_phases(

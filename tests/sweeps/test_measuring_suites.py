@@ -1,4 +1,4 @@
-"""Suites that measure: what waits for what, what is skipped, and the suites of Keskar's figures 4 to 6."""
+"""Suites that measure: what waits for what, and what is skipped."""
 
 # ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 
 from bigbatch.errors import UserError
-from tests.sweep_helpers import NORMAL, SCRIPTS, InThisProcess, run, started, write  # noqa: F401
-from utils.sweeps import execution as sweep_runs
-from utils.sweeps.commands import MEASURING, place_words
-from utils.sweeps.state import look_at
-from utils.sweeps.suite import find_suite, read_suite
+from tests.sweep_helpers import NORMAL, SCRIPTS, InThisProcess, results, run, saved, started, write  # noqa: F401
+from utils.sweeps.commands import place_words
+from utils.sweeps.suite import read_suite
 
 MEASURE = 'python measure_sharpness.py --save sharpness --evaluate TrainingResults/ok_small --epsilon 1e-3'
 WARM = NORMAL.replace('ok_small', 'warm') + ' --init-from TrainingResults/ok_small/checkpoint_epoch_1.pth.tar'
@@ -41,15 +39,6 @@ def measures(monkeypatch):
     monkeypatch.setattr('utils.sweeps.__main__._compare', lambda runs, results_dir: None)  # pages take most of the time
     monkeypatch.setitem(SCRIPTS, 'measure_sharpness.py', script)
     return script
-
-
-@pytest.fixture
-def results(tmp_path) -> Path:
-    return tmp_path / 'results' / 'mine'
-
-
-def names(started) -> list[str]:
-    return [words[words.index('--save') + 1] for words in started if '--save' in words]
 
 
 # What is planned
@@ -83,19 +72,19 @@ def test_added_flags_rename_what_is_read_and_reach_a_measurement_if_they_name_a_
     assert place_words('main_gbn.py', ()) == ()
 
 
-@pytest.mark.parametrize(('lines', 'words'), [
-    ((SMALL, MEASURE.replace('ok_small', 'ok_smal')), 'no line above has --save ok_smal: did you mean ok_small'),
-    ((MEASURE, SMALL), 'no line above has --save ok_small'),
-    ((SMALL, MEASURE.replace('--evaluate TrainingResults/ok_small', '')), '--evaluate TrainingResults/NAME is needed'),
-    ((SMALL, MEASURE.replace('--save sharpness', '')), 'one --save NAME is needed'),
-    ((SMALL, MEASURE.replace('measure_sharpness', 'preprocess')), 'no command of this project'),
-])  # fmt: skip
-def test_lines_that_cannot_be_are_refused(write, lines, words, monkeypatch, tmp_path):
+def test_lines_that_cannot_be_are_refused(write, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as caught:
-        read_suite(Path(write(*lines)))
-    assert words in str(caught.value)
-    assert str(caught.value).startswith(f'{tmp_path}/mine.sh:')
+    for lines, words in (
+        ((SMALL, MEASURE.replace('ok_small', 'ok_smal')), 'no line above has --save ok_smal: did you mean ok_small'),
+        ((MEASURE, SMALL), 'no line above has --save ok_small'),
+        ((MEASURE.replace('--evaluate TrainingResults/ok_small', ''),), '--evaluate TrainingResults/NAME is needed'),
+        ((MEASURE.replace('--save sharpness', ''),), 'one --save NAME is needed'),
+        ((MEASURE.replace('measure_sharpness', 'preprocess'),), 'no command of this project'),
+    ):
+        with pytest.raises(UserError) as caught:
+            read_suite(Path(write(*lines)))
+        assert words in str(caught.value)
+        assert str(caught.value).startswith(f'{tmp_path}/mine.sh:')
 
 
 def test_a_seed_of_its_own_is_refused_beside_those_of_the_suite(write):
@@ -111,7 +100,7 @@ def test_a_measurement_follows_what_it_reads_and_is_done_once(write, run, starte
     path = write('# seeds: 2', SMALL, WARM, MEASURE)
     status, out, err = run(path)
     assert status == 0, err
-    assert names(started) == [f'{row}_seed{seed}' for seed in (0, 1) for row in ('ok_small', 'warm', 'sharpness')]
+    assert saved(started) == [f'{row}_seed{seed}' for seed in (0, 1) for row in ('ok_small', 'warm', 'sharpness')]
     assert ': 6 done' in out
     started.clear()
     status, out, _ = run(path)
@@ -160,7 +149,7 @@ def test_what_needs_a_failed_run_is_skipped_and_named(write, run, started, measu
     path = write(bad, WARM, MEASURE, other)
     status, out, err = run(path)
     assert status == 1
-    assert names(started) == ['ok_small', 'other']
+    assert saved(started) == ['ok_small', 'other']
     assert 'skipped  warm  ok_small did not end well' in out
     assert ': 1 done, 1 failed, 2 skipped' in out
     assert [line.split(':')[1].strip() for line in err.splitlines() if line.startswith('failed: ')] == [
@@ -178,7 +167,7 @@ def test_a_measurement_that_fails_is_repeated(write, run, started, measures, res
     measures.status = 0
     started.clear()
     assert run(path)[0] == 0
-    assert names(started) == ['sharpness']
+    assert saved(started) == ['sharpness']
 
 
 def test_a_dry_run_shows_measurements_and_what_they_wait_for(write, run, started, measures, results):
@@ -201,94 +190,3 @@ def test_the_record_names_checkpoints_not_places(write, run, started, measures, 
     record = json.loads((results / 'sharpness.measured.json').read_text())
     assert list(record['checkpoints']) == ['ok_small/checkpoint.pth.tar']
     assert 'cpu' not in record['argv']
-
-
-# The suites that come with the project
-
-# suite -> batch sizes of the rows, what is measured
-LADDERS = {'keskar_figure4': (256, 512, 1024, 2048, 5000, 10000), 'keskar_figure4_digits': (32, 80, 160, 320, 640)}
-BASE = {'': ('cifar10', 'keskar_c1', 256, 5000), '_digits': ('digits', 'mnist_f1', 32, 640)}
-FIGURES = [f'keskar_figure{number}{kind}' for number in (4, 5, 6) for kind in BASE]
-
-
-def trained_of(name):
-    from tests.sweeps.test_suites import config_of
-
-    configs = [config_of(script, flags) for script, *flags in find_suite(name).commands if script in SCRIPTS]
-    return {config.save: config for config in configs}
-
-
-def measured_of(name) -> list[str]:
-    lines = [command for command in find_suite(name).commands if command[0] in MEASURING]
-    return [word for line in lines for word in line if word.startswith('TrainingResults/')]
-
-
-@pytest.mark.parametrize('name', FIGURES)
-def test_all_rows_are_trained_alike(name):
-    dataset, model, small, _ = BASE['_digits' if name.endswith('_digits') else '']
-    for config in trained_of(name).values():
-        assert (config.dataset, config.model, config.base_batch_size) == (dataset, model, small)
-        assert (config.lr_scaling, config.pixels, config.augment, config.flip) == ('none', 'unit', False, False)
-        assert config.ghost_batch_size is None
-        assert config.regime in (None, {0: {'optimizer': 'Adam', 'lr': 1e-3}})
-        assert name.endswith('_digits') or config.epochs == 100
-
-
-@pytest.mark.parametrize('name', LADDERS)
-def test_figure_4_measures_every_batch_size(name):
-    assert {config.batch_size for config in trained_of(name).values()} == set(LADDERS[name])
-    assert measured_of(name) == [f'TrainingResults/bs{size}' for size in LADDERS[name]]
-
-
-@pytest.mark.parametrize(('name', 'epochs'), [
-    ('keskar_figure5', range(1, 101)), ('keskar_figure5_digits', (1, 2, 3, 4, 6, 8, 10)),
-])  # fmt: skip
-def test_figure_5_starts_a_large_batch_from_the_epochs_of_the_small_one(name, epochs):
-    _, _, small, large = BASE['_digits' if name.endswith('_digits') else '']
-    rows = trained_of(name)
-    first = rows.pop('small')
-    assert (first.batch_size, first.save_all) == (small, True)
-    assert max(epochs) == first.epochs
-    assert {row: (config.batch_size, config.init_from) for row, config in rows.items()} == {
-        f'from_epoch{epoch}': (large, f'TrainingResults/small/checkpoint_epoch_{epoch}.pth.tar') for epoch in epochs
-    }
-    assert measured_of(name) == [f'TrainingResults/from_epoch{epoch}' for epoch in epochs]
-
-
-@pytest.mark.parametrize('name', ['keskar_figure6', 'keskar_figure6_digits'])
-def test_figure_6_measures_both_along_their_training(name):
-    _, _, small, large = BASE['_digits' if name.endswith('_digits') else '']
-    rows = trained_of(name)
-    assert {row: (config.batch_size, config.save_all) for row, config in rows.items()} == {
-        'small': (small, True), 'large': (large, True),
-    }  # fmt: skip
-    for row, config in rows.items():
-        start, end = f'TrainingResults/{row}/checkpoint_epoch_', '.pth.tar'
-        epochs = [int(path[len(start) : -len(end)]) for path in measured_of(name) if path.startswith(start)]
-        assert epochs == sorted(set(epochs))
-        assert len(epochs) >= 8
-        assert epochs[-1] == config.epochs
-
-
-@pytest.mark.parametrize('name', FIGURES)
-def test_what_a_description_says_about_the_cost_is_so(name):
-    suite = find_suite(name)
-    assert f'; {len(suite.runs())} runs, ' in suite.description
-    assert len(f'{name:23}{suite.description}') <= 140
-    if not name.endswith('_digits'):
-        assert suite.description.endswith(f' {sum(row.epochs for row in trained_of(name).values()):,} epochs')
-
-
-@pytest.mark.parametrize('name', FIGURES)
-def test_measuring_lines_parse(name):
-    import measure_sharpness
-
-    for script, *flags in find_suite(name).commands:
-        if script == 'measure_sharpness.py':
-            assert measure_sharpness.build_parser().parse_args(flags).evaluate
-
-
-def test_a_state_is_read_without_a_folder(tmp_path):
-    runs = find_suite('keskar_figure4_digits').runs(results_dir=tmp_path)
-    assert {look_at(run, tmp_path).status for run in runs} == {'new'}
-    assert sweep_runs.SHOWN
