@@ -24,19 +24,14 @@ LONGEST_TEXT = 40  # characters of a setting in a table
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that are one row: by default those that differ in nothing but their seed.
-
-    Args:
-        label: of the row.
-        runs: in the order of their seeds.
-        key: the settings that make the row, as JSON texts; the same in all of its runs.
-        mixed: names of other settings, in which its runs differ.
-    """
+    """Runs that are one row: by default those that differ in nothing but their seed."""
 
     label: str
-    runs: tuple[Run, ...]
-    key: Mapping[str, str] = field(default_factory=dict)
-    mixed: tuple[str, ...] = ()
+    runs: tuple[Run, ...]  # in the order of their seeds
+    key: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the settings that make the row, as JSON; the same in all runs
+    mixed: tuple[str, ...] = ()  # names of other settings, in which its runs differ
 
     @property
     def counted(self) -> tuple[Run, ...]:
@@ -49,6 +44,12 @@ class Group:
     def diverged(self) -> tuple[Run, ...]:
         """Return the runs that diverged."""
         return tuple(run for run in self.runs if run.status == 'diverged')
+
+    @property
+    def title(self) -> str:
+        """Return the label and how many of the runs diverged, if any."""
+        diverged = f' ({len(self.diverged)} of {len(self.runs)} diverged)' if self.diverged else ''
+        return f'{self.label}{diverged}'
 
 
 def group_runs(runs: Iterable[Run], by: Sequence[str] | None = None) -> list[Group]:

@@ -32,21 +32,15 @@ X_AXIS = 'batch_size'  # of the maps that are looked for in every comparison
 class HeatMap:
     """Errors of groups over two of their settings.
 
-    Args:
-        x: setting along the x axis; the best value of y and the usable ones are those of each x.
-        y: setting along the y axis.
-        family: the other settings, where maps differ in them.
-        margin: points over the best error of an x up to which a y is usable.
-        cells: a row for each place that has a group, columns: x; y; group (position); error, std (percent, median of a
-            run's last epochs, mean and sample deviation over runs, missing where none counts); n; num_runs;
-            num_diverged; shares (whether the place had other groups, too, this being the best); is_usable; is_best (of
-            its x).
+    cells has a row for each place that has a group, columns: x; y; group (position); error, std (percent, median of a
+    run's last epochs, mean and sample deviation over runs, missing where none counts); n; num_runs; num_diverged;
+    shares (whether the place had other groups, too, this being the best); is_usable; is_best (of its x).
     """
 
-    x: str
+    x: str  # setting along the x axis; the best value of y and the usable ones are those of each x
     y: str
-    family: str
-    margin: float
+    family: str  # the other settings, where maps differ in them
+    margin: float  # points over the best error of an x up to which a y is usable
     cells: pd.DataFrame
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -23,11 +22,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from utils.reports.columns import describe_column
 from utils.reports.groups import Group
-from utils.reports.pages.curves import are_far_apart, average, average_distances
+from utils.reports.pages.curves import Curve, are_far_apart, average, average_distances, curves_of
 from utils.reports.point_plots import PointPlot, point_plots
-from utils.reports.style import COLORS, DASHES, X_LABELS
+from utils.reports.style import COLORS, X_LABELS, look
 from utils.runs.columns import DISTANCE, Column
-from utils.runs.reader import Run
 from utils.wording import wrap
 
 log = logging.getLogger('bigbatch')
@@ -44,15 +42,6 @@ STYLE = {
     'axes.grid': True, 'axes.axisbelow': True, 'grid.linewidth': 0.4, 'grid.color': '#e0e0e0', 'text.usetex': False,
 }  # fmt: skip
 MARKERS = 'osD^vP*'
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """The counted runs of a group, or one that diverged; row is the position of the group."""
-
-    row: int
-    runs: Sequence[Run]
-    diverged: bool = False
 
 
 def write_figures(
@@ -79,10 +68,9 @@ def write_figures(
     if len(groups) > MOST_IN_LEGEND:
         log.warning('figures have no legend: %d rows are more than %d', len(groups), MOST_IN_LEGEND)
     colors = colors or COLORS
-    curves = [Curve(row, group.counted) for row, group in enumerate(groups)]
-    curves += [Curve(row, [run], diverged=True) for row, group in enumerate(groups) for run in group.diverged]
+    curves = curves_of(groups)
     runs = [curve.runs for curve in curves]
-    averages, labels, drawn = average(runs), [_label(group) for group in groups], {}
+    averages, labels, drawn = average(runs), [group.title for group in groups], {}
     with matplotlib.rc_context(STYLE):
         for column in dict.fromkeys([*columns, DISTANCE]):
             is_distance = column == DISTANCE
@@ -161,8 +149,8 @@ def _scale_for(values: np.ndarray) -> str:
 
 
 def _line_style(row: int, colors: Sequence[str]) -> dict:
-    dash = DASHES[row // len(colors) % len(DASHES)]
-    return {'color': colors[row % len(colors)], 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
+    color, dash = look(row, colors)
+    return {'color': color, 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
 
 
 def _draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
@@ -221,11 +209,6 @@ def _put_ticks(axes: Axes, places: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.0f}'))
     axes.tick_params(axis='x', labelrotation=45 if len(places) > 6 else 0)
-
-
-def _label(group: Group) -> str:
-    diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
-    return f'{group.label}{diverged}'
 
 
 def _y_label(column: Column) -> str:
