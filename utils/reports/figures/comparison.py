@@ -174,11 +174,7 @@ def _draw_diverged(axes: Axes, points: pd.DataFrame, style: dict, limits: tuple[
 
 
 def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) -> Figure:
-    """Draw points with bars of one deviation, joined by lines.
-
-    Args:
-        labels: of the groups, in the order of their colours.
-    """
+    """Draw points with bars of one deviation, joined by lines; labels are those of the groups."""
     names = list(dict.fromkeys(plot.names))
     figure, axes = new_figure(names)
     handles = {}

@@ -62,9 +62,8 @@ def _draw_curve(axes: Axes, landscape: Landscape, column: str, **style) -> None:
     if landscape.num_directions > 1:
         low = points['mean'] - points['std']
         low = np.maximum(low, points['mean'] / 10) if column.endswith('loss') else low  # a log axis has no zero
-        axes.fill_between(
-            points['alpha'], low, points['mean'] + points['std'], color=style['color'], alpha=0.2, linewidth=0
-        )
+        high = points['mean'] + points['std']
+        axes.fill_between(points['alpha'], low, high, color=style['color'], alpha=0.2, linewidth=0)
     axes.plot(points['alpha'], points['mean'], **style)
 
 
@@ -79,13 +78,5 @@ def _mark(axes: Axes, place: float, letter: str) -> None:
     low, high = axes.get_xlim()
     if low <= place <= high:
         axes.axvline(place, zorder=0, **MARK)
-        axes.annotate(
-            letter,
-            (place, 1),
-            (0, 2),
-            xycoords=('data', 'axes fraction'),
-            textcoords='offset points',
-            ha='center',
-            va='bottom',
-            color='#595959',
-        )
+        at, above = {'xycoords': ('data', 'axes fraction')}, {'textcoords': 'offset points', 'xytext': (0, 2)}
+        axes.annotate(letter, (place, 1), ha='center', va='bottom', color='#595959', **at, **above)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +20,12 @@ from bigbatch.messages import counted, suggest
 from utils.reports.columns import columns_beside, describe_column
 from utils.reports.groups import Group
 from utils.reports.heat_maps import HeatMap
-from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
+from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales, use_ticks
 from utils.reports.pages.comparison_tables import run_table, settings_that_differ
 from utils.reports.pages.curves import Averages, Curve, are_far_apart, average, average_distances, curves_of
 from utils.reports.pages.heat_map import heat_map_values
 from utils.reports.pages.html import write_page
-from utils.reports.pages.point_charts import point_chart
-from utils.reports.point_plots import point_plots
+from utils.reports.point_plots import PointPlot, point_plots
 from utils.reports.style import COLORS, X_LABELS, look
 from utils.reports.tables import WORDS, Section, explain, summary_cells
 from utils.runs.columns import COMPARED, DISTANCE
@@ -70,7 +69,7 @@ def write_comparison_page(
     colors = check_colors(colors) or COLORS
     styles = [LineStyle(group.label, *look(row, colors)) for row, group in enumerate(groups)]
     by_label = {style.name: style for style in styles}
-    plots = [chart for plot in point_plots(groups, summary) if (chart := point_chart(plot, by_label))]
+    plots = [chart for plot in point_plots(groups, summary) if (chart := _point_chart(plot, by_label))]
     curves = curves_of(groups)
     head, charts = embed([*plots, *_charts(curves, styles, columns, x_axis)])
     drawn = [run for curve in curves for run in curve.runs]
@@ -96,6 +95,19 @@ def check_colors(colors: Sequence[str]) -> Sequence[str]:
         if color not in NamedColor and not re.fullmatch('#([0-9a-fA-F]{3}){1,2}', color):
             raise UserError(f'unknown color {color!r}: give #rrggbb or a CSS name such as seagreen')
     return colors
+
+
+def _point_chart(plot: PointPlot, by_label: Mapping[str, LineStyle]) -> Chart | None:
+    """Return the chart of a plot, or None where no point has a value."""
+    styles = [by_label[name] if plot.by_group else LineStyle(name, *look(row)) for row, name in enumerate(plot.names)]
+    different = list(dict.fromkeys(styles))
+    chart = line_chart(
+        plot.title, styles, plot.points, x_labels={plot.x: plot.x_label}, x=plot.x, y_label=plot.y_label,
+        log_x=plot.log_base is not None, parts=('bars', 'marks'), legend=different if len(different) > 1 else (),
+    )  # fmt: skip
+    if chart and plot.has_ticks:
+        use_ticks(chart, sorted(plot.points[plot.x].unique()))
+    return chart
 
 
 def _charts(
