@@ -352,6 +352,8 @@ def test_the_chart_of_batch_sizes_needs_three_and_joins_what_differs_in_nothing_
     np.testing.assert_allclose(line['std'], [0.5**0.5, 0.5**0.5, np.nan], rtol=1e-6)
     ticks = [axis['attributes']['ticker']['attributes'].get('ticks') for axis in attributes(page)[title]['below']]
     assert ticks == [[64, 256, 1024]] * 2
+    chart = page.split('<section class="chart"')[1]
+    assert chart.index('<div class="legend">') < chart.index('class="plot"')
 
 
 def test_comparison_of_many_rows_leaves_out_bands_and_says_so(tmp_path):

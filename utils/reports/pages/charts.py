@@ -22,6 +22,7 @@ from bokeh.resources import Resources
 from markupsafe import Markup
 
 from utils.reports.pages.curves import thin
+from utils.reports.style import COLORS
 
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
 CHART_HEIGHT = 300  # pixels; page.css keeps the room
@@ -60,6 +61,10 @@ class LineStyle:
     diverged: bool = False
 
 
+# By the split that a curve was scored on.
+SPLIT_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
+
+
 @dataclass(frozen=True)
 class Chart:
     """A titled figure, which charts.js fills, and what its controls offer."""
@@ -79,7 +84,7 @@ class Chart:
 def line_chart(
     title: str, styles: Sequence[LineStyle], points: pd.DataFrame, *, x_labels: Mapping[str, str], x: str, y_label: str,
     log_x: bool = False, y_scales: Sequence[str] | None = None, parts: Sequence[str] = (),
-    legend: Sequence[LineStyle] = (),
+    legend: Sequence[LineStyle] = (), ticks: Sequence[float] | None = None,
 ) -> Chart | None:  # fmt: skip
     """Return a chart of curves, or None where no point has a value.
 
@@ -90,6 +95,7 @@ def line_chart(
         y_label: quantity and unit.
         y_scales: for the y axis; by default those that suit the values.
         parts: any of 'bands' and 'bars', one deviation to either side, and 'marks' at the points of short curves.
+        ticks: of the x axes, where they do not follow from its range.
     """
     y = points['mean'].to_numpy(dtype=float)
     if not np.isfinite(y).any():
@@ -101,14 +107,10 @@ def line_chart(
         notes.append('Zeros have no place on the log scale and are left out there.')
     fig = _empty_figure(title, x_labels[x], y_label)
     fig.tags = list(parts)
+    for axis in fig.xaxis if ticks is not None else ():
+        axis.ticker = models.FixedTicker(ticks=list(ticks))
     _add_glyphs(fig, styles, points.iloc[kept], list(x_labels))
     return Chart(title, fig, x_labels, x, log_x, y_scales, notes, legend)
-
-
-def use_ticks(chart: Chart, ticks: Sequence[float]) -> None:
-    """Put the ticks of the x axes at the given values."""
-    for axis in chart.figure.xaxis:
-        axis.ticker = models.FixedTicker(ticks=list(ticks))
 
 
 def scales_for(values: np.ndarray) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from bigbatch.messages import counted, suggest
 from utils.reports.columns import columns_beside, describe_column
 from utils.reports.groups import Group
 from utils.reports.heat_maps import HeatMap
-from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales, use_ticks
+from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
 from utils.reports.pages.comparison_tables import run_table, settings_that_differ
 from utils.reports.pages.curves import Averages, Curve, are_far_apart, average, average_distances, curves_of
 from utils.reports.pages.heat_map import heat_map_values
@@ -101,13 +101,11 @@ def _point_chart(plot: PointPlot, by_label: Mapping[str, LineStyle]) -> Chart | 
     """Return the chart of a plot, or None where no point has a value."""
     styles = [by_label[name] if plot.by_group else LineStyle(name, *look(row)) for row, name in enumerate(plot.names)]
     different = list(dict.fromkeys(styles))
-    chart = line_chart(
+    return line_chart(
         plot.title, styles, plot.points, x_labels={plot.x: plot.x_label}, x=plot.x, y_label=plot.y_label,
         log_x=plot.log_base is not None, parts=('bars', 'marks'), legend=different if len(different) > 1 else (),
+        ticks=sorted(plot.points[plot.x].unique()) if plot.has_ticks else None,
     )  # fmt: skip
-    if chart and plot.has_ticks:
-        use_ticks(chart, sorted(plot.points[plot.x].unique()))
-    return chart
 
 
 def _charts(

@@ -9,11 +9,9 @@ from bokeh.models import Label, Span
 
 from utils.config.measure import CONDITIONS
 from utils.reports.landscape import PAGE, SPLIT_NAMES, Landscape, load_landscape
-from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart
+from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, line_chart
 from utils.reports.pages.html import number, write_page
-from utils.reports.style import COLORS
 
-LINE_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
 MARK = '#808080'
 TOP = 218  # pixels above the x axis, just within the frame of a chart
 BN = {
@@ -70,7 +68,7 @@ def _explain(landscape: Landscape) -> str:
 
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
     marks = [LineStyle(words, MARK, 'dotted') for words in landscape.marks.values()]  # without points, for the key
-    styles = [*(LINE_STYLES[split] for split in landscape.splits), *marks]
+    styles = [*(SPLIT_STYLES[split] for split in landscape.splits), *marks]
     columns = [landscape.average(f'{split}_{name}').assign(curve=place) for place, split in enumerate(landscape.splits)]
     chart = line_chart(
         title, styles, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,

@@ -17,7 +17,7 @@ import pandas as pd
 from utils.config.every import fields_of
 from utils.quantities import duration
 from utils.reports.columns import columns_beside, known_columns
-from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart
+from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
 from utils.reports.pages.html import number, percent, write_page
 from utils.reports.sharpness import TABLES, WORDS
@@ -27,9 +27,7 @@ from utils.runs.layout import PAGE
 from utils.runs.reader import Run, load_run
 from utils.settings import Means
 
-# By the split that a column was scored on; others are alone in their chart.
-LINE_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
-ONLY = LineStyle('', COLORS[0])
+ONLY = LineStyle('', COLORS[0])  # of a column that is alone in its chart
 
 
 def write_run_page(run_folder: str | os.PathLike) -> Path:
@@ -106,7 +104,7 @@ def _headline(run: Run) -> dict:
 
 def _key(panels: Sequence[Sequence[Column]]) -> list[tuple[LineStyle, str]]:
     styles = list(dict.fromkeys(_line_style(column) for panel in panels if len(panel) > 1 for column in panel))
-    styles = sorted(styles, key=[*LINE_STYLES.values(), *styles].index)
+    styles = sorted(styles, key=[*SPLIT_STYLES.values(), *styles].index)
     return [(style, f'{style.name} ({style.dash.replace("dotdash", "dash-dotted")})') for style in styles]
 
 
@@ -155,7 +153,7 @@ def _line_style(column: Column) -> LineStyle:
     """Return how a column is drawn: by its split, or by the weights that it was scored on."""
     if column.beside:
         return LineStyle(column.weights, COLORS[2], 'dotdash')
-    return LINE_STYLES.get(column.split, ONLY)
+    return SPLIT_STYLES.get(column.split, ONLY)
 
 
 def _draw(panel: Sequence[Column], results: Averages, distances: Averages) -> Chart | None:

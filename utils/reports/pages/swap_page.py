@@ -11,7 +11,7 @@ import pandas as pd
 from utils.config.every import fields_of
 from utils.quantities import duration
 from utils.reports.columns import describe_column
-from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales, use_ticks
+from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
 from utils.reports.pages.html import number, percent, write_page
 from utils.reports.style import COLORS, DASHES
 from utils.runs.layout import PAGE, SWAP_PAGE, SWAP_TABLE
@@ -78,13 +78,10 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
     styles = [*map(_line_style, names), *(style for style, _ in lines)]
-    chart = line_chart(
+    return line_chart(
         'Final accuracy', styles, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
-        y_scales=('linear',), legend=[MEAN, AVERAGE],
+        y_scales=('linear',), legend=[MEAN, AVERAGE], ticks=places if len(places) <= 20 else None,
     )  # fmt: skip
-    if chart is not None and len(places) <= 20:
-        use_ticks(chart, places)
-    return chart
 
 
 def _pair(columns: Sequence[str], phases: Sequence[Run], rows: pd.DataFrame) -> list[Chart | None]:
