@@ -22,7 +22,7 @@ def drawn(tmp_path, monkeypatch):
         found[path.stem] = figure
         return path
 
-    monkeypatch.setattr(figures, '_save', save)
+    monkeypatch.setattr(figures, 'save_figure', save)
 
     def draw(groups, columns=('val_error1',), **more):
         found.clear()

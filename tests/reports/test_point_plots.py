@@ -160,7 +160,7 @@ def test_the_table_the_page_and_the_figures_show_it(ladder, capsys):
 
 def test_a_figure_has_a_marker_for_each_point(tmp_path, monkeypatch):
     drawn = {}
-    save = 'utils.reports.figures.comparison._save'
+    save = 'utils.reports.figures.comparison.save_figure'
     monkeypatch.setattr(save, lambda figure, path: drawn.setdefault(path.stem, figure))
     for seed in (0, 1):
         run = write_run(tmp_path / f'a_seed{seed}', seed=seed)

@@ -80,10 +80,11 @@ def write_figures(
             drawn[name] = _draw_curves(curves, points, labels, column=column, x=x_column, colors=colors)
         names = [group.label for group in groups]
         drawn |= {plot.name: _draw_points(plot, names, colors) for plot in point_plots(groups, summary)}
-        return [_save(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
+        return [save_figure(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Save a figure as PDF and return its path."""
     figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
     return path
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks
+from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks, save_figure
 from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landscape
 from utils.reports.style import COLORS
 
@@ -25,11 +25,8 @@ MARK = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 def write_landscape_figure(folder: Path) -> Path:
     """Write line.pdf from line.json and line.csv and return its path."""
-    landscape, path = load_landscape(folder), folder / FIGURE
     with matplotlib.rc_context({**STYLE, 'axes.grid': False}):
-        figure = _draw(landscape)
-        figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
-    return path
+        return save_figure(_draw(load_landscape(folder)), folder / FIGURE)
 
 
 def _draw(landscape: Landscape) -> Figure:
