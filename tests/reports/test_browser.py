@@ -1,5 +1,7 @@
 """The pages in a headless Chromium: drawn, answering clicks, saved as SVG, silent, offline, as wide as the window."""
 
+import functools
+import itertools
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from tests import browser as browsers
 from tests.fake_runs import write_run
 from utils.reports.groups import group_runs
+from utils.reports.heat_maps import find_heat_maps
 from utils.reports.pages.comparison_page import write_comparison_page
 from utils.reports.pages.run_page import write_run_page
 from utils.reports.style import COLORS
@@ -22,6 +25,7 @@ pytestmark = pytest.mark.browser
 SIZES, POLICIES, EPOCHS = (64, 256, 1024, 4096), ('none', 'sqrt'), 40
 ODD = 'odd <b>#1 & 100%'  # what a name of a folder may hold and a page must show
 FIRST = '.chart[data-root="chart1"]'  # of the curves: validation error
+SVG = '{http://www.w3.org/2000/svg}'
 SHOWN_AXES = """
 const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
 return [...figure.below, ...figure.left].filter(axis => axis.visible).map(axis => [axis.type, axis.axis_label]);
@@ -111,6 +115,11 @@ def column(browser, table, heading):
     )  # fmt: skip
 
 
+def tooltips(browser, label):
+    """Return the texts of the tooltips that name a curve."""
+    return [text for text in browser.run(INSIDE, 'bk-Tooltip') if label in text]
+
+
 def saved(browser, name):
     """Wait for a download and parse it."""
     browser.until((browser.downloads / name).is_file)
@@ -118,19 +127,37 @@ def saved(browser, name):
 
 
 @pytest.mark.parametrize('name', ['comparison', 'run'])
-@pytest.mark.parametrize('width', [1280, 400])
-def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name, width):
-    browser.open(pages[name], width=width)
-    assert browser.complaints() == []
-    assert browser.requests() == [pages[name].as_uri()]
-    assert browser.run('return document.scrollingElement.scrollWidth') <= width
-    assert browser.run(TOO_WIDE) == []
-    charts = browser.run("return [...document.querySelectorAll('.chart')].map(chart => chart.dataset.root)")
+def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name):
     panels = {column.panel for column in COLUMNS} - {''}
-    assert len(charts) == {'comparison': 1 + len(COMPARED), 'run': len(panels)}[name]
-    for chart in charts:
-        drawn = browser.count_colors(f'[data-root="{chart}"] .plot', *COLORS[:6])  # not the black of axes
-        assert max(drawn) > 60, (chart, drawn)
+    for width in (1280, 400):
+        browser.open(pages[name], width=width)
+        assert browser.complaints() == []
+        assert browser.requests() == [pages[name].as_uri()]
+        assert browser.run('return document.scrollingElement.scrollWidth') <= width
+        assert browser.run(TOO_WIDE) == []
+        charts = browser.run("return [...document.querySelectorAll('.chart')].map(chart => chart.dataset.root)")
+        assert len(charts) == {'comparison': 1 + len(COMPARED), 'run': len(panels)}[name]
+        for chart in charts:
+            drawn = browser.count_colors(f'[data-root="{chart}"] .plot', *COLORS[:6])  # not the black of axes
+            assert max(drawn) > 60, (width, chart, drawn)
+
+
+def test_long_names_many_settings_and_a_heat_map_are_no_wider_than_the_window(browser, tmp_path):
+    name = 'resnet44_cifar10_with_a_rather_long_name_of_its_own'
+    for row, (size, rate) in enumerate(itertools.product((64, 128), (0.5, 0.25))):
+        settings = {f'a_setting_{each}_of_many': row for each in range(14)}
+        rates = {'base_lr_per_example': rate, 'lr': rate * size}
+        write_run(tmp_path / f'{name}_bs{size}_{rate}', settings=rates, batch_size=size, errors=(9.0 + row,))
+        write_run(tmp_path / f'{name}_of_many{row}', settings=settings, batch_size=32 + row)
+    groups = group_runs(load_runs([tmp_path]))
+    maps = find_heat_maps(groups)
+    assert maps
+    page = write_comparison_page(groups, tmp_path / 'page.html', summarise(groups), columns=['lr'], heat_maps=maps)
+    for width in (1280, 390):
+        browser.open(page, width=width)
+        assert browser.complaints() == []
+        assert browser.run('return document.scrollingElement.scrollWidth') <= width
+        assert browser.count_colors('.heat td.best', '#D55E00')[0] > 50  # its frame
 
 
 def test_a_click_on_a_name_hides_its_curve_and_another_shows_it(comparison, pages):
@@ -185,21 +212,21 @@ def test_a_click_makes_an_axis_logarithmic(comparison):
     assert comparison.complaints() == []
 
 
-@pytest.mark.parametrize('label', ['none_bs64', ODD])
-def test_pointing_at_a_curve_shows_its_values(comparison, pages, label):
+def test_pointing_at_a_curve_shows_its_values(comparison, pages):
     from selenium.webdriver.common.action_chains import ActionChains
 
     curves = comparison.run(NAMES, 'chart1')
     plot = comparison.driver.find_element('css selector', f'{FIRST} .plot')
     comparison.run("arguments[0].scrollIntoView({block: 'center'})", plot)
-    x, y, epoch, mean = comparison.run(POINT, 'chart1', curves.index(label), 2)
-    offset = round(x - plot.size['width'] / 2), round(y - plot.size['height'] / 2)
-    ActionChains(comparison.driver).move_to_element_with_offset(plot, *offset).perform()
-    [shown] = comparison.until(lambda: [text for text in comparison.run(INSIDE, 'bk-Tooltip') if label in text])
-    [group] = [group for group in pages['groups'] if group.label == label]
-    updates, runs = group.runs[0].results['step'][2], len(group.runs)
-    for words in (f'epoch:{epoch:.0f}', f'updates:{updates:,.0f}', f'mean:{mean:.5g}', f'runs:{runs}'):
-        assert words in shown.replace(': ', ':')
+    for label in ('none_bs64', ODD):
+        x, y, epoch, mean = comparison.run(POINT, 'chart1', curves.index(label), 2)
+        offset = round(x - plot.size['width'] / 2), round(y - plot.size['height'] / 2)
+        ActionChains(comparison.driver).move_to_element_with_offset(plot, *offset).perform()
+        [shown] = comparison.until(functools.partial(tooltips, comparison, label))
+        [group] = [group for group in pages['groups'] if group.label == label]
+        updates, runs = group.runs[0].results['step'][2], len(group.runs)
+        for words in (f'epoch:{epoch:.0f}', f'updates:{updates:,.0f}', f'mean:{mean:.5g}', f'runs:{runs}'):
+            assert words in shown.replace(': ', ':')
 
 
 def test_the_chart_of_batch_sizes_joins_what_differs_in_nothing_else(comparison, pages):
@@ -242,23 +269,25 @@ def test_the_name_of_every_run_leads_to_its_page(comparison, pages):
     assert comparison.driver.title == f'page of {ODD}'
 
 
-@pytest.mark.parametrize(('page', 'root', 'file', 'words'), [
-    ('comparison', 'chart0', 'final-error-against-batch-size.svg', ('batch size (examples', '4096', 'lr scaling sqrt')),
-    ('comparison', 'chart1', 'validation-error-1.svg', ('Validation error@1', 'epochs', 'none_bs64', ODD)),
-    ('run', 'chart0', 'loss.svg', ('Loss', 'loss per example', 'train', 'validation')),
-])  # fmt: skip
-def test_a_chart_is_saved_as_svg_with_text_curves_and_key(browser, pages, page, root, file, words):
-    browser.open(pages[page])
-    browser.click(f'[data-root="{root}"] .save')
-    svg = saved(browser, file)
-    assert svg.tag == '{http://www.w3.org/2000/svg}svg'
-    texts = [text.text or '' for text in svg.iter('{http://www.w3.org/2000/svg}text')]
-    for word in words:
-        assert any(word in text for text in texts), texts
-    curves = [path for path in svg.iter('{http://www.w3.org/2000/svg}path') if path.get('d', '').count('L') > 2]
-    assert len(curves) >= 2
-    assert not list(svg.iter('{http://www.w3.org/2000/svg}image'))  # drawn, not a picture of it
-    assert browser.complaints() == []
+def test_a_chart_is_saved_as_svg_with_text_curves_and_key(browser, pages):
+    for page, root, file, words in (
+        ('comparison', 'chart0', 'final-error-against-batch-size.svg',
+         ('batch size (examples', '4096', 'lr scaling sqrt')),
+        ('comparison', 'chart1', 'validation-error-1.svg', ('Validation error@1', 'epochs', 'none_bs64', ODD)),
+        ('run', 'chart0', 'loss.svg', ('Loss', 'loss per example', 'train', 'validation')),
+    ):  # fmt: skip
+        browser.open(pages[page])
+        browser.click(f'[data-root="{root}"] .save')
+        svg = saved(browser, file)
+        assert svg.tag == f'{SVG}svg'
+        texts = [text.text or '' for text in svg.iter(f'{SVG}text')]
+        for word in words:
+            assert any(word in text for text in texts), texts
+        assert len([path for path in svg.iter(f'{SVG}path') if path.get('d', '').count('L') > 2]) >= 2
+        swatches = [line for line in svg.iter(f'{SVG}line') if line.get('stroke') in COLORS]
+        assert len(swatches) == {'chart0': 2 + (page == 'comparison'), 'chart1': 9}[root]  # beside the names
+        assert not list(svg.iter(f'{SVG}image'))  # drawn, not a picture of it
+        assert browser.complaints() == []
 
 
 def test_a_reload_keeps_what_the_reader_chose(comparison):
@@ -278,9 +307,9 @@ def test_a_reload_keeps_what_the_reader_chose(comparison):
     assert comparison.complaints() == []
 
 
-@pytest.mark.parametrize(('ci', 'outcome'), [('', pytest.skip.Exception), ('true', pytest.fail.Exception)])
-def test_without_a_browser_tests_are_skipped_but_not_in_ci(monkeypatch, ci, outcome):
+def test_without_a_browser_tests_are_skipped_but_not_in_ci(monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda name: None)
-    monkeypatch.setenv('CI', ci)
-    with pytest.raises(outcome, match='no chromium, no chromedriver'):
-        browsers.require_browser()
+    for ci, outcome in (('', pytest.skip.Exception), ('true', pytest.fail.Exception)):
+        monkeypatch.setenv('CI', ci)
+        with pytest.raises(outcome, match='no chromium, no chromedriver'):
+            browsers.require_browser()

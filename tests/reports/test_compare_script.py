@@ -10,6 +10,16 @@ from tests.fake_runs import write_many_runs, write_run
 from utils.reports import watch as watching
 
 
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Press Ctrl-C as soon as a watch sleeps."""
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(watching.time, 'sleep', interrupt)
+
+
 def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
     write_run(tmp_path / 'small_seed1', batch_size=64, started='08:00:00')
     run = write_run(tmp_path / 'large_seed1')
@@ -26,9 +36,11 @@ def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
         assert (tmp_path / 'comparison.html').read_text() == page  # of all runs, is left alone
 
 
-@pytest.mark.parametrize(
-    'flags, message',
-    [
+def test_script_answers_bad_input_in_one_line(tmp_path, capsys):
+    write_run(tmp_path / 'small', batch_size=64)
+    write_run(tmp_path / 'large')
+    before, failures = sorted(tmp_path.rglob('*')), []
+    for flags, message in (
         (['--legend', 'one'], '1 legend name for 2 rows'),
         (['--compare', 'val_eror1'], 'did you mean val_error1'),
         (['--reference', 'Smal'], "no row 'Smal'"),
@@ -48,18 +60,12 @@ def test_script_prints_the_table_and_writes_the_page(tmp_path, capsys):
         (['--watch', '--colors', 'blurple'], "unknown color 'blurple'"),
         (['--watch', '--compare', 'val_eror1'], 'did you mean val_error1'),
         (['--watch', '--output', '/no/such/folder/page.html'], 'folder that exists'),
-    ],
-)
-def test_script_answers_bad_input_in_one_line(tmp_path, capsys, flags, message):
-    write_run(tmp_path / 'small', batch_size=64)
-    write_run(tmp_path / 'large')
-    assert compare_experiments.main([str(tmp_path), *flags]) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.count('\n') == 1
-    assert not printed.out
-    assert not (tmp_path / 'comparison.html').exists()
-    assert not (tmp_path / 'figures').exists()
+    ):
+        status, printed = compare_experiments.main([str(tmp_path), *flags]), capsys.readouterr()
+        is_one_line = message in printed.err and printed.err.count('\n') == 1 and not printed.out
+        if status != 2 or not is_one_line or sorted(tmp_path.rglob('*')) != before:
+            failures.append((flags, status, printed))
+    assert not failures, failures
 
 
 def test_the_error_line_comes_after_the_warnings(tmp_path, capsys):
@@ -100,16 +106,20 @@ def test_rows_that_mix_settings_are_warned_of(tmp_path, capsys):
     assert 'batch_size 512: runs differ in lr_scaling' in printed.out
 
 
-@pytest.mark.parametrize(('name', 'gap'), [('small', -10), ('small_seed2', -10), ('batch_size 512', 10)])
-def test_the_row_to_compare_with_may_be_named_by_a_run_in_it(tmp_path, capsys, name, gap):
+def test_the_row_to_compare_with_may_be_named_by_a_run_in_it(tmp_path, capsys):
     for seed in (1, 2):
         write_run(tmp_path / f'small_seed{seed}', batch_size=64, seed=seed, errors=(20.0,))
         write_run(tmp_path / f'large_seed{seed}', seed=seed, errors=(30.0,))
-    flags = ['--group-by', 'batch_size', '--reference', name, '--format', 'csv']
-    assert compare_experiments.main([str(tmp_path), *flags]) == 0
-    rows = {row['label']: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
-    assert float(rows['batch_size 512' if name.startswith('small') else 'batch_size 64']['gap']) == gap
-    assert rows['batch_size 64']['is_reference'] == str(name.startswith('small'))
+    for name, other, gap in (
+        ('small', 'batch_size 512', -10),
+        ('small_seed2', 'batch_size 512', -10),
+        ('batch_size 512', 'batch_size 64', 10),
+    ):
+        flags = ['--group-by', 'batch_size', '--reference', name, '--compare', 'lr', '--format', 'csv']
+        assert compare_experiments.main([str(tmp_path), *flags]) == 0
+        rows = {row['label']: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+        assert float(rows[other]['gap']) == gap
+        assert rows['batch_size 64']['is_reference'] == str(name.startswith('small'))
 
 
 def test_a_name_in_several_rows_is_no_reference(tmp_path, capsys):
@@ -141,11 +151,7 @@ def test_after_the_watch_a_wrong_reference_costs_no_table(tmp_path, capsys, monk
     assert (tmp_path / 'comparison.html').is_file()
 
 
-def test_watching_takes_columns_that_only_a_later_run_has(tmp_path, capsys, monkeypatch):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(watching.time, 'sleep', interrupt)
+def test_watching_takes_columns_that_only_a_later_run_has(tmp_path, capsys, interrupted):
     write_run(tmp_path / 'run', errors=(), status='running')
     assert compare_experiments.main(['--watch', str(tmp_path), '--compare', 'noise_scale']) == 0
     assert not capsys.readouterr().err
@@ -178,17 +184,13 @@ def test_watching_keeps_the_page_until_the_runs_have_ended(tmp_path, capsys, mon
     assert not printed.err
 
 
-@pytest.mark.parametrize('errors', [(), (30.0,)])
-def test_ctrl_c_ends_the_watch_and_the_page_loads_itself_no_more(tmp_path, capsys, monkeypatch, errors):
-    write_run(tmp_path / 'run', errors=errors, status='running')
-
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(watching.time, 'sleep', interrupt)
-    assert compare_experiments.main(['--watch', str(tmp_path), '--reference', 'run']) == 0
-    assert 'http-equiv="refresh"' not in (tmp_path / 'comparison.html').read_text()
-    assert ('1 running, at the latest epoch' if errors else 'no run has finished an epoch') in capsys.readouterr().out
+def test_ctrl_c_ends_the_watch_and_the_page_loads_itself_no_more(tmp_path, capsys, interrupted):
+    for errors, told in (((), 'no run has finished an epoch'), ((30.0,), '1 running, at the latest epoch')):
+        folder = tmp_path / str(len(errors))
+        write_run(folder / 'run', errors=errors, status='running')
+        assert compare_experiments.main(['--watch', str(folder), '--reference', 'run', '--compare', 'lr']) == 0
+        assert 'http-equiv="refresh"' not in (folder / 'comparison.html').read_text()
+        assert told in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -16,7 +16,9 @@ from bigbatch.analysis.diffusion import fit_diffusion, r_squared
 from bigbatch.weights import is_log_spaced
 from tests.fake_runs import write_run
 from utils.reports.diffusion import diffusion_section, last_step_before_drop
-from utils.reports.groups import group_runs
+from utils.reports.groups import group_runs, varying_between
+from utils.reports.summary import summarise
+from utils.reports.tables import FORMATS, format_summary
 from utils.runs.reader import load_runs
 
 STEPS = np.array([step for step in range(1, 3000) if is_log_spaced(step)], dtype=float)
@@ -80,19 +82,22 @@ def test_too_little_is_refused():
 # Up to the first drop
 
 
-@pytest.mark.parametrize(('regime', 'start', 'last'), [
-    ([(0, 0.1), (15, 0.01), (25, 0.001)], 0, 150),
-    ([(0, 0.1)], 0, math.inf),
-    ([], 0, math.inf),
-    ([(0, 0.001), (60, 0.01), (120, 0.001)], 0, 1200),  # a rise is no drop
-    ([(0, 0.1), (15, 0.01), (25, 0.001)], 15, 100),  # begun with the dropped rate
-    ([(0, 0.1), (15, 0.01), (25, 0.001)], 5, 100),
-    ([(0, 0.1), (15, 0.1), (25, 0.001)], 0, 250),  # weight decay alone changed
-])  # fmt: skip
-def test_the_last_update_before_the_drop(regime, start, last):
-    rows = [{'epoch': epoch, 'lr': lr} for epoch, lr in regime]
-    config = {'regime': rows, 'steps_per_epoch': 10, 'settings': {'start_epoch': start}}
-    assert last_step_before_drop(config) == last
+def test_the_last_update_before_the_drop():
+    failures = []
+    for regime, start, last in (
+        ([(0, 0.1), (15, 0.01), (25, 0.001)], 0, 150),
+        ([(0, 0.1)], 0, math.inf),
+        ([], 0, math.inf),
+        ([(0, 0.001), (60, 0.01), (120, 0.001)], 0, 1200),  # a rise is no drop
+        ([(0, 0.1), (15, 0.01), (25, 0.001)], 15, 100),  # begun with the dropped rate
+        ([(0, 0.1), (15, 0.01), (25, 0.001)], 5, 100),
+        ([(0, 0.1), (15, 0.1), (25, 0.001)], 0, 250),  # weight decay alone changed
+    ):
+        rows = [{'epoch': epoch, 'lr': lr} for epoch, lr in regime]
+        config = {'regime': rows, 'steps_per_epoch': 10, 'settings': {'start_epoch': start}}
+        found = last_step_before_drop(config)
+        failures += [(regime, start, found)] if found != last else []
+    assert not failures, failures
 
 
 def test_points_past_the_drop_are_not_fitted(tmp_path):
@@ -137,25 +142,21 @@ def test_runs_alone_are_shown_once_and_short_ones_not_at_all(tmp_path):
     assert diffusion_section(group_runs(load_runs([short]))) is None
 
 
-@pytest.mark.parametrize('style', ['text', 'csv', 'markdown', 'latex'])
-def test_the_table_is_printed_in_every_format(laws, capsys, style):
-    assert compare_experiments.main([str(laws), '--format', style]) == 0
-    out = capsys.readouterr().out
-    if style == 'csv':
-        rows = list(csv.DictReader(io.StringIO(out)))
-        assert [row['diffusion_n'] for row in rows] == ['2', '1', '0']
-        assert float(rows[0]['diffusion_slope']) == pytest.approx(1.0)
-        assert float(rows[0]['diffusion_log_r2']) == pytest.approx(1.0)
-    else:
-        assert out.count('R2 of a + b log t') == 1
-        assert ('\\toprule' in out) == (style == 'latex')
-        assert ('| ---' in out) == (style == 'markdown')
-    if style == 'text':
-        assert max(map(len, out.splitlines()[:-1])) <= 120
-
-
-def test_the_page_shows_groups_and_runs(laws, capsys):
+def test_the_page_and_the_table_in_every_format_show_groups_and_runs(laws, capsys):
+    groups = group_runs(load_runs([laws]))
+    summary, settings, section = summarise(groups), varying_between(groups), diffusion_section(groups)
+    out = {style: format_summary(summary, settings, style, [section]) for style in FORMATS}
+    rows = list(csv.DictReader(io.StringIO(out.pop('csv'))))
+    assert [row['diffusion_n'] for row in rows] == ['2', '1', '0']
+    assert float(rows[0]['diffusion_slope']) == pytest.approx(1.0)
+    assert float(rows[0]['diffusion_log_r2']) == pytest.approx(1.0)
+    for style, table in out.items():
+        assert table.count('R2 of a + b log t') == 1
+        assert ('\\toprule' in table) == (style == 'latex')
+        assert ('| ---' in table) == (style == 'markdown')
+    assert max(map(len, out['text'].splitlines())) <= 120
     assert compare_experiments.main([str(laws)]) == 0
+    assert 'R2 of a + b log t' in capsys.readouterr().out
     page = (laws / 'comparison.html').read_text()
     for words in ('<h2>Diffusion: ', 'Each run</summary>', '1 +- 0.14', 'data-heading="R2 of c t**p"'):
         assert words in page

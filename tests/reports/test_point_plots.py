@@ -12,7 +12,6 @@ import compare_experiments
 from tests.fake_runs import write_run
 from utils.reports.figures.comparison import write_figures
 from utils.reports.groups import group_runs
-from utils.reports.pages import point_charts
 from utils.reports.pages.comparison_page import write_comparison_page
 from utils.reports.point_plots import point_plots, sharpness_rows, sharpness_section
 from utils.reports.sharpness import SHARPNESS
@@ -83,17 +82,6 @@ def test_many_unlike_rows_have_their_names_in_a_legend_that_takes_no_room_of_the
     assert chart.index('class="plot"') < chart.index('<div class="legend many">')
     marks = re.findall(r'<path d="(.*?)" fill="(.*?)"', chart)
     assert len(set(marks)) == 25
-    shorter = point_charts.point_chart(plot_of(tmp_path, 'a', 'b'), {})
-    assert not shorter.legend.is_long
-
-
-def plot_of(folder, *names):
-    """Write runs of each name with three batch sizes and return their plot."""
-    for place, name in enumerate(names):
-        for size in (64, 256, 1024):
-            settings = {'lr_scaling': name, 'micro_batch_size': None}
-            write_run(folder / 'sizes' / f'{name}{size}', batch_size=size, errors=(5.0 + place,), settings=settings)
-    return plots_of(folder / 'sizes')['error_vs_batch_size']
 
 
 def test_a_family_is_named_by_the_settings_that_it_has(tmp_path):
@@ -103,12 +91,6 @@ def test_a_family_is_named_by_the_settings_that_it_has(tmp_path):
             write_run(tmp_path / f'{name}{size}', batch_size=size, settings=settings)
     names = plots_of(tmp_path)['error_vs_batch_size'].names
     assert sorted(names) == ['cutout, rho 0.1', 'mixup 0.2', 'without what the others have']
-
-
-def test_two_batch_sizes_are_no_plot(tmp_path):
-    for size in (64, 256):
-        add_row(write_run(tmp_path / f'bs{size}', batch_size=size), 1.0)
-    assert plots_of(tmp_path) == {}
 
 
 def test_figure_5_is_error_and_sharpness_against_the_epoch_of_the_start(tmp_path):
@@ -178,7 +160,7 @@ def test_the_table_the_page_and_the_figures_show_it(ladder, capsys):
 
 def test_a_figure_has_a_marker_for_each_point(tmp_path, monkeypatch):
     drawn = {}
-    save = 'utils.reports.figures.comparison._save'
+    save = 'utils.reports.figures.comparison.save_figure'
     monkeypatch.setattr(save, lambda figure, path: drawn.setdefault(path.stem, figure))
     for seed in (0, 1):
         run = write_run(tmp_path / f'a_seed{seed}', seed=seed)

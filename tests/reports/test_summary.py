@@ -29,26 +29,23 @@ def test_groups_differ_in_settings_and_not_in_seed_or_place(tmp_path):
     assert [run.settings['seed'] for run in groups[1].runs] == [1, 2, 10]
 
 
-def test_seeds_that_start_from_checkpoints_of_their_own_are_one_group(tmp_path):
-    runs = {f'a_seed{seed}': {'seed': seed, 'settings': {'init_from': f'base_seed{seed}/last'}} for seed in (1, 2)}
-    other = {'b_seed1': {'settings': {'init_from': 'other_seed1/last'}, 'started': '10:00:00'}}
-    assert [len(group.runs) for group in groups_of(tmp_path, **runs, **other)] == [2, 1]
+def test_what_makes_a_row_of_its_own(tmp_path):
+    def numbered(settings):
+        return {f'a_seed{seed}': {'seed': seed, 'settings': settings(seed)} for seed in (1, 2)}
 
-
-def test_seeds_in_the_names_of_data_tell_rows_apart(tmp_path):
-    runs = {f'a_seed{seed}': {'seed': seed, 'settings': {'dataset': f'blobs_seed{seed}.npz'}} for seed in (1, 2)}
-    assert [len(group.runs) for group in groups_of(tmp_path, **runs)] == [1, 1]
-
-
-def test_runs_older_than_a_flag_are_in_the_row_of_those_that_do_as_they_did(tmp_path):
     later = {'amp': 'off', 'pixels': 'normalized', 'val_seed': None, 'channels_last': True}
-    runs = {'a_seed1': {}, 'a_seed2': {'seed': 2, 'settings': later}, 'a_seed3': {'settings': {'amp': 'bf16'}}}
-    assert [len(group.runs) for group in groups_of(tmp_path, **runs)] == [2, 1]
-
-
-def test_a_regime_that_differs_makes_another_group(tmp_path):
-    groups = groups_of(tmp_path, a_seed1={}, b_seed2={'seed': 2, 'config': {'regime': [{'epoch': 0, 'lr': 7.0}]}})
-    assert [group.label for group in groups] == ['a', 'b']
+    other = {'b_seed1': {'settings': {'init_from': 'other_seed1/last'}, 'started': '10:00:00'}}
+    failures = []
+    for case, (runs, sizes) in {
+        'checkpoints': ({**numbered(lambda seed: {'init_from': f'base_seed{seed}/last'}), **other}, [2, 1]),
+        'data': (numbered(lambda seed: {'dataset': f'blobs_seed{seed}.npz'}), [1, 1]),
+        'older than a flag': ({'a_seed1': {}, 'a_seed2': {'seed': 2, 'settings': later},
+                               'a_seed3': {'settings': {'amp': 'bf16'}}}, [2, 1]),
+        'a regime': ({'a_seed1': {}, 'b_seed2': {'seed': 2, 'config': {'regime': [{'epoch': 0, 'lr': 7.0}]}}}, [1, 1]),
+    }.items():  # fmt: skip
+        found = [len(group.runs) for group in groups_of(tmp_path / case, **runs)]
+        failures += [(case, found)] if found != sizes else []
+    assert not failures, failures
 
 
 def test_groups_of_one_name_are_told_apart_by_their_settings(tmp_path):
@@ -141,18 +138,16 @@ def test_columns_and_legend_are_checked(tmp_path):
             rename_groups(groups, labels)
 
 
-def test_one_run_in_two_folders_makes_two_rows(tmp_path):
+def test_runs_of_one_name_in_several_folders_are_rows_of_their_own_and_other_seeds_are_not(tmp_path):
     for folder in ('before', 'after'):
         for seed in (1, 2):
             write_run(tmp_path / folder / f'run_seed{seed}', seed=seed)
+    for seed in (1, 2):
+        write_run(tmp_path / 'machines' / f'{seed}' / f'run_seed{seed}', seed=seed)
     groups = group_runs(load_runs([tmp_path / 'before', tmp_path / 'after']))
     assert [(group.label, len(group.runs)) for group in groups] == [('before/run', 2), ('after/run', 2)]
-
-
-def test_seeds_in_several_folders_are_one_row(tmp_path):
-    for seed in (1, 2):
-        write_run(tmp_path / f'machine{seed}' / f'run_seed{seed}', seed=seed)
-    assert [(group.label, len(group.runs)) for group in group_runs(load_runs([tmp_path]))] == [('run', 2)]
+    groups = group_runs(load_runs([tmp_path / 'machines']))
+    assert [(group.label, len(group.runs)) for group in groups] == [('run', 2)]
 
 
 def test_rows_by_settings_say_in_what_else_their_runs_differ(tmp_path):

@@ -29,36 +29,20 @@ log = logging.getLogger('bigbatch')
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is compared, and how it is shown.
+    """What is compared, and how it is shown."""
 
-    Args:
-        experiments: run folders, or folders that hold some.
-        style: of the table, one of utils.reports.tables.FORMATS.
-        legend: labels of the rows; None: the names of their runs.
-        group_by: settings that the runs of a row agree in; None: all but the seed.
-        reference: label of the row that gaps are taken from, or the name of a run in it; None: the smallest batch.
-        x_axis: epoch, step or seconds.
-        columns: of results.csv, a chart each; None: the usual ones.
-        colors: of the rows, cycled; a colour-blind-safe set if empty.
-        output: the page; None: comparison.html in the first folder.
-        figures: folder for PDFs; None: no figures.
-        heat_map: settings for the x and y axes of heat maps; None: batch size and rate per example, and batch size and
-            ghosts, where the rows are such a grid.
-        margin: points over the best error up to which a heat map calls a setting usable; None: the usual ones.
-    """
-
-    experiments: Sequence[str | Path]
-    style: str = 'text'
-    legend: Sequence[str] | None = None
-    group_by: Sequence[str] | None = None
-    reference: str | None = None
-    x_axis: str = 'epoch'
-    columns: Sequence[str] | None = None
-    colors: Sequence[str] = ()
-    output: Path | None = None
-    figures: Path | None = None
-    heat_map: Sequence[str] | None = None
-    margin: float | None = None
+    experiments: Sequence[str | Path]  # run folders, or folders that hold some
+    style: str = 'text'  # of the table, one of utils.reports.tables.FORMATS
+    legend: Sequence[str] | None = None  # labels of the rows; None: the names of their runs
+    group_by: Sequence[str] | None = None  # settings that the runs of a row agree in; None: all but the seed
+    reference: str | None = None  # label of the row that gaps are taken from, or a run in it; None: the smallest batch
+    x_axis: str = 'epoch'  # or step, seconds
+    columns: Sequence[str] | None = None  # of results.csv, a chart each; None: the usual ones
+    colors: Sequence[str] = ()  # of the rows, cycled; a colour-blind-safe set if empty
+    output: Path | None = None  # the page; None: comparison.html in the first folder
+    figures: Path | None = None  # folder for PDFs; None: no figures
+    heat_map: Sequence[str] | None = None  # settings for its axes; None: the usual ones where the rows are such a grid
+    margin: float | None = None  # points over the best error up to which a heat map calls a setting usable
 
     def load(self) -> list[Group]:
         """Read the runs and put them into rows.

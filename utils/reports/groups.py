@@ -24,19 +24,14 @@ LONGEST_TEXT = 40  # characters of a setting in a table
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Runs that are one row: by default those that differ in nothing but their seed.
-
-    Args:
-        label: of the row.
-        runs: in the order of their seeds.
-        key: the settings that make the row, as JSON texts; the same in all of its runs.
-        mixed: names of other settings, in which its runs differ.
-    """
+    """Runs that are one row: by default those that differ in nothing but their seed."""
 
     label: str
-    runs: tuple[Run, ...]
-    key: Mapping[str, str] = field(default_factory=dict)
-    mixed: tuple[str, ...] = ()
+    runs: tuple[Run, ...]  # in the order of their seeds
+    key: Mapping[str, str] = field(
+        default_factory=dict
+    )  # the settings that make the row, as JSON; the same in all runs
+    mixed: tuple[str, ...] = ()  # names of other settings, in which its runs differ
 
     @property
     def counted(self) -> tuple[Run, ...]:
@@ -49,6 +44,12 @@ class Group:
     def diverged(self) -> tuple[Run, ...]:
         """Return the runs that diverged."""
         return tuple(run for run in self.runs if run.status == 'diverged')
+
+    @property
+    def title(self) -> str:
+        """Return the label and how many of the runs diverged, if any."""
+        diverged = f' ({len(self.diverged)} of {len(self.runs)} diverged)' if self.diverged else ''
+        return f'{self.label}{diverged}'
 
 
 def group_runs(runs: Iterable[Run], by: Sequence[str] | None = None) -> list[Group]:
@@ -152,19 +153,26 @@ def _places() -> tuple[str, ...]:
 
 def _varying(runs: Sequence[Run]) -> pd.DataFrame:
     """Return what varying_settings returns, in full."""
-    texts = [{**scientific_settings(run), **_other_settings(run)} for run in runs]
-    names = sorted({name for each in texts for name in each}, key=_reading_place)
-    names = [name for name in _without_repeats(names, texts) if len({each.get(name) for each in texts}) > 1]
-    computed = [name for name in names if name not in ('seed', *_places())]
-    if 'regime' in names and _num_kinds(texts, computed) == _num_kinds(texts, [n for n in computed if n != 'regime']):
-        names.remove('regime')
-    columns = {name: [_plain(each.get(name)) for each in texts] for name in names}
-    return pd.DataFrame(columns, index=pd.Index([run.name for run in runs], name='run'), dtype=object)
+    table = _differing([{**scientific_settings(run), **_other_settings(run)} for run in runs])
+    others = table.drop(columns=['seed', 'regime', *_places()], errors='ignore')
+    if 'regime' in table and len(others.columns):
+        with_regime = table[[*others, 'regime']]
+        if len(with_regime.drop_duplicates()) == len(others.drop_duplicates()):
+            table = table.drop(columns='regime')
+    return table.map(_plain).set_axis(pd.Index([run.name for run in runs], name='run'))
 
 
-def _plain(text: str | None) -> str:
-    """Write a setting, given as JSON or None, for people."""
-    value = None if text is None else json.loads(text)
+def _differing(settings: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Return the settings that are not everywhere the same, a column each, in the order of reading."""
+    table = pd.DataFrame(settings, dtype=object)
+    if 'num_epochs' in table and table['num_epochs'].equals(table.get('epochs')):  # as many as were asked for
+        table = table.drop(columns='num_epochs')
+    return table[[name for name in sorted(table, key=_reading_place) if table[name].nunique(dropna=False) > 1]]
+
+
+def _plain(text: object) -> str:
+    """Write a setting, given as JSON, for people; it is missing where it is no text."""
+    value = json.loads(text) if isinstance(text, str) else None
     return repr(value) if isinstance(value, float) else _plain_value(value)
 
 
@@ -192,17 +200,6 @@ def _reading_place(name: str) -> tuple[int, int, str]:
     order = ('script', *every_setting())
     declared_as = 'epochs' if name == 'num_epochs' else name
     return 0, order.index(declared_as) if declared_as in order else len(order), name
-
-
-def _without_repeats(names: Sequence[str], settings: Iterable[Mapping[str, str]]) -> list[str]:
-    """Leave out the number of epochs that were run where it is everywhere the one that was asked for."""
-    is_same = all(each.get('epochs') == each.get('num_epochs') for each in settings)
-    return [name for name in names if name != 'num_epochs' or not is_same]
-
-
-def _num_kinds(settings: Sequence[Mapping[str, str]], names: Iterable[str]) -> int:
-    names = list(names)
-    return len({tuple(each.get(name) for name in names) for each in settings})
 
 
 def _group(label: str, runs: Sequence[Run], key: dict[str, str], mixed: tuple[str, ...] = ()) -> Group:
@@ -245,8 +242,7 @@ def _told_apart(groups: list[Group]) -> list[Group]:
 
 
 def _differences(keys: Sequence[Mapping[str, str]]) -> list[str]:
-    names = sorted({name for key in keys for name in key if name != 'regime'}, key=_reading_place)
-    names = [name for name in _without_repeats(names, keys) if _num_kinds(keys, [name]) > 1][:3]
-    values = {name: shorten(_plain(key.get(name)) for key in keys) for name in names}
-    texts = [', '.join(f'{name} {values[name][row]}' for name in names) for row in range(len(keys))]
+    table = _differing([{name: key[name] for name in key if name != 'regime'} for key in keys]).iloc[:, :3]
+    shown = shorten_table(table.map(_plain))
+    texts = [', '.join(map(' '.join, zip(shown, row, strict=True))) for row in shown.to_numpy()]
     return texts if len(set(texts)) == len(texts) else [f'{number}' for number in range(1, len(keys) + 1)]

@@ -32,21 +32,15 @@ X_AXIS = 'batch_size'  # of the maps that are looked for in every comparison
 class HeatMap:
     """Errors of groups over two of their settings.
 
-    Args:
-        x: setting along the x axis; the best value of y and the usable ones are those of each x.
-        y: setting along the y axis.
-        family: the other settings, where maps differ in them.
-        margin: points over the best error of an x up to which a y is usable.
-        cells: a row for each place that has a group, columns: x; y; group (position); error, std (percent, median of a
-            run's last epochs, mean and sample deviation over runs, missing where none counts); n; num_runs;
-            num_diverged; shares (whether the place had other groups, too, this being the best); is_usable; is_best (of
-            its x).
+    cells has a row for each place that has a group, columns: x; y; group (position); error, std (percent, median of a
+    run's last epochs, mean and sample deviation over runs, missing where none counts); n; num_runs; num_diverged;
+    shares (whether the place had other groups, too, this being the best); is_usable; is_best (of its x).
     """
 
-    x: str
+    x: str  # setting along the x axis; the best value of y and the usable ones are those of each x
     y: str
-    family: str
-    margin: float
+    family: str  # the other settings, where maps differ in them
+    margin: float  # points over the best error of an x up to which a y is usable
     cells: pd.DataFrame
 
     @property
@@ -218,24 +212,14 @@ def _marked(cells: pd.DataFrame, margin: float) -> pd.DataFrame:
     cells = cells.assign(shares=shares, is_best=False, is_usable=False).sort_values(['x', 'y', 'num_diverged', 'error'])
     cells = cells.drop_duplicates(['x', 'y']).reset_index(drop=True)
     for _, column in cells.groupby('x'):
-        whole = column[(column['n'] > 0) & (column['num_diverged'] == 0)]
-        if whole.empty:
+        errors = column['error'].where((column['n'] > 0) & (column['num_diverged'] == 0))
+        if errors.isna().all():
             continue
-        best = whole['error'].idxmin()
+        best, is_near = errors.idxmin(), errors <= errors.min() + margin
+        part = (~is_near).cumsum()  # the same for neighbours without a gap between them
         cells.loc[best, 'is_best'] = True
-        is_near = column.index.isin(whole.index[whole['error'] <= whole['error'].min() + margin])
-        cells.loc[_run_around(column.index[is_near], best), 'is_usable'] = True
+        cells.loc[column.index[is_near & (part == part[best])], 'is_usable'] = True
     return cells
-
-
-def _run_around(places: Sequence[int], place: int) -> list[int]:
-    """Return the longest run of consecutive numbers that holds one of them."""
-    known, run = set(places), [place]
-    while run[0] - 1 in known:
-        run.insert(0, run[0] - 1)
-    while run[-1] + 1 in known:
-        run.append(run[-1] + 1)
-    return run
 
 
 def _is_grid(heat_map: HeatMap) -> bool:

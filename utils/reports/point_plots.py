@@ -38,31 +38,18 @@ log = logging.getLogger('bigbatch')
 
 @dataclass(frozen=True)
 class PointPlot:
-    """Points with error bars, joined by lines.
+    """Points with error bars, joined by lines."""
 
-    Args:
-        name: of its file.
-        title: of the chart.
-        x: column of points on the x axis.
-        x_label: quantity and unit.
-        y_label: likewise.
-        names: of the lines; several of one name look alike.
-        points: columns curve (position in names, ascending), x, mean, std (missing for one run), n.
-        by_group: whether the names are labels of groups, in whose colours they are drawn.
-        log_base: of the x axis.
-        has_ticks: whether the ticks stand at the points.
-    """
-
-    name: str
+    name: str  # of its file
     title: str
-    x: str
-    x_label: str
+    x: str  # column of points on the x axis
+    x_label: str  # quantity and unit
     y_label: str
-    names: list[str]
-    points: pd.DataFrame
-    by_group: bool = False
-    log_base: float | None = None
-    has_ticks: bool = True
+    names: list[str]  # of the lines; several of one name look alike
+    points: pd.DataFrame  # columns curve (position in names, ascending), x, mean, std (missing for one run), n
+    by_group: bool = False  # whether the names are labels of groups, in whose colours they are drawn
+    log_base: float | None = None  # of the x axis
+    has_ticks: bool = True  # whether the ticks stand at the points
 
 
 def point_plots(groups: Sequence[Group], summary: pd.DataFrame) -> list[PointPlot]:

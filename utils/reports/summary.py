@@ -105,11 +105,7 @@ def size_columns() -> list[str]:
 
 
 def _summary_row(group: Group, beside: Mapping[str, Column]) -> dict:
-    """Return the columns of a group that need no other group.
-
-    Args:
-        beside: columns that are the validation error of other weights, by the names of their accuracies.
-    """
+    """Return the columns of a group that need no other group; beside is that of summarise."""
     runs = group.counted
     lasts = pd.DataFrame([run.results.iloc[-1] for run in runs], columns=list(RESULT_COLUMNS), dtype=float)
     sized = {name: _shared_setting(group, name) for name in size_columns()}

@@ -27,21 +27,13 @@ LATEX = {
 
 @dataclass(frozen=True)
 class Section:
-    """One more table about the rows of a comparison, such as a law that was fitted to their curves.
-
-    Args:
-        title: of the table.
-        values: a row a group, in their order; numbers, under the names that they have in CSV.
-        cells: the same as text for people, a column a heading, the first of them the names of the rows.
-        explanation: of the columns, in sentences.
-        runs: like cells, a row a run; None where they would say nothing more.
-    """
+    """One more table about the rows of a comparison, such as a law that was fitted to their curves."""
 
     title: str
-    values: pd.DataFrame
-    cells: pd.DataFrame
-    explanation: str
-    runs: pd.DataFrame | None = None
+    values: pd.DataFrame  # a row a group, in their order; numbers, under the names that they have in CSV
+    cells: pd.DataFrame  # the same as text for people, a column a heading, the first of them the names of the rows
+    explanation: str  # of the columns, in sentences
+    runs: pd.DataFrame | None = None  # like cells, a row a run; None where they would say nothing more
 
 
 def format_summary(
@@ -154,12 +146,9 @@ def _markdown(cells: pd.DataFrame, left: set[str]) -> str:
 def _latex(cells: pd.DataFrame, left: set[str]) -> str:
     """Write a tabular in the manner of booktabs."""
     columns = ''.join('l' if name in left else 'r' for name in cells)
-    head = ' & '.join(_tex(name) for name in cells)
-    rows = [' & '.join(_tex_cell(name, row[name], left) for name in cells) for row in cells.to_dict('records')]
-    return '\n'.join([
-        '% needs \\usepackage{booktabs}', f'\\begin{{tabular}}{{{columns}}}', '\\toprule',
-        f'{head} \\\\', '\\midrule', *(f'{row} \\\\' for row in rows), '\\bottomrule', '\\end{tabular}',
-    ])  # fmt: skip
+    shown = pd.DataFrame({_tex(name): [_tex_cell(name, text, left) for text in cells[name]] for name in cells})
+    table = shown.style.hide(axis='index').to_latex(hrules=True, column_format=columns)
+    return f'% needs \\usepackage{{booktabs}}\n{table.rstrip()}'
 
 
 def _tex_cell(name: str, text: str, left: set[str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
@@ -23,11 +22,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from utils.reports.columns import describe_column
 from utils.reports.groups import Group
-from utils.reports.pages.curves import are_far_apart, average, average_distances
+from utils.reports.pages.curves import Curve, are_far_apart, average, average_distances, curves_of
 from utils.reports.point_plots import PointPlot, point_plots
-from utils.reports.style import COLORS, DASHES, X_LABELS
+from utils.reports.style import COLORS, X_LABELS, look
 from utils.runs.columns import DISTANCE, Column
-from utils.runs.reader import Run
 from utils.wording import wrap
 
 log = logging.getLogger('bigbatch')
@@ -44,15 +42,6 @@ STYLE = {
     'axes.grid': True, 'axes.axisbelow': True, 'grid.linewidth': 0.4, 'grid.color': '#e0e0e0', 'text.usetex': False,
 }  # fmt: skip
 MARKERS = 'osD^vP*'
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """The counted runs of a group, or one that diverged; row is the position of the group."""
-
-    row: int
-    runs: Sequence[Run]
-    diverged: bool = False
 
 
 def write_figures(
@@ -79,10 +68,9 @@ def write_figures(
     if len(groups) > MOST_IN_LEGEND:
         log.warning('figures have no legend: %d rows are more than %d', len(groups), MOST_IN_LEGEND)
     colors = colors or COLORS
-    curves = [Curve(row, group.counted) for row, group in enumerate(groups)]
-    curves += [Curve(row, [run], diverged=True) for row, group in enumerate(groups) for run in group.diverged]
+    curves = curves_of(groups)
     runs = [curve.runs for curve in curves]
-    averages, labels, drawn = average(runs), [_label(group) for group in groups], {}
+    averages, labels, drawn = average(runs), [group.title for group in groups], {}
     with matplotlib.rc_context(STYLE):
         for column in dict.fromkeys([*columns, DISTANCE]):
             is_distance = column == DISTANCE
@@ -92,10 +80,11 @@ def write_figures(
             drawn[name] = _draw_curves(curves, points, labels, column=column, x=x_column, colors=colors)
         names = [group.label for group in groups]
         drawn |= {plot.name: _draw_points(plot, names, colors) for plot in point_plots(groups, summary)}
-        return [_save(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
+        return [save_figure(figure, folder / f'{name}.pdf') for name, figure in drawn.items() if figure is not None]
 
 
-def _save(figure: Figure, path: Path) -> Path:
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Save a figure as PDF and return its path."""
     figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
     return path
 
@@ -161,8 +150,8 @@ def _scale_for(values: np.ndarray) -> str:
 
 
 def _line_style(row: int, colors: Sequence[str]) -> dict:
-    dash = DASHES[row // len(colors) % len(DASHES)]
-    return {'color': colors[row % len(colors)], 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
+    color, dash = look(row, colors)
+    return {'color': color, 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
 
 
 def _draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
@@ -186,11 +175,7 @@ def _draw_diverged(axes: Axes, points: pd.DataFrame, style: dict, limits: tuple[
 
 
 def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) -> Figure:
-    """Draw points with bars of one deviation, joined by lines.
-
-    Args:
-        labels: of the groups, in the order of their colours.
-    """
+    """Draw points with bars of one deviation, joined by lines; labels are those of the groups."""
     names = list(dict.fromkeys(plot.names))
     figure, axes = new_figure(names)
     handles = {}
@@ -221,11 +206,6 @@ def _put_ticks(axes: Axes, places: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.0f}'))
     axes.tick_params(axis='x', labelrotation=45 if len(places) > 6 else 0)
-
-
-def _label(group: Group) -> str:
-    diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
-    return f'{group.label}{diverged}'
 
 
 def _y_label(column: Column) -> str:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from utils.config.every import label_of
-from utils.reports.figures.comparison import STYLE, WIDTH
+from utils.reports.figures.comparison import STYLE, WIDTH, save_figure
 from utils.reports.heat_maps import HeatMap, short_text, write_value
 
 COLORS, FRAME = 'cividis_r', '#D55E00'
@@ -33,8 +33,7 @@ def write_heat_map_figures(heat_maps: Sequence[HeatMap], folder: Path) -> list[P
     with matplotlib.rc_context({**STYLE, 'axes.grid': False}):
         for heat_map in heat_maps:
             name = re.sub(r'\W+', '_', f'heat map {heat_map.x} {heat_map.y} {heat_map.family}').strip('_')
-            paths.append(folder / f'{name}.pdf')
-            _draw(heat_map).savefig(paths[-1], format='pdf', metadata={'CreationDate': None})  # equal results, files
+            paths.append(save_figure(_draw(heat_map), folder / f'{name}.pdf'))
     return paths
 
 

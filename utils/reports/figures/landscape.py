@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks
+from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks, save_figure
 from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landscape
 from utils.reports.style import COLORS
 
@@ -25,11 +25,8 @@ MARK = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 def write_landscape_figure(folder: Path) -> Path:
     """Write line.pdf from line.json and line.csv and return its path."""
-    landscape, path = load_landscape(folder), folder / FIGURE
     with matplotlib.rc_context({**STYLE, 'axes.grid': False}):
-        figure = _draw(landscape)
-        figure.savefig(path, format='pdf', metadata={'CreationDate': None})  # equal results give equal files
-    return path
+        return save_figure(_draw(load_landscape(folder)), folder / FIGURE)
 
 
 def _draw(landscape: Landscape) -> Figure:
@@ -62,9 +59,8 @@ def _draw_curve(axes: Axes, landscape: Landscape, column: str, **style) -> None:
     if landscape.num_directions > 1:
         low = points['mean'] - points['std']
         low = np.maximum(low, points['mean'] / 10) if column.endswith('loss') else low  # a log axis has no zero
-        axes.fill_between(
-            points['alpha'], low, points['mean'] + points['std'], color=style['color'], alpha=0.2, linewidth=0
-        )
+        high = points['mean'] + points['std']
+        axes.fill_between(points['alpha'], low, high, color=style['color'], alpha=0.2, linewidth=0)
     axes.plot(points['alpha'], points['mean'], **style)
 
 
@@ -79,13 +75,5 @@ def _mark(axes: Axes, place: float, letter: str) -> None:
     low, high = axes.get_xlim()
     if low <= place <= high:
         axes.axvline(place, zorder=0, **MARK)
-        axes.annotate(
-            letter,
-            (place, 1),
-            (0, 2),
-            xycoords=('data', 'axes fraction'),
-            textcoords='offset points',
-            ha='center',
-            va='bottom',
-            color='#595959',
-        )
+        at, above = {'xycoords': ('data', 'axes fraction')}, {'textcoords': 'offset points', 'xytext': (0, 2)}
+        axes.annotate(letter, (place, 1), ha='center', va='bottom', color='#595959', **at, **above)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,34 +20,18 @@ from bigbatch.messages import counted, suggest
 from utils.reports.columns import columns_beside, describe_column
 from utils.reports.groups import Group
 from utils.reports.heat_maps import HeatMap
-from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, line_chart, shared_scales
-from utils.reports.pages.comparison_tables import run_table, section_table, settings_that_differ
-from utils.reports.pages.curves import Averages, are_far_apart, average, average_distances
-from utils.reports.pages.heat_map import heat_map_html
-from utils.reports.pages.html import breakable, table, text, write_page
-from utils.reports.pages.point_charts import point_chart
-from utils.reports.point_plots import point_plots
-from utils.reports.style import COLORS, DASHES, X_LABELS
-from utils.reports.tables import Section, explain, summary_cells
+from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
+from utils.reports.pages.comparison_tables import run_table, settings_that_differ
+from utils.reports.pages.curves import Averages, Curve, are_far_apart, average, average_distances, curves_of
+from utils.reports.pages.heat_map import heat_map_values
+from utils.reports.pages.html import write_page
+from utils.reports.point_plots import PointPlot, point_plots
+from utils.reports.style import COLORS, X_LABELS, look
+from utils.reports.tables import WORDS, Section, explain, summary_cells
 from utils.runs.columns import COMPARED, DISTANCE
-from utils.runs.reader import Run
 
 MANY_LINES = 30  # with more, bands only hide each other
-READING = (
-    'Each line is the mean over the seeds of a row{bands}. Diverged runs stay out of the mean and are drawn thin, '
-    'ending in a cross. Click a name to hide or show its lines in every chart; point at a line to read its values.'
-)
-BESIDE, READING_BESIDE = 'dotdash', ' Dash-dotted lines are those of the {weights} ({flag}).'
-BANDS = ', with a band of one sample standard deviation to either side where there is more than one seed'
-NO_BANDS = f', without bands, because there are more than {MANY_LINES} lines'
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One curve of every chart: the mean over the counted runs of a group, or a diverged run of its own."""
-
-    style: LineStyle
-    runs: Sequence[Run]
+BESIDE = 'dotdash'  # the dash of other weights than those that were trained
 
 
 def write_comparison_page(
@@ -82,33 +66,23 @@ def write_comparison_page(
     path = Path(path)
     if x_axis not in X_LABELS:
         raise UserError(f'unknown x axis {x_axis!r}: {suggest(x_axis, X_LABELS)}')
-    styles = _line_styles([group.label for group in groups], colors)
+    colors = check_colors(colors) or COLORS
+    styles = [LineStyle(group.label, *look(row, colors)) for row, group in enumerate(groups)]
     by_label = {style.name: style for style in styles}
-    plots = [chart for plot in point_plots(groups, summary) if (chart := point_chart(plot, by_label))]
-    curves = _curves(groups, styles)
-    head, blocks = embed([*plots, *_charts(curves, columns, x_axis)])
-    cells = summary_cells(summary)
-    left = [name for name in cells if name in ('run', 'note')]
-    runs = [run for group in groups for run in group.runs]
-    body = [
-        f'<h1>Comparison of {counted(len(groups), "row")}, {counted(len(runs), "run")}</h1>',
-        *(['<h2>Heat maps</h2>', *map(heat_map_html, heat_maps)] if heat_maps else []),
-        '<h2>Settings that differ</h2>', settings_that_differ(groups),
-        '<h2>Summary</h2>', table(list(cells), cells.to_numpy().tolist(), left=left, sortable=True),
-        f'<p class="soft">{breakable(explain(summary))}</p>',
-        *(['<h2>Rows against each other</h2>', grid(blocks[: len(plots)])] if plots else []),
-        '<h2>Curves</h2>', f'<p>{text(_reading(curves))}</p>',
-        key(_labels(groups, styles), X_LABELS), grid(blocks[len(plots) :]), *map(section_table, sections),
-        '<h2>Runs</h2>', run_table(groups, path.parent),
-    ]  # fmt: skip
-    return write_page(path, title='Comparison of runs', body='\n'.join(body), head=head, reloads=reloads)
-
-
-def _reading(curves: Sequence[Curve]) -> str:
-    beside = columns_beside((run for curve in curves for run in curve.runs), 'val_error1')
-    bands = BANDS if len(curves) <= MANY_LINES else NO_BANDS
-    more = (READING_BESIDE.format(weights=column.weights, flag=column.flag) for column in beside)
-    return READING.format(bands=bands) + ''.join(more)
+    plots = [chart for plot in point_plots(groups, summary) if (chart := _point_chart(plot, by_label))]
+    curves = curves_of(groups)
+    head, charts = embed([*plots, *_charts(curves, styles, columns, x_axis)])
+    drawn = [run for curve in curves for run in curve.runs]
+    return write_page(
+        path, 'comparison.html', title='Comparison of runs', head=head, reloads=reloads,
+        num_rows=counted(len(groups), 'row'), num_runs=counted(sum(len(group.runs) for group in groups), 'run'),
+        heat_maps=list(map(heat_map_values, heat_maps)), **settings_that_differ(groups),
+        summary=summary_cells(summary), explanation=explain(summary), words=WORDS,
+        plots=charts[: len(plots)], charts=charts[len(plots) :], x_labels=X_LABELS,
+        entries=[(style, group.title) for group, style in zip(groups, styles, strict=True)],
+        many_lines=MANY_LINES, has_bands=len(curves) <= MANY_LINES, beside=columns_beside(drawn, 'val_error1'),
+        sections=sections, **run_table(groups, path.parent),
+    )  # fmt: skip
 
 
 def check_colors(colors: Sequence[str]) -> Sequence[str]:
@@ -123,43 +97,32 @@ def check_colors(colors: Sequence[str]) -> Sequence[str]:
     return colors
 
 
-def _line_styles(labels: Sequence[str], colors: Sequence[str]) -> list[LineStyle]:
-    """Give each group a colour, and another dash each time the colours are used up."""
-    colors = check_colors(colors) or COLORS
-    dash = [DASHES[index // len(colors) % len(DASHES)] for index in range(len(labels))]
-    return [LineStyle(label, colors[index % len(colors)], dash[index]) for index, label in enumerate(labels)]
+def _point_chart(plot: PointPlot, by_label: Mapping[str, LineStyle]) -> Chart | None:
+    """Return the chart of a plot, or None where no point has a value."""
+    styles = [by_label[name] if plot.by_group else LineStyle(name, *look(row)) for row, name in enumerate(plot.names)]
+    different = list(dict.fromkeys(styles))
+    return line_chart(
+        plot.title, styles, plot.points, x_labels={plot.x: plot.x_label}, x=plot.x, y_label=plot.y_label,
+        log_x=plot.log_base is not None, parts=('bars', 'marks'), legend=different if len(different) > 1 else (),
+        ticks=sorted(plot.points[plot.x].unique()) if plot.has_ticks else None,
+    )  # fmt: skip
 
 
-def _labels(groups: Sequence[Group], styles: Sequence[LineStyle]) -> list[tuple[LineStyle, str]]:
-    """Return each style with what its button in the key says."""
-    labels = []
-    for group, style in zip(groups, styles, strict=True):
-        diverged = f' ({len(group.diverged)} of {len(group.runs)} diverged)' if group.diverged else ''
-        labels.append((style, style.name + diverged))
-    return labels
-
-
-def _curves(groups: Sequence[Group], styles: Sequence[LineStyle]) -> list[Curve]:
-    """Return for each group the mean over the counted seeds, then each diverged run."""
-    curves = []
-    for group, style in zip(groups, styles, strict=True):
-        curves.append(Curve(style, group.counted))
-        curves += [Curve(replace(style, diverged=True), [run]) for run in group.diverged]
-    return curves
-
-
-def _charts(curves: Sequence[Curve], columns: Sequence[str], x_axis: str) -> list[Chart]:
-    """Return a chart for each column in which a run has values."""
-    if not any(len(curve.runs) for curve in curves):
+def _charts(
+    curves: Sequence[Curve], styles: Sequence[LineStyle], columns: Sequence[str], x_axis: str
+) -> list[Chart | None]:
+    """Return a chart for each column, None where no run has values in it."""
+    runs = [curve.runs for curve in curves]
+    if not any(map(len, runs)):
         return []  # no run has finished an epoch
-    results = average([curve.runs for curve in curves])
-    charts = []
+    styles = [replace(styles[curve.row], diverged=curve.diverged) for curve in curves]
+    results, charts = average(runs), []
     for column in columns:
         if column == DISTANCE:
-            charts.append(_chart(column, curves, average_distances([curve.runs for curve in curves]), 'step'))
+            charts.append(_chart(column, curves, styles, average_distances(runs), 'step', ('linear', 'log')))
         else:
-            charts.append(_chart(column, curves, results, x_axis, _shared_scales(column, columns, results)))
-    return [chart for chart in charts if chart]
+            charts.append(_chart(column, curves, styles, results, x_axis, _shared_scales(column, columns, results)))
+    return charts
 
 
 def _shared_scales(column: str, columns: Sequence[str], averages: Averages) -> tuple[str, ...] | None:
@@ -172,27 +135,22 @@ def _shared_scales(column: str, columns: Sequence[str], averages: Averages) -> t
 
 
 def _chart(
-    column: str, curves: Sequence[Curve], averages: Averages, x_axis: str, y_scales: tuple[str, ...] | None = None
-) -> Chart | None:
-    """Return the chart of one column, or None where no run has values in it."""
+    column: str, curves: Sequence[Curve], styles: Sequence[LineStyle], averages: Averages, x_axis: str,
+    y_scales: tuple[str, ...] | None,
+) -> Chart | None:  # fmt: skip
     runs = [run for curve in curves for run in curve.runs]
     shown = describe_column(column, runs)
-    points = averages.points(column)
-    styles = [curve.style for curve in curves]
+    parts, all_styles = [averages.points(column)], list(styles)
     for other in columns_beside(runs, column):
         beside = averages.points(other.name)
-        points = pd.concat([points, beside.assign(curve=beside['curve'] + len(styles))], ignore_index=True)
-        styles += [replace(curve.style, dash=BESIDE) for curve in curves]
+        parts.append(beside.assign(curve=beside['curve'] + len(all_styles)))
+        all_styles += [replace(style, dash=BESIDE) for style in styles]
+    points = pd.concat(parts, ignore_index=True)
+    ends = points.groupby('curve')[x_axis].max()
+    ends = [end for curve, end in ends.items() if not all_styles[curve].diverged]
     # Distance grows with the logarithm of updates, so a linear distance over log updates is the view to have.
-    is_distance = column == DISTANCE
     return line_chart(
-        shown.title, styles, points, x_labels=X_LABELS, x=x_axis, y_label=shown.label or column,
-        log_x=is_distance or _lengths_are_far_apart(points, styles, x_axis),
-        y_scales=('linear', 'log') if is_distance else y_scales,
+        shown.title, all_styles, points, x_labels=X_LABELS, x=x_axis, y_label=shown.label or column,
+        log_x=column == DISTANCE or are_far_apart(ends), y_scales=y_scales,
         parts=('bands',) if len(curves) <= MANY_LINES else (),
     )  # fmt: skip
-
-
-def _lengths_are_far_apart(points: pd.DataFrame, styles: Sequence[LineStyle], x_axis: str) -> bool:
-    last = points.groupby('curve')[x_axis].max()
-    return are_far_apart(last[[not styles[int(index)].diverged for index in last.index]])

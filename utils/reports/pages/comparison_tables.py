@@ -1,4 +1,4 @@
-"""Tables of the comparing page: the settings that differ, and every run with a link to its own page."""
+"""Tables of the comparing page: the settings that differ, and every run with the address of its own page."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from bigbatch.messages import counted
 from utils.reports.groups import Group, shorten_table, varying_between
-from utils.reports.pages.html import fact_table, number, table, text
-from utils.reports.tables import WORDS, Section
+from utils.reports.pages.html import number
 from utils.runs.layout import PAGE
 from utils.runs.reader import Run
 
@@ -23,45 +23,24 @@ RUN_COLUMNS = (
 )  # fmt: skip
 
 
-def settings_that_differ(groups: Sequence[Group]) -> str:
-    """Lay out the settings in which groups differ, a row a group, or a row a setting where there are many groups."""
-    settings = shorten_table(varying_between(groups))
-    settings.columns = [name.replace('_', ' ') for name in settings]
+def settings_that_differ(groups: Sequence[Group]) -> dict:
+    """Return the settings in which groups differ: `settings`, a row a group, or `counts`, where there are many."""
+    settings = shorten_table(varying_between(groups)).rename(columns=lambda name: name.replace('_', ' '))
     seeds = [[str(run.settings.get('seed', '-')) for run in group.runs] for group in groups]
     if len(groups) > MOST_ROWS:
-        counts = {name: _counted(settings[name].tolist(), 'row') for name in settings}
-        counts['seed'] = _counted([seed for each in seeds for seed in each], 'run')
-        return fact_table(counts.items())
-    headings = ['run', *settings, 'seeds']
-    rows = [
-        [group.label, *values, _listed(each)]
-        for group, values, each in zip(groups, settings.to_numpy().tolist(), seeds, strict=True)
-    ]
-    return table(headings, rows, left=headings, sortable=True)
+        counts = {name: _counted(settings[name], 'row') for name in settings}
+        return {'counts': counts | {'seed': _counted([seed for each in seeds for seed in each], 'run')}}
+    return {'counts': None, 'settings': settings.assign(seeds=list(map(_listed, seeds))).reset_index()}
 
 
-def section_table(section: Section) -> str:
-    """Lay out a section: its table, what the columns mean, and the same of each run to unfold."""
-
-    def lay_out(cells: pd.DataFrame) -> str:
-        return table(list(cells), cells.to_numpy().tolist(), left=WORDS, sortable=True)
-
-    runs = '' if section.runs is None else f'<details><summary>Each run</summary>{lay_out(section.runs)}</details>'
-    explanation = f'<p class="soft">{text(section.explanation)}</p>'
-    return f'<h2>{text(section.title)}</h2>{lay_out(section.cells)}{explanation}{runs}'
-
-
-def run_table(groups: Sequence[Group], page_folder: Path) -> str:
-    """Lay out every run in a table to sort, its name leading to its own page.
-
-    Args:
-        groups: from group_runs.
-        page_folder: where the comparing page lies, which links start from.
-    """
+def run_table(groups: Sequence[Group], page_folder: Path) -> dict:
+    """Return `runs`, a row each, and `links`, the addresses of their pages as seen from a folder, None without one."""
     runs = [run for group in groups for run in group.runs]
     rows = [[run.name, run.status, str(run.settings.get('seed', '-')), *_figures(run)] for run in runs]
-    links = [_link(run, page_folder) for run in runs]
-    return table(list(RUN_COLUMNS), rows, left=('run', 'status'), links=links, sortable=True)
+    return {
+        'runs': pd.DataFrame(rows, columns=list(RUN_COLUMNS), dtype=object),
+        'links': [_link(run, page_folder) for run in runs],
+    }
 
 
 def _figures(run: Run) -> list[str]:
@@ -78,11 +57,10 @@ def _figures(run: Run) -> list[str]:
 
 
 def _decimals(value: float) -> str:
-    return '-' if value != value else f'{value:.2f}'  # missing values differ from themselves
+    return '-' if pd.isna(value) else f'{value:.2f}'
 
 
 def _link(run: Run, page_folder: Path) -> str | None:
-    """Return the address of a run's page as seen from a folder, or None where it has no page."""
     page = run.folder.resolve() / PAGE
     if not page.is_file():
         return None
@@ -91,8 +69,7 @@ def _link(run: Run, page_folder: Path) -> str | None:
 
 def _counted(values: Sequence[str], noun: str) -> str:
     """Count equal values: `256 (3 rows), 512 (1 row)`."""
-    counts = Counter(values).items()
-    return _listed([f'{value} ({count} {noun}{"" if count == 1 else "s"})' for value, count in counts])
+    return _listed([f'{value} ({counted(count, noun)})' for value, count in Counter(values).items()])
 
 
 def _listed(texts: Sequence[str]) -> str:

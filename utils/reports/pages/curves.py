@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from utils.reports.groups import Group
 from utils.reports.style import LOG_X_FACTOR
 from utils.runs.reader import Run
 
@@ -33,6 +34,24 @@ class Averages:
         tables = {'mean': self.mean, 'std': self.std, 'n': self.count}  # without a column that no run has yet
         points = points.assign(**{name: table.get(column, np.nan) for name, table in tables.items()})
         return points[points['mean'].notna()].reset_index()
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """The counted runs of a group, or one that diverged; row is the position of the group."""
+
+    row: int
+    runs: Sequence[Run]
+    diverged: bool = False
+
+
+def curves_of(groups: Sequence[Group]) -> list[Curve]:
+    """Return for each group the mean over its counted runs, then each of its diverged ones."""
+    return [
+        curve
+        for row, group in enumerate(groups)
+        for curve in (Curve(row, group.counted), *(Curve(row, [run], diverged=True) for run in group.diverged))
+    ]
 
 
 def average(curves: Sequence[Sequence[Run]]) -> Averages:

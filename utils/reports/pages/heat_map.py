@@ -12,20 +12,21 @@ from bigbatch.messages import counted
 from utils.config.every import label_of
 from utils.quantities import plus_minus
 from utils.reports.heat_maps import LAST_EPOCHS, HeatMap, explain_ranges, usable_ranges, write_value
-from utils.reports.pages.html import table, text
 
 NUM_STOPS = 9  # of the scale
 
 
-def heat_map_html(heat_map: HeatMap) -> str:
-    """Lay out a heat map, its scale and the table of what is usable."""
-    ranges = usable_ranges(heat_map)
-    return '\n'.join([
-        f'<figure class="heat"><figcaption>{text(heat_map.title)}</figcaption>', _grid(heat_map), _scale(heat_map),
-        '</figure>', f'<p class="soft">{text(_reading(heat_map))}</p>',
-        table(list(ranges), ranges.to_numpy().tolist(), left=list(ranges)[:1]),
-        f'<p class="soft">{text(explain_ranges(heat_map))}</p>',
-    ])  # fmt: skip
+def heat_map_values(heat_map: HeatMap) -> dict:
+    """Return what the template of a heat map names: its cells, its scale and the table of what is usable."""
+    xs, errors = heat_map.values('x'), heat_map.cells['error'].dropna()
+    return {
+        'title': heat_map.title, 'x_label': label_of(heat_map.x), 'y_label': label_of(heat_map.y),
+        'xs': [(write_value(x), x == heat_map.best_x) for x in xs],
+        'rows': [(write_value(y), [_cell(heat_map, x, y) for x in xs]) for y in reversed(heat_map.values('y'))],
+        'scale': (errors.min(), errors.max()) if len(errors) else None,
+        'stops': [color_of(place / (NUM_STOPS - 1))[0] for place in range(NUM_STOPS)],
+        'reading': _reading(heat_map), 'ranges': usable_ranges(heat_map), 'explanation': explain_ranges(heat_map),
+    }  # fmt: skip
 
 
 def color_of(shade: float) -> tuple[str, str]:
@@ -36,53 +37,22 @@ def color_of(shade: float) -> tuple[str, str]:
     return color, '#000000' if luminance > 0.18 else '#ffffff'  # whichever has the higher contrast
 
 
-def _grid(heat_map: HeatMap) -> str:
-    xs, ys = heat_map.values('x'), heat_map.values('y')
-    heads = ''.join(f'<th scope="col"{_best(heat_map, x)}</th>' for x in xs)
-    rows = ''.join(
-        f'<tr><th scope="row">{text(write_value(y))}</th>{"".join(_cell(heat_map, x, y) for x in xs)}</tr>\n'
-        for y in reversed(ys)
-    )
-    x, y = text(label_of(heat_map.x)), text(label_of(heat_map.y))
-    return (
-        f'<div class="wide" tabindex="0"><table><thead><tr><th rowspan="2" scope="col">{y}</th>'
-        f'<th colspan="{len(xs)}" scope="colgroup">{x}</th></tr><tr>{heads}</tr></thead>'
-        f'<tbody>\n{rows}</tbody></table></div>'
-    )
-
-
-def _best(heat_map: HeatMap, x: float) -> str:
-    value = text(write_value(x))
-    return f' class="best">{value}<small>best</small>' if x == heat_map.best_x else f'>{value}'
-
-
-def _cell(heat_map: HeatMap, x: float, y: float) -> str:
-    """Lay out a place; pointing at it gives what is left out."""
+def _cell(heat_map: HeatMap, x: float, y: float) -> dict:
+    """Return how a place looks and what it says; pointing at it gives what is left out."""
     cell = heat_map.at(x, y)
     if cell is None or not (cell['n'] or cell['num_diverged']):
-        return '<td class="blank"></td>'
+        return {'kind': 'blank'}
     place = f'{label_of(heat_map.x)} {write_value(x)}, {label_of(heat_map.y)} {y:.6g}'
-    diverged = f'{int(cell["num_diverged"])} of {counted(int(cell["num_runs"]), "run")} diverged'
     if not cell['n']:
-        return f'<td class="diverged" title="{text(f"{place}: {diverged}")}">diverged</td>'
-    color, ink = color_of(heat_map.shade(cell['error']))
+        diverged = f'{int(cell["num_diverged"])} of {counted(int(cell["num_runs"]), "run")} diverged'
+        return {'kind': 'diverged', 'text': 'diverged', 'title': f'{place}: {diverged}'}
     error = plus_minus(cell['error'], cell['std'], '.2f')
-    title = f'{place}: {error} % ({counted(int(cell["n"]), "run")})'
-    some = f'<small>{int(cell["num_diverged"])}/{int(cell["num_runs"])} diverged</small>' * bool(cell['num_diverged'])
-    kind = ' class="best usable"' if cell['is_best'] else ' class="usable"' if cell['is_usable'] else ''
-    return f'<td{kind} style="background:{color};color:{ink}" title="{text(title)}">{cell["error"]:.2f}{some}</td>'
-
-
-def _scale(heat_map: HeatMap) -> str:
-    """Lay out what the colours stand for, between the lowest and the highest error."""
-    errors = heat_map.cells['error'].dropna()
-    if errors.empty:
-        return ''
-    stops = ', '.join(color_of(place / (NUM_STOPS - 1))[0] for place in range(NUM_STOPS))
-    return (
-        f'<p class="scale"><span>{errors.min():.2f} %</span><i style="background:linear-gradient(to right, {stops})">'
-        f'</i><span>{errors.max():.2f} %</span></p>'
-    )
+    return {
+        'kind': 'best usable' if cell['is_best'] else 'usable' if cell['is_usable'] else '',
+        'colors': color_of(heat_map.shade(cell['error'])), 'text': f'{cell["error"]:.2f}',
+        'small': f'{cell["num_diverged"]}/{cell["num_runs"]} diverged' if cell['num_diverged'] else '',
+        'title': f'{place}: {error} % ({counted(int(cell["n"]), "run")})',
+    }  # fmt: skip
 
 
 def _reading(heat_map: HeatMap) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +9,9 @@ from bokeh.models import Label, Span
 
 from utils.config.measure import CONDITIONS
 from utils.reports.landscape import PAGE, SPLIT_NAMES, Landscape, load_landscape
-from utils.reports.pages.charts import Chart, LineStyle, embed, grid, legend, line_chart
-from utils.reports.pages.html import breakable, fact_table, number, table, text, write_page
-from utils.reports.style import COLORS
+from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, line_chart
+from utils.reports.pages.html import number, write_page
 
-LINE_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
 MARK = '#808080'
 TOP = 218  # pixels above the x axis, just within the frame of a chart
 BN = {
@@ -44,14 +41,12 @@ def write_landscape_page(folder: Path) -> Path:
         _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear')),
         _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',)),
     ]
-    head, blocks = embed([chart for chart in charts if chart is not None])
-    title = f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}'
-    body = '\n'.join([
-        f'<h1>{breakable(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        f'<p>{breakable(_explain(landscape))}</p>', _clamped(landscape), grid(blocks), '<h2>What was measured</h2>',
-        fact_table(_facts(landscape)), '<h2>Points</h2>', _points(landscape),
-    ])  # fmt: skip
-    return write_page(folder / PAGE, title=title, body=body, head=head)
+    head, charts = embed(charts)
+    return write_page(
+        folder / PAGE, 'landscape.html', head=head, charts=charts, explanation=_explain(landscape),
+        title=f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}',
+        clamped=landscape.rows[landscape.rows['clamped'] > 0], facts=_facts(landscape), points=_points(landscape),
+    )  # fmt: skip
 
 
 def _explain(landscape: Landscape) -> str:
@@ -71,25 +66,13 @@ def _explain(landscape: Landscape) -> str:
     )
 
 
-def _clamped(landscape: Landscape) -> str:
-    rows = landscape.rows[landscape.rows['clamped'] > 0]
-    if rows.empty:
-        return ''
-    places = ', '.join(f'{alpha:g}' for alpha in rows['alpha'])
-    words = (
-        f'{rows["clamped"].sum():,} extrapolated variances of batch norm were below 0 and were set to 0, at alpha '
-        f'{places}: what is drawn there says little about the weights.'
-    )
-    return f'<p class="status failed">{text(words)}</p>'
-
-
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
     marks = [LineStyle(words, MARK, 'dotted') for words in landscape.marks.values()]  # without points, for the key
-    styles = [*(LINE_STYLES[split] for split in landscape.splits), *marks]
+    styles = [*(SPLIT_STYLES[split] for split in landscape.splits), *marks]
     columns = [landscape.average(f'{split}_{name}').assign(curve=place) for place, split in enumerate(landscape.splits)]
     chart = line_chart(
         title, styles, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
-        y_scales=y_scales, parts=('bands',), legend=legend(styles),
+        y_scales=y_scales, parts=('bands',), legend=styles,
     )  # fmt: skip
     for place, letter in enumerate(landscape.marks if chart is not None else ()):
         _mark(chart, place, letter, at_top=name == 'loss')
@@ -125,18 +108,13 @@ def _facts(landscape: Landscape) -> list[tuple[str, str]]:
     return facts
 
 
-def _points(landscape: Landscape) -> str:
-    """Lay out the rows of the table."""
-    scores = [(split, name) for split in landscape.splits for name in ('loss', 'accuracy')]
-    headings = ['alpha', *(f'{SPLIT_NAMES[split]} {name}' for split, name in scores)]
-    headings = [*headings[:1], *(f'{heading} %' if 'accuracy' in heading else heading for heading in headings[1:])]
-    if landscape.num_directions > 1:
-        headings.insert(0, 'direction')
-    rows = []
-    for row in landscape.rows.to_dict('records'):
-        cells = [f'{row["alpha"]:g}', *(
-            f'{row[f"{split}_{name}"]:.2f}' if name == 'accuracy' else number(row[f'{split}_{name}'], 5)
-            for split, name in scores
-        )]  # fmt: skip
-        rows.append([f'{row["direction"]:.0f}', *cells] if landscape.num_directions > 1 else cells)
-    return table(headings, rows)
+def _points(landscape: Landscape) -> pd.DataFrame:
+    """Return the rows of the table as text for people."""
+    rows = landscape.rows
+    cells = {'direction': rows['direction'].map('{:.0f}'.format)} if landscape.num_directions > 1 else {}
+    cells['alpha'] = rows['alpha'].map('{:g}'.format)
+    for split in landscape.splits:
+        name = SPLIT_NAMES[split]
+        cells[f'{name} loss'] = [number(loss, 5) for loss in rows[f'{split}_loss']]
+        cells[f'{name} accuracy %'] = rows[f'{split}_accuracy'].map('{:.2f}'.format)
+    return pd.DataFrame(cells)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +11,10 @@ import pandas as pd
 from utils.config.every import fields_of
 from utils.quantities import duration
 from utils.reports.columns import describe_column
-from utils.reports.pages.charts import Chart, LineStyle, embed, grid, key, legend, line_chart, shared_scales, use_ticks
-from utils.reports.pages.html import breakable, cards, fact_table, number, percent, table, text, write_page
+from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
+from utils.reports.pages.html import number, percent, write_page
 from utils.reports.style import COLORS, DASHES
-from utils.runs.layout import CONFIG, PAGE, SWAP_PAGE, SWAP_TABLE
+from utils.runs.layout import PAGE, SWAP_PAGE, SWAP_TABLE
 from utils.runs.reader import Run, load_run
 from utils.settings import Means
 
@@ -32,34 +31,25 @@ def write_swap_page(folder: Path) -> Path:
     run, rows = load_run(folder), pd.read_csv(folder / SWAP_TABLE)
     names = [name for name in rows['name'] if name.startswith('worker')]
     phases = [load_run(folder / name) for name in ('phase1', *names)]
-    workers = [_line_style(name) for name in names]
     curves = [chart for columns in PAIRS for chart in _pair(columns, phases, rows)]
-    charts = [_ends(rows), _curves('lr', phases, rows), *curves]
-    head, blocks = embed([chart for chart in charts if chart is not None])
-    title = f'SWAP: {run.name}'
-    body = '\n'.join([
-        f'<h1>{breakable(title)}</h1><p class="soft">page of {datetime.now():%Y-%m-%d %H:%M:%S}</p>',
-        f'<p>{text(_explain(run, names))}</p>', _headline(rows, run), '<h2>Curves</h2>',
-        key([(style, style.name) for style in (PHASE1, *workers, AVERAGE)], X_LABELS), grid(blocks),
-        '<h2>Workers</h2>', _table(rows, folder), '<h2>Settings</h2>', _settings(run),
-    ])  # fmt: skip
-    return write_page(folder / SWAP_PAGE, title=title, body=body, head=head)
+    head, charts = embed([_ends(rows), _curves('lr', phases, rows), *curves])
+    pages = [Path(name) / PAGE for name in rows['name']]
+    given = {name: run.settings.get(name) for name in fields_of(Means.KEY)}
+    return write_page(
+        folder / SWAP_PAGE, 'swap.html', title=f'SWAP: {run.name}', head=head, run=run, num_workers=len(names),
+        wanted=run.settings.get('swap_workers', len(names)), headline=_headline(rows, run),
+        entries=[(style, style.name) for style in (PHASE1, *map(_line_style, names), AVERAGE)], x_labels=X_LABELS,
+        charts=charts, cells=_cells(rows),
+        links=[page.as_posix() if (folder / page).is_file() else None for page in pages],
+        facts=[(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})],
+    )  # fmt: skip
 
 
-def _explain(run: Run, names: Sequence[str]) -> str:
-    wanted = run.settings.get('swap_workers', len(names))
-    left_out = f' ({wanted - len(names)} of {wanted} were lost and are left out)' if wanted > len(names) else ''
-    return (
-        f'One run with a large batch, then {len(names)} workers{left_out}, each on its own from there, then the '
-        'average of their weights with batch-norm statistics computed anew over the training set.'
-    )
-
-
-def _headline(rows: pd.DataFrame, run: Run) -> str:
+def _headline(rows: pd.DataFrame, run: Run) -> list[tuple[str, str]]:
     rows = rows.set_index('name')
     last, mean = rows.loc['average'], rows.loc['mean']
     test = run.config.get('test') or {}
-    return cards([
+    return [
         ('validation error@1, average', percent(last['val_error1'])),
         ('mean of the workers', percent(mean['val_error1'])),
         ('end of phase 1', percent(rows.loc['phase1', 'val_error1'])),
@@ -67,7 +57,7 @@ def _headline(rows: pd.DataFrame, run: Run) -> str:
         ('validation loss, average', number(last['val_loss'])),
         ('training time in turn', duration(last['seconds_in_turn'])),
         ('as if side by side', duration(last['seconds_side_by_side'])),
-    ])  # fmt: skip
+    ]
 
 
 def _line_style(name: str) -> LineStyle:
@@ -88,13 +78,10 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
     styles = [*map(_line_style, names), *(style for style, _ in lines)]
-    chart = line_chart(
+    return line_chart(
         'Final accuracy', styles, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
-        y_scales=('linear',), legend=legend([MEAN, AVERAGE]),
+        y_scales=('linear',), legend=[MEAN, AVERAGE], ticks=places if len(places) <= 20 else None,
     )  # fmt: skip
-    if chart is not None and len(places) <= 20:
-        use_ticks(chart, places)
-    return chart
 
 
 def _pair(columns: Sequence[str], phases: Sequence[Run], rows: pd.DataFrame) -> list[Chart | None]:
@@ -126,30 +113,18 @@ def _curves(
     )  # fmt: skip
 
 
-def _table(rows: pd.DataFrame, folder: Path) -> str:
-    headings = [
-        'run', 'epochs', 'updates', 'val error@1', 'val error@5', 'val loss', 'train error@1', 'train loss', 'seconds',
-        'after, in turn', 'after, side by side',
-    ]  # fmt: skip
-    cells, links = [], []
-    for row in rows.to_dict('records'):
-        cells.append([
-            row['name'], number(row['epoch']), number(row['step']), percent(row['val_error1']),
-            percent(row['val_error5']), number(row['val_loss']), percent(row['train_error1']),
-            number(row['train_loss']), *(f'{row[name]:,.1f}' for name in rows if name.startswith('seconds')),
-        ])  # fmt: skip
-        page = Path(row['name']) / PAGE
-        links.append(page.as_posix() if (folder / page).is_file() else None)
-    note = (
-        'Scores are those of the last epoch. seconds: of the row alone; after: since the start, with the workers one '
-        'after the other and as if they had run side by side. Training scores of the average are the mean of the '
-        'workers while training.'
+def _cells(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return swap.csv as text for people."""
+    headings = {
+        'epoch': ('epochs', number), 'step': ('updates', number), 'val_error1': ('val error@1', percent),
+        'val_error5': ('val error@5', percent), 'val_loss': ('val loss', number),
+        'train_error1': ('train error@1', percent), 'train_loss': ('train loss', number),
+        'seconds': ('seconds', '{:,.1f}'.format), 'seconds_in_turn': ('after, in turn', '{:,.1f}'.format),
+        'seconds_side_by_side': ('after, side by side', '{:,.1f}'.format),
+    }  # fmt: skip
+    return pd.DataFrame(
+        {
+            'run': rows['name'],
+            **{heading: [write(value) for value in rows[name]] for name, (heading, write) in headings.items()},
+        }
     )
-    return f'{table(headings, cells, left=("run",), links=links)}<p class="soft">{text(note)}</p>'
-
-
-def _settings(run: Run) -> str:
-    given = {name: run.settings.get(name) for name in fields_of(Means.KEY)}
-    facts = [(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})]
-    command = text(run.config.get('command') or 'not recorded')
-    return f'{fact_table(facts)}<h3>Command</h3><pre>{command}</pre><p class="soft">All settings: {CONFIG}</p>'

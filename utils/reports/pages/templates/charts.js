@@ -7,15 +7,12 @@
   const LEGEND_UP_TO = 30;  // entries below a saved figure
   const MARKERS = {solid: 'circle', dashed: 'square', dotted: 'triangle', dotdash: 'diamond'};
   const SVG = 'http://www.w3.org/2000/svg';
-  const DASHES = {solid: '', dashed: '6', dotted: '2 4', dotdash: '2 4 6 4'};
   const stored = new Map();  // figure -> what its page holds: {points, curves}, columns of arrays
 
   const sections = () => [...document.querySelectorAll('.chart')];
   const roots = () => Bokeh.documents.flatMap(doc => doc.roots());
   const figureOf = section => roots().find(root => root.name === section.dataset.root);
   const glyphs = (figure, name) => figure.renderers.find(renderer => renderer.name === name);
-  const pick = (columns, rows) =>
-    Object.fromEntries(Object.entries(columns).map(([name, values]) => [name, rows.map(row => values[row])]));
 
   function choicesOf(section) {
     const control = name => section.querySelector(`[name="${name}"]`);
@@ -121,7 +118,7 @@
     const figure = figureOf(section), title = section.querySelector('h3').textContent;
     const blob = await Bokeh.index.find_one(figure).export('svg', false).to_blob();
     const svg = new DOMParser().parseFromString(await blob.text(), 'image/svg+xml').documentElement;
-    addLegend(svg, title, shownLooks(figure));
+    addLegend(svg, title, keyOf(section));
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(svg)], {type: 'image/svg+xml'}));
     link.download = `${title.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')}.svg`;
@@ -129,33 +126,32 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
 
-  function shownLooks(figure) {
-    const {curves} = stored.get(figure), hidden = hiddenNames(), looks = new Map();
-    curves.name.forEach((name, curve) => {
-      if (name && !hidden.has(name) && !looks.has(name)) looks.set(name, pick(curves, [curve]));
-    });
-    return [...looks].map(([name, look]) => ({name, color: look.color[0], dash: look.dash[0]}));
+  // The swatches and names of the curves that are shown, from the chart's own legend or the key of all charts.
+  function keyOf(section) {
+    const names = new Set(stored.get(figureOf(section)).curves.name), hidden = hiddenNames();
+    const own = [...section.querySelectorAll('.legend > span')].map(entry => [entry, entry.textContent.trim()]);
+    const shared = [...document.querySelectorAll('.key [data-name]')].map(entry => [entry, entry.dataset.name]);
+    return (own.length ? own : shared).filter(([, name]) => !hidden.has(name) && (own.length || names.has(name)))
+      .map(([entry, name]) => ({swatch: entry.querySelector('svg'), name}));
   }
 
   // Put the title above a saved figure and its key below, which on the page stand outside of it.
-  function addLegend(svg, title, looks) {
+  function addLegend(svg, title, entries) {
     const width = Number(svg.getAttribute('width')), height = Number(svg.getAttribute('height')), top = 28;
     const figure = document.createElementNS(SVG, 'g');
     figure.setAttribute('transform', `translate(0 ${top})`);
     figure.append(...svg.childNodes);
     svg.append(figure, textAt(10, 19, title, 'bold 15px'));
     let x = 10, y = top + height + 18;
-    for (const {name, color, dash} of looks.length <= LEGEND_UP_TO ? looks : []) {
-      const needed = 50 + 7 * name.length;
+    for (const {swatch, name} of entries.length <= LEGEND_UP_TO ? entries : []) {
+      const needed = 50 + 7 * name.length, copy = swatch.cloneNode(true);
       if (x > 10 && x + needed > width) [x, y] = [10, y + 20];
-      const line = document.createElementNS(SVG, 'line');
-      const [ends, stroke] = [{x1: x, x2: x + 28, y1: y - 4, y2: y - 4}, {stroke: color, 'stroke-width': 2}];
-      for (const [key, value] of Object.entries({...ends, ...stroke, 'stroke-dasharray': DASHES[dash]}))
-        line.setAttribute(key, value);
-      svg.append(line, textAt(x + 34, y, name, '13px'));
+      copy.setAttribute('x', x);
+      copy.setAttribute('y', y - 9);
+      svg.append(copy, textAt(x + 34, y, name, '13px'));
       x += needed;
     }
-    const whole = looks.length ? y + 12 : top + height;
+    const whole = entries.length ? y + 12 : top + height;
     svg.setAttribute('height', whole);
     svg.setAttribute('viewBox', `0 0 ${width} ${whole}`);
   }
