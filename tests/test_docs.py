@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from data import list_datasets
 from models import list_models
@@ -100,6 +101,13 @@ def test_every_training_command_of_readme_is_accepted():
         if script != 'main_normal.py':
             add_ghost_args(parser, default=128)
         Parser.parse_args(parser, flags)
+
+
+def test_the_library_is_used_as_readme_says():
+    (code,) = re.findall(r'```python\n(.*?)```', PAGES['README.md'].read_text(), flags=re.DOTALL)
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    exec(code, {'model': model})
+    assert model[1].ghost_batch_size == 32
 
 
 def test_what_sets_up_is_there():
