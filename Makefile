@@ -3,7 +3,7 @@ PYTHON3 ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow lint release clean
 
 demo: $(VENV)/.installed
 	./run_experiments.sh quickstart --jobs 2
@@ -21,14 +21,21 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-$(VENV)/.installed: requirements.txt
+release: $(VENV)/.installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python .ci/check_release.py dist
+
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+$(VENV)/.installed: requirements.txt constraints.txt
 	$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "python3 %d.%d is too old: 3.10 or newer is needed" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON3) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	$(INSTALL) -r requirements.txt
 	touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
 	touch $@
 
 clean:

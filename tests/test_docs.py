@@ -1,29 +1,34 @@
-"""docs/: every command runs, page by page, as a reader would type it in a copy of the project.
+"""README and docs/: every command runs, page by page, as a reader would type it in a copy of the project.
 
 A page may also write files: below a line that is a path and a colon, such as "`models/bottle.py`:", the block is that
-file, and below one that ends in "to the table in `models/__init__.py`:" its lines go into that file's table.
+file, and below one that ends in "to the table in `models/__init__.py`:" its lines go into that file's table. What sets
+up the machine or the checkout is in blocks of `sh`, which are not run: what they name is there.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+from data import list_datasets
+from models import list_models
 from tests.conftest import PROJECT
 from tests.official_files import write_mnist
+from utils.config.batch import add_ghost_args
+from utils.config.parse import build_parser
+from utils.parser import Parser
 
 DOCS = PROJECT / 'docs'
-TASKS = (
-    'add_a_data_set.md', 'add_a_network.md', 'augment_a_batch.md', 'average_workers.md', 'cluster.md', 'diffusion.md',
-    'draw_a_line.md', 'measure_sharpness.md', 'read_the_page.md', 'reproduce_a_row.md', 'run_a_suite.md',
-    'smooth_a_minimum.md', 'speed.md', 'study_small_batches.md',
-)  # fmt: skip
+PAGES = {path.relative_to(PROJECT).as_posix(): path for path in (*PROJECT.glob('*.md'), *DOCS.glob('*.md'))}
+RUN = [name for name, path in PAGES.items() if name != 'CHANGELOG.md' and '```bash\n' in path.read_text()]
 BLOCK = re.compile(r'(?P<lead>[^\n]*)\n\n```(?P<language>\w+)\n(?P<code>.*?)```', re.DOTALL)
 WRITTEN = re.compile(r"""(?:--(?:results_dir|output|figures|results)\s+|savez\(['"])([A-Za-z][\w./-]*)""")
 COPIED = ('*.py', '*.sh', 'benchmarks', 'bigbatch', 'data_sets', 'experiments', 'models', 'utils')
@@ -71,32 +76,66 @@ def run_commands(code: str, folder: Path) -> None:
     assert done.returncode == 0, f'{code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
 
 
+def set_up_lines() -> list[str]:
+    """Return the lines of all `sh` blocks, comments taken out."""
+    blocks = [block for path in PAGES.values() for block in re.findall(r'```sh\n(.*?)```', path.read_text(), re.DOTALL)]
+    return [line.split('#')[0].strip() for block in blocks for line in block.splitlines()]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('page', TASKS)
+@pytest.mark.parametrize('page', RUN)
 def test_every_command_runs(page, tmp_path):
     copy_project(tmp_path)
     write_mnist(tmp_path / 'Datasets' / 'mnist', num_train=4096, num_test=64)
-    blocks = list(BLOCK.finditer((DOCS / page).read_text()))
-    assert any(block['language'] == 'bash' for block in blocks)
-    for block in blocks:
+    for block in BLOCK.finditer(PAGES[page].read_text()):
         apply(block, tmp_path)
 
 
-def test_every_page_of_a_task_is_run_and_linked():
-    not_run = {'reliability.md', 'reproduction.md', 'results.md', 'what_is_known.md'}
-    assert {path.name for path in DOCS.glob('*.md')} == {*TASKS, *not_run}
-    readme = (PROJECT / 'README.md').read_text()
-    assert [page for page in TASKS if f'docs/{page}' not in readme] == []
+def test_every_training_command_of_readme_is_accepted():
+    """Data and runs that are not here come later in the checks, so only the parser is asked."""
+    lines = [line.split('   #')[0] for line in PAGES['README.md'].read_text().splitlines()]
+    training = [shlex.split(line) for line in lines if line.startswith('python main_')]
+    assert len(training) >= 5
+    for _, script, *flags in training:
+        parser = build_parser('', list_models(), list_datasets(), prog=script)
+        if script != 'main_normal.py':
+            add_ghost_args(parser, default=128)
+        Parser.parse_args(parser, flags)
+
+
+def test_the_library_is_used_as_readme_says():
+    (code,) = re.findall(r'```python\n(.*?)```', PAGES['README.md'].read_text(), flags=re.DOTALL)
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    exec(code, {'model': model})
+    assert model[1].ghost_batch_size == 32
+
+
+def test_what_sets_up_is_there():
+    targets = re.findall(r'^([\w-]+):', (PROJECT / 'Makefile').read_text(), flags=re.MULTILINE)
+    make = {line.split()[1] for line in set_up_lines() if line.startswith('make ')}
+    files = {file for line in set_up_lines() for file in re.findall(r'-[rc] (\S+)', line)}
+    assert {'demo', 'test'} <= make <= set(targets)
+    assert [file for file in files if not (PROJECT / file).is_file()] == []
+
+
+def test_every_page_is_in_the_index():
+    assert {'README.md', 'docs/train.md', 'docs/speed.md'} <= set(RUN)
+    index = PAGES['docs/README.md'].read_text()
+    assert [
+        path.name for path in DOCS.glob('*.md') if path.name != 'README.md' and f']({path.name})' not in index
+    ] == []
 
 
 def test_links_lead_somewhere():
-    for page in DOCS.glob('*.md'):
-        paths = [path for path in re.findall(r'\]\(([^)#]+)', page.read_text()) if not path.startswith('http')]
-        assert [path for path in paths if not (DOCS / path).exists()] == [], page.name
+    dead = []
+    for name, path in PAGES.items():
+        links = [link for link in re.findall(r'\]\(([^)#]+)', path.read_text()) if not link.startswith('http')]
+        dead += [f'{name}: {link}' for link in links if not (path.parent / link).exists()]
+    assert dead == []
 
 
 def test_what_commands_write_into_a_checkout_is_ignored_by_git(tmp_path):
-    texts = [path.read_text() for path in (PROJECT / 'README.md', *DOCS.glob('*.md'), *PROJECT.glob('*.py'))]
+    texts = [path.read_text() for path in (*PAGES.values(), *PROJECT.glob('*.py'))]
     written = sorted({path for text in texts for path in WRITTEN.findall(text)} - {'DIR'})
     assert {'Diffusion', 'figures', 'figures.csv', 'comparison.html', 'page.html', 'blobs.npz'} <= set(written)
     subprocess.run(['git', 'init', '-q', str(tmp_path)], check=True)

@@ -119,7 +119,8 @@ def cut_tables(folder: Path, start: dict, manifest: dict) -> float:
     for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, head(manifest), start['epoch'])):
         path = folder / name
         with open(path, newline='', encoding='utf-8', errors='replace') as file:
-            header, *rows = list(csv.reader(file)) or [known]
+            lines = (line.replace('\0', '\ufffd') for line in file)  # Python 3.10 refuses a NUL
+            header, *rows = list(csv.reader(lines)) or [known]
         is_known = tuple(header[: len(known)]) == known or {*header} < {*known}
         header = header if is_known else known
         columns = header if len(header) >= len(known) else known
