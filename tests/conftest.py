@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def train(tmp_path):
     return run
 
 
+@pytest.fixture(scope='session')
+def finished(tmp_path_factory) -> Path:
+    """A finished run of two epochs, not to be changed."""
+    folder = tmp_path_factory.mktemp('finished')
+    assert main_gbn.main([*TINY, '-mb', '4', '--epochs', '2', '--results_dir', str(folder), '--save', 'run']) == 0
+    return folder / 'run'
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> Path:
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / 'results' / 'run')
+
+
 @pytest.fixture
 def refused(capsys, tmp_path):
     """Assert that a command line ends with status 2, one line that holds the words, and nothing created."""
@@ -52,15 +67,12 @@ def refused(capsys, tmp_path):
     def check(*flags: str, words: tuple[str, ...], script=main_gbn) -> str:
         before = sorted(tmp_path.rglob('*'))
         capsys.readouterr()
-        place = () if '--resume' in flags else ('--results_dir', str(tmp_path / 'results'))
-        status = script.main([*place, *flags])
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if not line.startswith('warning: ')]
-        assert status == 2, captured
-        assert len(lines) == 1, captured.err
-        for word in words:
-            assert word in lines[0], lines[0]
-        assert sorted(tmp_path.rglob('*')) == before
+        place = () if '--resume' in flags else ('--results_dir', tmp_path / 'results')
+        status = script.main([*map(str, (*place, *flags))])
+        lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith('warning: ')]
+        assert (status, len(lines)) == (2, 1) and 'error: ' in lines[0], (flags, status, lines)
+        assert [word for word in words if word not in lines[0]] == [], (flags, lines)
+        assert sorted(tmp_path.rglob('*')) == before, flags
         return lines[0]
 
     return check

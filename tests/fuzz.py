@@ -15,15 +15,13 @@ import io
 import os
 import signal
 import sys
-import tempfile
-import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import NamedTuple
 from unittest import mock
 
 import hypothesis
@@ -40,11 +38,12 @@ import plot_parametric_plot
 import visualize2_sharpness
 import visualize_sharpness
 from tests.conftest import TINY
+from tests.goldens.text import Runner, place
 from utils.parser import Parser
 from utils.sweeps import __main__ as sweep
 
 SECONDS = 15  # of a processor that a command line may take
-RUN = 'results/run'  # in the place that the commands run in, of main_gbn.py
+RUN = 'results/run'  # of main_gbn.py, in the place that the commands run in
 HOSTILE = (
     '', ' ', '-', '--', '-1', '0', '-0', '1.5', '1e400', 'nan', '-inf', '1_0', '\u0663', '9' * 25, '9' * 5000,
     'x' * 300, 'None', 'True', '%s %d {}', 'two\nlines', '\udcff', '\u202eabc', '\u00e9', '$HOME', '~', '..', '/',
@@ -68,7 +67,6 @@ TEXTS = {  # by the name that a parser gives to a value that may be any text
     'compare': ('val_error1', 'train_loss', 'no'),
     'group_by': ('lr', 'batch_size', 'seed', 'no'),
 }  # fmt: skip
-NOTHING_THERE = ('no/such', 'empty', 'damaged.pth.tar', 'text.txt')
 LITERALS = {
     'options_literal': ('{}', '', "{'width': 8}", "{'width': 8, 'depth': 2}", "{'depth': 8}", "{'norm': 'none'}",
                         "{'width': True}", "{'width': 10000000000}", "{'num_classes': 2}", "{'width': '8'}", '{1: 2}',
@@ -84,8 +82,7 @@ LITERALS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Script:
+class Script(NamedTuple):
     """An entry script and how its command lines begin and end.
 
     Args:
@@ -98,7 +95,7 @@ class Script:
     main: Callable[[list[str]], int]
     base: tuple[str, ...] = ()
     always: tuple[str, ...] = ()
-    texts: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    texts: Mapping[str, tuple[str, ...]] = {}
     without: tuple[str, ...] = ()
 
     @property
@@ -120,7 +117,8 @@ class _Found(BaseException):
     pass
 
 
-NO_CHECKPOINT = (('evaluate', NOTHING_THERE), ('slave_evaluate', NOTHING_THERE))
+NOTHING_THERE = ('no/such', 'empty', 'damaged.pth.tar', 'text.txt')
+NO_CHECKPOINT = {'evaluate': NOTHING_THERE, 'slave_evaluate': NOTHING_THERE}
 TINY_RUN, PLAN = (*TINY, '--epochs', '3'), ('--dry-run',)
 SWAP = ('--swap-workers', '2', '--swap-epochs', '2')
 SCRIPTS = (
@@ -133,7 +131,7 @@ SCRIPTS = (
     Script(measure_sharpness.main, ('-e', 'empty'), texts=NO_CHECKPOINT),
     Script(visualize_sharpness.main, ('-e', 'no/such', '-se', 'damaged.pth.tar'), texts=NO_CHECKPOINT),
     Script(visualize2_sharpness.main, ('-e', 'damaged.pth.tar'), texts=NO_CHECKPOINT),
-    Script(compare_experiments.main, (), texts=(('experiments', NOTHING_THERE),), without=('watch',)),
+    Script(compare_experiments.main, (), texts={'experiments': NOTHING_THERE}, without=('watch',)),
     Script(
         plot_parametric_plot.main, ('-n', 'F1'), ('--dataset', 'no.npz'), without=('download', 'dataset'),
     ),
@@ -146,12 +144,11 @@ THERE = (RUN, f'{RUN}/checkpoint.pth.tar', 'digits', 'fake', '..', '.', '/')
 def command_lines(script: Script) -> st.SearchStrategy[list[str]]:
     """Return random argument lists of a script."""
     parser = script.parser()
-    hostile = st.sampled_from([text for text in HOSTILE if script.always == PLAN or text not in THERE])
-    anything = st.one_of(hostile, hostile, st.text(max_size=12))
-    if script.always != PLAN:  # and of no path that happens to be there
-        anything = hostile
+    anything = st.sampled_from([text for text in HOSTILE if script.always == PLAN or text not in THERE])
+    if script.always == PLAN:  # else no path that happens to be there
+        anything = st.one_of(anything, anything, st.text(max_size=12))
     actions = [action for action in parser.actions() if action.dest not in (*script.without, 'dry_run')]
-    words = st.one_of([_given(action, anything, dict(script.texts)) for action in actions])
+    words = st.one_of([_given(action, anything, script.texts) for action in actions])
     stray = st.one_of(anything, st.sampled_from(['--no-such-flag', '--batch', '-zz', '--no-lr', '--b=']))
     part = _weighted((words, 30), (stray.map(lambda word: [word]), 1))
     base = _weighted((st.just(script.base), 9), (st.just(()), 1))
@@ -170,7 +167,7 @@ def _weighted(*pairs: tuple[st.SearchStrategy, int]) -> st.SearchStrategy:
     return st.integers(0, len(each) - 1).flatmap(lambda index: each[index])
 
 
-def _given(action: argparse.Action, anything: st.SearchStrategy[str], texts: dict) -> st.SearchStrategy[list[str]]:
+def _given(action: argparse.Action, anything: st.SearchStrategy[str], texts: Mapping) -> st.SearchStrategy[list[str]]:
     """Return the words that give an action its values: right ones mostly."""
     right = st.sampled_from([str(value) for value in _right_values(action, texts)] or ['x'])
     value = _weighted((right, 12), (anything, 1))
@@ -185,7 +182,7 @@ def _given(action: argparse.Action, anything: st.SearchStrategy[str], texts: dic
     return _weighted((apart, 6), (joined, 1))
 
 
-def _right_values(action: argparse.Action, texts: dict) -> list:
+def _right_values(action: argparse.Action, texts: Mapping) -> list:
     """List values that an action's type takes, at its bounds and inside."""
     if action.choices:
         return list(action.choices)
@@ -203,29 +200,13 @@ def _right_values(action: argparse.Action, texts: dict) -> list:
     return list(texts.get(action.dest) or TEXTS.get(action.dest, ('value',)))
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command line ended, and what is wrong with that, if anything."""
 
     status: int | None
     output: str
     errors: str
-    fault: str = ''
-
-
-def make_place(folder: Path) -> None:
-    """Make files and a run in a folder for command lines to name."""
-    import numpy as np
-
-    (folder / 'empty').mkdir()
-    (folder / 'text.txt').write_text('text\n')
-    (folder / 'suite.sh').write_text('# Two rows.\npython main_gbn.py --dataset digits --save a\n')
-    (folder / 'damaged.pth.tar').write_bytes(b'PK\3\4 and no more')
-    x, y = np.random.default_rng(0).normal(size=(64, 5)), np.arange(64) % 4
-    np.savez(folder / 'features.npz', x_train=x, y_train=y, x_test=x, y_test=y)
-    place = ['--results_dir', str((folder / RUN).parent), '--save', 'run']
-    with contextlib.redirect_stdout(io.StringIO()):
-        assert main_gbn.main([*TINY_RUN, '-mb', '4', '--epochs', '2', *place]) == 0
+    fault: str
 
 
 def run_here(script: Script, argv: list[str]) -> Outcome:
@@ -244,8 +225,8 @@ def run_here(script: Script, argv: list[str]) -> Outcome:
                 failure = traceback.format_exc()
     texts = [(stream.flush(), stream.buffer.getvalue().decode())[1] for stream in streams]
     faults = [failure, *(f'a warning of a library: {each.message}' for each in warned)]
-    faults += [] if _listing() == before else ['files were changed or made']
-    return Outcome(status, *texts, fault=next(filter(None, [*faults, _judge(script, status, *texts)]), ''))
+    faults += ['files were changed or made' * (_listing() != before), _judge(script, status, *texts)]
+    return Outcome(status, *texts, next(filter(None, faults), ''))
 
 
 def _judge(script: Script, status: int | None, output: str, errors: str) -> str:
@@ -257,10 +238,8 @@ def _judge(script: Script, status: int | None, output: str, errors: str) -> str:
         signs = ('regime\n', 'runs', '\n1 run: ', 'epochs are done', 'only epoch is done')
         plans = script.always == PLAN and any(sign in output for sign in signs)
         return '' if (helps or plans) and not lines else 'status 0 without a plan, or with errors'
-    if status == 1 and script.main is sweep.main:  # some of its commands are refused, as said above each
-        return ''
-    if status != 2:
-        return f'status {status}'
+    if status != 2:  # but 1 of a suite some of whose commands are refused, as said above each
+        return '' if status == 1 and script.main is sweep.main else f'status {status}'
     return '' if len(lines) == 1 and 'error: ' in lines[0] and not output else 'status 2 not in one line'
 
 
@@ -290,48 +269,39 @@ def _listing() -> list[tuple[str, int, int]]:
 
 
 @contextlib.contextmanager
-def in_a_place() -> Iterator[Path]:
-    """Work in a folder of its own, where there are no data sets."""
-    here = os.getcwd()
-    with tempfile.TemporaryDirectory() as name, mock.patch.dict(os.environ, DATASETS_DIR='empty'):
-        make_place(Path(name))
-        os.chdir(name)
-        try:
-            yield Path(name)
-        finally:
-            os.chdir(here)
+def in_a_place() -> Iterator[None]:
+    """Work in a folder of its own, with files and a run to name, where there are no data sets."""
+    with mock.patch.dict(os.environ, DATASETS_DIR='empty'), place(Runner()):
+        yield
 
 
-@dataclass
-class Tally:
-    """What came of many command lines."""
+def try_many(num: int, seed: int) -> tuple[Counter, dict[str, tuple]]:
+    """Run random command lines; count how they end, and keep the shortest with each kind of fault.
 
-    counts: Counter = field(default_factory=Counter)  # of (script, status)
-    faults: dict = field(default_factory=dict)  # kind -> (how often, script, the shortest argv, its outcome)
-    slowest: tuple[float, str] = (0.0, '')  # seconds, and which
+    Returns:
+        The number of command lines by (script, status, whether it printed a plan), and (number, script, words, outcome)
+        by the last lines of a fault.
+    """
+    counts, faults = Counter(), {}
 
-    def add(self, script: Script, argv: list[str]) -> None:
-        """Run one command line more."""
-        start = time.perf_counter()
-        outcome = run_here(script, argv)
-        self.slowest = max(self.slowest, (time.perf_counter() - start, f'{script.name} {argv}'))
-        self.counts[script.name, outcome.status] += 1
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=num, database=None, deadline=None, phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+    @hypothesis.given(all_command_lines())
+    def attempt(pair):
+        script, words = pair
+        outcome = run_here(script, words)
+        counts[script.name, outcome.status, 'regime\n' in outcome.output] += 1
         if outcome.fault:
             kind = ' | '.join(outcome.fault.strip().splitlines()[-3:])
-            number, *shortest = self.faults.get(kind, (0, script.name, argv, outcome))
-            if len(argv) < len(shortest[1]):
-                shortest = [script.name, argv, outcome]
-            self.faults[kind] = (number + 1, *shortest)
+            number, *before = faults.get(kind, (0, script.name, words, outcome))
+            shortest = before if len(before[1]) <= len(words) else (script.name, words, outcome)
+            faults[kind] = (number + 1, *shortest)
 
-    def __str__(self) -> str:
-        counts = sorted(self.counts.items(), key=str)
-        lines = [f'{name:24} status {status}: {number:6}' for (name, status), number in counts]
-        lines += [f'{self.counts.total()} command lines, {len(self.faults)} kinds of faults']
-        lines += ['the slowest took {:.1f} s: {:.300}'.format(*self.slowest)]
-        for kind, (number, name, argv, outcome) in self.faults.items():
-            lines += [f'\n{number} x {kind}', f'  {name} {argv}', f'  {outcome.output[-300:]!r}']
-            lines += [f'  {outcome.errors[-600:]!r}']
-        return '\n'.join(lines)
+    attempt()
+    return counts, faults
 
 
 def main() -> int:
@@ -340,24 +310,14 @@ def main() -> int:
     parser.add_argument('--examples', type=int, default=5000)
     parser.add_argument('--seed', type=int, default=0)
     flags = parser.parse_args()
-    tally = Tally()
-
-    @hypothesis.seed(flags.seed)
-    @hypothesis.settings(
-        max_examples=flags.examples,
-        database=None,
-        deadline=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(all_command_lines())
-    def attempt(pair):
-        tally.add(*pair)
-
     with in_a_place():
-        attempt()
-    print(tally)
-    return bool(tally.faults)
+        counts, faults = try_many(flags.examples, flags.seed)
+    for (name, status, is_plan), number in sorted(counts.items(), key=str):
+        print(f'{name:24} status {status}{", a plan" if is_plan else ""}: {number:6}')
+    print(f'{counts.total()} command lines, {len(faults)} kinds of faults')
+    for kind, (number, name, words, outcome) in faults.items():
+        print(f'\n{number} x {kind}\n  {name} {words}\n  {outcome.output[-300:]!r}\n  {outcome.errors[-600:]!r}')
+    return bool(faults)
 
 
 if __name__ == '__main__':

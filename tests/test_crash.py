@@ -10,10 +10,10 @@ import sys
 import pytest
 import torch
 
-from tests.conftest import PROJECT, TINY_GBN
+from tests.conftest import PROJECT
 from tests.crash.cases import CASES
 from tests.crash.equality import check_after_kill, differences
-from utils.runs.layout import BEST, LATEST
+from utils.runs.layout import BEST, CONFIG, DISTANCES, LATEST, RESULTS
 
 
 @pytest.mark.slow
@@ -27,16 +27,9 @@ def test_killed_runs_equal_one_that_was_left_alone(tmp_path):
     assert sum(row['while_saving'] for row in rows) > 0
 
 
-@pytest.fixture
-def two_runs(train, tmp_path):
-    """A finished run and a copy of it."""
-    run = train(*TINY_GBN)
-    return run, shutil.copytree(run, tmp_path / 'copy')
-
-
-def change_checkpoint(path, key, value):
+def change_checkpoint(path, key, value=None):
     content = torch.load(path, weights_only=True)
-    if key == 'state_dict':  # by a single bit
+    if value is None:  # by a single bit
         weights = next(tensor for tensor in content[key].values() if tensor.is_floating_point())
         weights.view(torch.int32).view(-1)[0] ^= 1
     else:
@@ -44,36 +37,40 @@ def change_checkpoint(path, key, value):
     torch.save(content, path)
 
 
-def test_a_copy_of_a_run_equals_it(two_runs):
-    check_after_kill(two_runs[1])
-    assert differences(*two_runs) == []
+def change_text(path, change):
+    path.write_text(change(path.read_text()))
 
 
-@pytest.mark.parametrize(('change', 'found'), [
-    (lambda run: change_checkpoint(run / LATEST, 'state_dict', None), 'checkpoint.pth.tar: .state_dict'),
-    (lambda run: change_checkpoint(run / BEST, 'step', 0), 'model_best.pth.tar: .step: 0'),
-    (lambda run: (run / 'results.csv').write_text((run / 'results.csv').read_text() * 2), 'results.csv'),
-    (lambda run: (run / 'weight_distance.csv').write_text('step,weight_distance,train_loss\n'), 'weight_distance.csv'),
-    (lambda run: (run / '.results.html.7.partial').touch(), 'left over'),
-], ids=['weights', 'step', 'rows', 'distances', 'leftover'])  # fmt: skip
-def test_what_differs_is_seen(two_runs, change, found):
-    change(two_runs[1])
-    try:
-        assert [each for each in differences(two_runs[1], two_runs[0]) if found in each]
-    except ValueError as error:  # a second header is no number of an epoch
-        assert found == 'results.csv', error
-
-
-@pytest.mark.parametrize('change', [
+SEEN = {  # in a finished run that should equal another
+    'checkpoint.pth.tar: .state_dict': lambda run: change_checkpoint(run / LATEST, 'state_dict'),
+    'model_best.pth.tar: .step 0': lambda run: change_checkpoint(run / BEST, 'step', 0),
+    'config.json: .status': lambda run: change_text(run / CONFIG, lambda text: text.replace('"done"', '"failed"')),
+    'results.csv: other rows': lambda run: change_text(run / RESULTS, lambda text: text * 2),
+    'weight_distance.csv: other rows': lambda run: change_text(run / DISTANCES, lambda text: text[: text.index('\n')]),
+    'left over': lambda run: (run / '.results.html.7.partial').touch(),
+}
+LOST = (  # after a kill
     lambda run: (run / LATEST).write_bytes((run / LATEST).read_bytes()[:-100]),
-    lambda run: (run / 'results.csv').write_text((run / 'results.csv').read_text().rpartition('\n3,')[0] + '\n'),
-    lambda run: (run / 'results.csv').write_text((run / 'results.csv').read_text().rpartition('\n2,')[0] + '\n'),
-    lambda run: (run / 'config.json').write_text('{'),
-], ids=['checkpoint', 'last row', 'rows', 'config'])  # fmt: skip
-def test_what_is_lost_is_seen(two_runs, change):
-    change(two_runs[1])
-    with pytest.raises((AssertionError, ValueError)):
-        check_after_kill(two_runs[1])
+    lambda run: change_text(run / RESULTS, lambda text: text.rpartition('\n2,')[0] + '\n'),
+    lambda run: change_text(run / RESULTS, lambda text: text.rpartition('\n1,')[0] + '\n'),
+    lambda run: change_text(run / RESULTS, lambda text: text * 2),
+    lambda run: change_text(run / CONFIG, lambda text: '{'),
+)
+
+
+def test_what_differs_or_is_lost_is_seen(run, tmp_path):
+    check_after_kill(run)
+    copy = shutil.copytree(run, tmp_path / 'copy')
+    assert differences(copy, run) == []
+    for found, change in SEEN.items():
+        shutil.rmtree(copy)
+        change(shutil.copytree(run, copy))
+        assert [each for each in differences(copy, run) if found in each], found
+    for change in LOST:
+        shutil.rmtree(copy)
+        change(shutil.copytree(run, copy))
+        with pytest.raises((AssertionError, ValueError)):
+            check_after_kill(copy)
 
 
 def test_cases_have_names_and_folders_of_their_own():

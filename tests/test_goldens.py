@@ -17,9 +17,8 @@ def written(name: str) -> str:
 @pytest.fixture(scope='module')
 def runner():
     """What runs command lines, in a folder that they may name things of."""
-    with text.place() as folder:
-        runner = text.Runner()
-        text.fill(runner, folder)
+    runner = text.Runner()
+    with text.place(runner):
         yield runner
 
 
@@ -29,23 +28,14 @@ def assert_same(expected: str, found: str) -> None:
         pytest.fail(f'{differences}\n\nif that is meant: python -m tests.goldens record', pytrace=False)
 
 
-def test_help(runner):
-    expected = written('help')
-    found = text.helps(runner, expected)
-    if expected.splitlines()[0] != found.splitlines()[0]:
-        pytest.skip(f'written down with {expected.splitlines()[0][2:]}, and this is {sys.version.split()[0]}')
-    assert_same(expected, found)
-
-
 @pytest.mark.parametrize('section', text.sections(written('commands')), ids=lambda section: section.split('\n')[0][3:])
 def test_command_lines(runner, section):
     assert_same(section.rstrip(), text.group(runner, section).rstrip())
 
 
-def test_plans_of_suites(runner):
-    assert_same(written('suites'), text.suites(runner, written('suites')))
-
-
-@pytest.mark.slow
-def test_files_of_runs(runner):
-    assert_same(written('runs'), text.runs(runner, written('runs')))
+@pytest.mark.parametrize('name', ['help', 'suites', pytest.param('runs', marks=pytest.mark.slow)])
+def test_what_is_written_down(runner, name):
+    expected, version = written(name), f'# Python {sys.version_info[0]}.{sys.version_info[1]}'
+    if name == 'help' and expected.splitlines()[0] != version:
+        pytest.skip(f'written down with {expected.splitlines()[0][2:]}, and this is {sys.version.split()[0]}')
+    assert_same(expected, text.TEXTS[name](runner, expected))

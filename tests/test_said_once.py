@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-import pytest
-
 import main_gbn
 import main_normal
 import main_swap
@@ -38,13 +36,11 @@ ABOUT_ONE_METHOD = {
 def outside(*declaring: str) -> Iterator[tuple[str, ast.AST]]:
     """Yield the nodes of the sources of the bench that are not in these folders, docstrings left out."""
     for path in sources():
-        if path.startswith((*BELOW, *declaring)):
-            continue
-        docs = {
-            id(node.body[0].value) for node in ast.walk(tree_of(path))
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and isinstance(node.body[0], ast.Expr)
-        }  # fmt: skip
-        yield from ((path, node) for node in ast.walk(tree_of(path)) if id(node) not in docs)
+        if not path.startswith((*BELOW, *declaring)):
+            nodes = [*ast.walk(tree_of(path))]
+            described = [node for node in nodes if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))]
+            docs = {id(node.body[0].value) for node in described if isinstance(node.body[0], ast.Expr)}
+            yield from ((path, node) for node in nodes if id(node) not in docs)
 
 
 def test_no_other_file_lists_names_of_settings():
@@ -87,14 +83,14 @@ def test_each_setting_belongs_to_one_group():
     assert set(flags.values()) == {1}
 
 
-@pytest.mark.parametrize(('script', 'kind', 'lacks'), [
-    (main_normal, RunConfig, {'ghost_batch_size'}), (main_gbn, RunConfig, set()), (main_swap, SwapConfig, set()),
-], ids=['main_normal', 'main_gbn', 'main_swap'])  # fmt: skip
-def test_every_flag_is_in_the_parsers(script, kind, lacks, capsys):
-    assert script.main(['--help']) == 0
-    shown = capsys.readouterr().out
-    wanted = {each.flag for name, each in declared(kind).items() if each.flags and name not in lacks}
-    assert {flag for flag in wanted if flag not in shown} == set()
+def test_every_flag_is_in_the_parsers(capsys):
+    for script, kind, lacks in (
+        (main_normal, RunConfig, {'ghost_batch_size'}), (main_gbn, RunConfig, set()), (main_swap, SwapConfig, set()),
+    ):  # fmt: skip
+        assert script.main(['--help']) == 0
+        shown = capsys.readouterr().out
+        wanted = {each.flag for name, each in declared(kind).items() if each.flags and name not in lacks}
+        assert {flag for flag in wanted if flag not in shown} == set(), script
 
 
 def test_what_is_given_is_all_that_a_parser_of_given_flags_returns():

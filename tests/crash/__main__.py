@@ -49,19 +49,15 @@ def main() -> int:
         rows.append(trial.row())
         print(*(f'{name} {value};' for name, value in rows[-1].items()), flush=True)
         failed += trial.faults
-    total = sum((Counter({name: row[name] for name in ('kills', 'while_saving', 'runs')}) for row in rows), Counter())
-    print(f'{dict(total)} in {time.monotonic() - start:.0f} s; {len(failed)} faults')
+    total = {name: sum(row[name] for row in rows) for name in ('kills', 'while_saving', 'runs')}
+    print(f'{total} in {time.monotonic() - start:.0f} s; {len(failed)} faults')
     print('\n'.join(failed[:MOST_SHOWN]))
     (flags.out / 'kills.json').write_text(json.dumps({'rows': rows, 'faults': failed}, indent=1))
     return bool(failed)
 
 
 class Trial:
-    """Kill the runs of one case.
-
-    Args:
-        folder: for all of its runs.
-    """
+    """Kill the runs of one case, all of them in folders within one."""
 
     def __init__(self, case: Case, folder: Path, seed: int):
         self.case, self.folder = case, folder
@@ -95,25 +91,15 @@ class Trial:
         command = [sys.executable, '-m', name] if '.' in name else [sys.executable, str(PROJECT / f'{name}.py')]
         if self.case.ranks > 1:
             command[1:1] = ['-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', str(self.case.ranks)]
-        environment = {**os.environ, 'PYTHONPATH': str(PROJECT)}
-        done = subprocess.run(
-            [*command, *self.case.argv],
-            cwd=straight,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=170,
-        )
+        settings = {'env': {**os.environ, 'PYTHONPATH': str(PROJECT)}, 'timeout': 170, 'check': False}
+        done = subprocess.run([*command, *self.case.argv], cwd=straight, capture_output=True, text=True, **settings)
         assert done.returncode == 0, done.stderr[-2000:]
         place = self._new_place('forked')
         self.rehearsal = run_and_kill(self.case, self.case.argv, place, Death())
         assert set(self.rehearsal.statuses) == {0}, self.rehearsal.output[-2000:]
-        print(
-            f'{self.case.name}: alone {time.monotonic() - start - self.rehearsal.seconds:.1f} s, in a fork '
-            f'{self.rehearsal.seconds:.1f} s and {self.rehearsal.events} changes of files',
-            flush=True,
-        )
+        alone, seconds = time.monotonic() - start - self.rehearsal.seconds, self.rehearsal.seconds
+        times = f'alone {alone:.1f} s, in a fork {seconds:.1f} s and {self.rehearsal.events} changes of files'
+        print(f'{self.case.name}: {times}', flush=True)
         self._compare(place)
 
     def _kill_until_done(self, place: Path, kills: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DIGITS = (
     '--dataset', 'digits', '--model', 'mnist_f1', '--model_config', "{'width': 16, 'depth': 2}", '--b', '128',
@@ -17,30 +17,18 @@ python main_normal.py --dataset digits --model mnist_f1 --b 128 --epochs 5 --che
 """
 
 
-@dataclass(frozen=True)
-class Case:
-    """A command that is killed and gone on with.
-
-    Args:
-        script: module of the entry script.
-        argv: of the first start.
-        again: of each later one; None: `argv` again.
-        runs: the run folders that it makes.
-        results: folders like that, which are there at the end alone.
-        ranks: processes that train together.
-        share: of all kills.
-        has_children: whether it starts processes of its own, in which the kill may fall.
-    """
+class Case(NamedTuple):
+    """A command that is killed and gone on with."""
 
     name: str
-    script: str
-    argv: tuple[str, ...]
-    again: tuple[str, ...] | None = ('--resume', 'results/run')
-    runs: tuple[str, ...] = ('results/run',)
-    results: tuple[str, ...] = ()
-    ranks: int = 1
-    share: float = 1.0
-    has_children: bool = False
+    script: str  # module of the entry script
+    argv: tuple[str, ...]  # of the first start
+    again: tuple[str, ...] | None = ('--resume', 'results/run')  # of each later one; None: argv again
+    runs: tuple[str, ...] = ('results/run',)  # folders that it makes
+    results: tuple[str, ...] = ()  # folders like that, which are there at the end alone
+    ranks: int = 1  # processes that train together
+    share: float = 1.0  # of all kills
+    has_children: bool = False  # whether it starts processes of its own, in which the kill may fall
 
 
 CASES = (

@@ -17,8 +17,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.crash.cases import DIGITS, Case
 
@@ -28,42 +28,25 @@ MOST_SECONDS, SECONDS_TO_END = 150, 5.0
 EVENTS = frozenset(('open', 'os.rename', 'os.link', 'os.remove', 'os.mkdir', 'os.rmdir', 'os.truncate'))
 
 
-@dataclass(frozen=True)
-class Death:
-    """When a process is killed; what is None does not count.
+class Death(NamedTuple):
+    """When a process is killed; what is None does not count."""
 
-    Args:
-        event: just before it touches a file of the place for the so manyth time.
-        seconds: after its start.
-        partial: when the so manyth file that is not whole yet is seen.
-        delay: seconds from then on.
-        whole_family: with the processes that it started, or without.
-    """
-
-    event: int | None = None
-    seconds: float | None = None
-    partial: int | None = None
-    delay: float = 0.0
-    whole_family: bool = True
+    event: int | None = None  # just before it touches a file of the place for the so manyth time
+    seconds: float | None = None  # after its start
+    partial: int | None = None  # when the so manyth file that is not whole yet is seen
+    delay: float = 0.0  # seconds from then on
+    whole_family: bool = True  # with the processes that it started, or without
 
 
-@dataclass(frozen=True)
-class Ending:
-    """How a command ended.
+class Ending(NamedTuple):
+    """How a command ended."""
 
-    Args:
-        killed: by us.
-        saving: a file was half written then.
-        statuses: of its processes; negative: the signal that ended it.
-        output: all that it printed.
-    """
-
-    killed: bool
-    saving: bool
-    statuses: tuple[int, ...]
+    killed: bool  # by us
+    saving: bool  # a file was half written then
+    statuses: tuple[int, ...]  # of its processes; negative: the signal that ended it
     seconds: float
-    events: int
-    output: str
+    events: int  # how often it touched a file
+    output: str  # all that it printed
 
 
 def preload(cases: Sequence[Case]) -> None:
@@ -85,23 +68,14 @@ def run_and_kill(case: Case, argv: Sequence[str], place: Path, death: Death) -> 
     log, start = place / 'log', time.monotonic()
     log.write_text('')
     (place / COUNT).unlink(missing_ok=True)
-    ranks = _rank_variables(case.ranks)
-    pids = [_fork(case, argv, place, variables, death.event) for variables in ranks]
+    pids = [_fork(case, argv, place, variables, death.event) for variables in _rank_variables(case.ranks)]
     statuses: dict[int, int] = {}
-    killed = _watch(pids, statuses, place, death, start)
-    killed = killed or -signal.SIGKILL in statuses.values()
+    killed = _watch(pids, statuses, place, death, start) or -signal.SIGKILL in statuses.values()
     saving = killed and bool(_partials(place))
     _end_others(pids, statuses)
-    count = place / COUNT
+    count, seconds = place / COUNT, time.monotonic() - start
     events = int(count.read_text()) if count.is_file() else 0
-    return Ending(
-        killed,
-        saving,
-        tuple(statuses[pid] for pid in pids),
-        time.monotonic() - start,
-        events,
-        log.read_text(errors='replace'),
-    )
+    return Ending(killed, saving, tuple(map(statuses.get, pids)), seconds, events, log.read_text(errors='replace'))
 
 
 def _end_others(pids: list[int], statuses: dict[int, int]) -> None:
@@ -136,8 +110,8 @@ def _fork(case: Case, argv: Sequence[str], place: Path, variables: dict[str, str
         os.chdir(place)
         os.environ.update(variables)
         log = os.open('log', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        for stream in (1, 2):
+            os.dup2(log, stream)
         count = _count_events(str(place), event)
         status = importlib.import_module(case.script).main(list(argv))
         if not variables or variables['RANK'] == '0':
@@ -168,8 +142,8 @@ def _count_events(place: str, last: int | None) -> Callable[[], int]:
 def _is_write(event: str, arguments: tuple) -> bool:
     if event != 'open':
         return True
-    mode, flags = arguments[1], arguments[2]
-    return any(letter in mode for letter in 'wax+') if isinstance(mode, str) else bool(flags & os.O_ACCMODE)
+    mode, flags = arguments[1:3]
+    return bool({*'wax+'} & {*mode}) if isinstance(mode, str) else bool(flags & os.O_ACCMODE)
 
 
 def _is_below(path: object, place: str) -> bool:
@@ -180,11 +154,8 @@ def _watch(pids: list[int], statuses: dict[int, int], place: Path, death: Death,
     """Wait until it is time to kill, and do so; return False where all ended before."""
     seen: set[str] = set()
     while _reap(pids, statuses) < len(pids):
-        if death.partial is not None:
-            seen |= _partials(place)
-            due = len(seen) >= death.partial
-        else:
-            due = death.seconds is not None and time.monotonic() - start >= death.seconds
+        seen |= _partials(place) if death.partial is not None else set()
+        due = len(seen) >= death.partial if death.partial is not None else _has_passed(death.seconds, start)
         if due:
             time.sleep(death.delay)
             alive = [pid for pid in pids if pid not in statuses]
@@ -199,12 +170,15 @@ def _watch(pids: list[int], statuses: dict[int, int], place: Path, death: Death,
     return False
 
 
+def _has_passed(seconds: float | None, start: float) -> bool:
+    return seconds is not None and time.monotonic() - start >= seconds
+
+
 def _reap(pids: list[int], statuses: dict[int, int]) -> int:
-    for pid in pids:
-        if pid not in statuses:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                statuses[pid] = os.waitstatus_to_exitcode(status)
+    for pid in (pid for pid in pids if pid not in statuses):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            statuses[pid] = os.waitstatus_to_exitcode(status)
     return len(statuses)
 
 

@@ -21,9 +21,7 @@ def main() -> int:
     """Record, or compare and return 1 where anything differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest='command', required=True)
-    record = commands.add_parser('record', help='write the text goldens')
-    record.add_argument('--to', type=Path, default=text.FOLDER, metavar='DIR', help='in place of tests/goldens')
-    record.add_argument('--checkout', type=Path, default=text.CHECKOUT, metavar='DIR', help='in place of this one')
+    commands.add_parser('record', help='write the text goldens')
     comparison = commands.add_parser('compare', help='compare with another checkout')
     comparison.add_argument('old', type=Path, metavar='OLD', help='a checkout of the code as it was')
     comparison.add_argument('--jobs', type=int, default=2, metavar='N', help='cases at a time (default: 2)')
@@ -31,7 +29,7 @@ def main() -> int:
     flags = parser.parse_args()
     if flags.command == 'compare':
         return int(not compare(flags.old, jobs=flags.jobs, only=flags.only))
-    text.record(flags.to, flags.checkout)
+    text.record()
     return 0
 
 

@@ -9,79 +9,72 @@ import os
 import re
 import shlex
 import shutil
+import string
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.goldens.cases import CASES
+import torch
+
 from tests.goldens.masks import CHECKPOINT, LEFT_OUT, PDF, STAR, TABLE, mask, mask_config, mask_page, mask_printed
-from tests.goldens.text import CHECKOUT, FILES, TEXTS, make_files, scalars
+from tests.goldens.text import CHECKOUT, FILES, FOLDER, make_files, scalars
 
 MOST_SHOWN = 20  # lines of what differs in a file
-RECORDED = 'texts'  # the case that records the text goldens on both sides
 
 
-def compare(old: Path, *, new: Path = CHECKOUT, jobs: int = 2, only: str = '') -> bool:
+def cases() -> dict[str, str]:
+    """Return the lines of each case of cases.txt, in full."""
+    head, *sections = re.split('^## ', (FOLDER / 'cases.txt').read_text(), flags=re.MULTILINE)
+    words: dict[str, str] = {}
+    for name, text in re.findall(r'^(\w+) = (.*)$', head, flags=re.MULTILINE):
+        words[name] = string.Template(text).substitute(words)
+    titled = (section.partition('\n') for section in sections)
+    return {title: string.Template(lines).substitute(words).strip() for title, _, lines in titled}
+
+
+def compare(old: Path, *, jobs: int = 2, only: str = '') -> bool:
     """Run the cases with this text in their name on both sides, print how they end, and return whether all agree."""
-    start, names = time.monotonic(), [name for name in (RECORDED, *CASES) if only in name]
+    start, known = time.monotonic(), cases()
+    names, sides, num_different = [name for name in known if only in name], (old.resolve(), CHECKOUT), 0
     with tempfile.TemporaryDirectory() as root, ThreadPoolExecutor(jobs) as pool:
-        sides = {'old': old.resolve(), 'new': new.resolve()}
-        found = [pool.submit(_differences, name, sides, Path(root)) for name in names]
-        counts = []
-        for name, future in zip(names, found, strict=True):
-            lines = future.result()
-            counts.append(len(lines))
+        found = pool.map(lambda name: _differences(name, known[name], sides, root), names)
+        for name, lines in zip(names, found, strict=True):
+            num_different += bool(lines)
             print(f'{name}: {"differs" if lines else "same"}', *lines, sep='\n', flush=True)
-    print(f'{len(names)} cases, {sum(map(bool, counts))} differ; {time.monotonic() - start:.0f} s')
-    return not any(counts)
+    print(f'{len(names)} cases, {num_different} differ; {time.monotonic() - start:.0f} s')
+    return not num_different
 
 
-def _differences(name: str, sides: Mapping[str, Path], root: Path) -> list[str]:
+def _differences(name: str, case: str, sides: tuple[Path, Path], root: str) -> list[str]:
     """Run a case on both sides, in the same folder one after the other, for its name is part of pages."""
-    place = root / re.sub(r'\W+', '_', name)
-    old, new = (_record if name == RECORDED else _run)(CASES.get(name, ''), list(sides.values()), place)
+    place = Path(root) / re.sub(r'\W+', '_', name)
+    old, new = _run(case, sides, place)
     lines = []
     for file in sorted(old.keys() | new.keys()):
-        texts = [side.get(file, 'is not there') for side in (old, new)]
-        if texts[0] != texts[1]:
-            halves = [text.splitlines() for text in texts]
-            found = list(difflib.unified_diff(*halves, f'old {file}', f'new {file}', lineterm='', n=1))
-            more = [f'and {len(found) - MOST_SHOWN} lines more'] if found[MOST_SHOWN:] else []
-            lines += [*found[:MOST_SHOWN], *more]
+        halves = [side.get(file, 'is not there').splitlines() for side in (old, new)]
+        found = list(difflib.unified_diff(*halves, f'old {file}', f'new {file}', lineterm='', n=1))
+        more = [f'and {len(found) - MOST_SHOWN} lines more'] if found[MOST_SHOWN:] else []
+        lines += [*found[:MOST_SHOWN], *more]
     return lines
 
 
-def _record(_: str, sides: Sequence[Path], place: Path) -> list[dict[str, str]]:
-    """Return the text goldens of both sides."""
-    found = []
-    for checkout in sides:
-        place.mkdir()
-        call = [sys.executable, '-m', 'tests.goldens', 'record', '--checkout', str(checkout), '--to', str(place)]
-        subprocess.run(call, cwd=CHECKOUT, check=True)
-        found.append({name: (place / f'{name}.txt').read_text() for name in TEXTS})
-        shutil.rmtree(place)
-    return found
-
-
-def _run(case: str, sides: Sequence[Path], place: Path) -> list[dict[str, str]]:
-    """Return what both sides print and leave."""
-    lines = [line.strip() for line in case.splitlines()]
-    begun = [line.removeprefix('old: ') for line in lines if line.startswith('old: ')]
+def _run(case: str, sides: tuple[Path, Path], place: Path) -> Iterator[dict[str, str]]:
+    """Yield what each side prints and leaves."""
     place.mkdir()
     make_files(place)
+    begun = [line for line in case.splitlines() if line.startswith('old: ')]
     for line in begun:
-        _call(line, sides[0], place)
-    begin, found = place.rename(place.with_name(f'{place.name} begun')), []
+        _call(line.removeprefix('old: '), sides[0], place)
+    begin = place.rename(place.with_name(f'{place.name} begun'))
     for checkout in sides:
         shutil.copytree(begin, place)
-        printed = {f'$ {line}': _call(line, checkout, place) for line in lines[len(begun) :]}
-        found.append(printed | dict(_left(place)))
+        printed = {f'$ {line}': _call(line, checkout, place) for line in case.splitlines()[len(begun) :]}
+        yield printed | dict(_left(place))
         shutil.rmtree(place)
-    return found
 
 
 def _call(line: str, checkout: Path, place: Path) -> str:
@@ -111,40 +104,31 @@ def _content(path: Path) -> str:
     if path.name in LEFT_OUT:
         return STAR
     if path.name.endswith('.pth.tar'):
-        import torch
-
-        return '\n'.join(_described('', torch.load(path, weights_only=True)))
+        return '\n'.join(described('', torch.load(path, weights_only=True)))
     content = path.read_bytes()
     if path.suffix in ('.npz', '.png', '.pdf'):
-        return hashlib.sha256(re.sub(PDF.pattern.encode(), b'', content)).hexdigest()
-    text = content.decode()
-    if path.suffix == '.csv':
-        return _table(text)
-    if path.suffix == '.html':
-        return mask_page(text)
-    return mask_config(text) if path.name == 'config.json' else mask(text)
+        return hashlib.sha256(re.sub(PDF, b'', content)).hexdigest()
+    kind = 'config' if path.name == 'config.json' else path.suffix
+    return {'.csv': stable_table, '.html': mask_page, 'config': mask_config}.get(kind, mask)(content.decode())
 
 
-def _table(text: str) -> str:
+def stable_table(text: str) -> str:
     """Return a CSV with the columns that TABLE names masked."""
     head, *rows = csv.reader(text.splitlines())
     shown = [[STAR if name in TABLE else cell for name, cell in zip(head, row, strict=True)] for row in rows]
     return '\n'.join(','.join(row) for row in [head, *shown])
 
 
-def _described(name: str, value: object) -> Iterator[str]:
-    """Yield a line for each tensor and plain value within one of a checkpoint."""
-    import torch
-
+def described(name: str, value: object) -> Iterator[str]:
+    """Yield a line for each tensor, down to the last bit, and each plain value within one of a checkpoint."""
     if isinstance(value, (dict, list, tuple)):
         kind = 'dict' if isinstance(value, dict) else type(value).__name__  # ordered or not: by when it was saved
         yield f'{name} {kind} of {len(value)}'
         items = list(value.items() if isinstance(value, dict) else enumerate(value))
         for key, each in sorted(items) if name == '.config' else items:  # the order of settings says nothing
-            yield from _described(f'{name}.{key}', STAR if key in CHECKPOINT else each)
+            yield from described(f'{name}.{key}', STAR if key in CHECKPOINT else each)
     elif isinstance(value, torch.Tensor):
         content = value.contiguous().flatten().view(torch.uint8).numpy().tobytes()
-        digest = hashlib.sha256(content).hexdigest()[:16]
-        yield f'{name} {value.dtype} {tuple(value.shape)} {digest}'
+        yield f'{name} {value.dtype} {tuple(value.shape)} {hashlib.sha256(content).hexdigest()[:16]}'
     else:
         yield f'{name} {value!r}'

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 from tests.goldens.masks import mask, mask_config
@@ -42,25 +42,19 @@ FILES = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a command line ended."""
 
     status: int
     output: str
     errors: str
 
+    def __str__(self) -> str:
+        return f'{self.output}{self.errors}[{self.status}]\n'
+
 
 class Runner:
-    """Runs the scripts of a checkout in this process, in the present folder.
-
-    Args:
-        checkout: nothing of another one may have been imported.
-    """
-
-    def __init__(self, checkout: Path = CHECKOUT):
-        self.checkout = checkout
-        sys.path.insert(0, str(checkout))
+    """Runs the scripts in this process, in the present folder."""
 
     def run(self, line: str) -> Outcome:
         """Run a command line; the plans that a suite makes in processes of their own follow what it prints itself."""
@@ -78,24 +72,22 @@ class Runner:
             outcome = self._call(self._main(program), program, argv)
         plans.sort()  # the order in which they are made is nobody's business
         titles = [re.sub(r'--save (\S+) .*', r'--save \1', f'> {plan}') for plan in plans]
-        shown = fold(titles, [show(self.run(plan)) for plan in plans])
+        shown = fold(titles, [str(self.run(plan)) for plan in plans])
         return Outcome(outcome.status, outcome.output + ''.join(shown), outcome.errors)
 
     def _main(self, program: str) -> Callable[[list[str]], int]:
         """Return the entry function of a script; a shell script names a module or a script of Python."""
         if program.endswith('.sh'):
-            text = (self.checkout / program).read_text()
+            text = (CHECKOUT / program).read_text()
             program = ''.join(re.findall(r'exec .* -m ([\w.]+)|exec .*here/([\w/]+\.py)', text)[-1])
         return importlib.import_module(program.removesuffix('.py').replace('/', '.')).main
 
     def _call(self, main: Callable[[list[str]], int], program: str, argv: list[str]) -> Outcome:
-        output, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), _as_new(program):
+        streams = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]), _as_new(program):
             status = main(argv)
-        places = {str(Path.cwd()): 'HERE', str(self.checkout): 'CHECKOUT'}
-        texts = [stream.getvalue() for stream in (output, errors)]
-        for path, name in places.items():
-            texts = [text.replace(path, name) for text in texts]
+        here = str(Path.cwd())
+        texts = [each.getvalue().replace(here, 'HERE').replace(str(CHECKOUT), 'CHECKOUT') for each in streams]
         return Outcome(status, *(mask(text, numbers=True) for text in texts))
 
 
@@ -106,11 +98,6 @@ def _as_new(program: str) -> Iterator[None]:
         yield
     if torch := sys.modules.get('torch'):
         torch.use_deterministic_algorithms(False)
-
-
-def show(outcome: Outcome) -> str:
-    """Return what a command printed, errors last, and its status."""
-    return f'{outcome.output}{outcome.errors}[{outcome.status}]\n'
 
 
 def fold(titles: Sequence[str], texts: Sequence[str]) -> list[str]:
@@ -128,24 +115,20 @@ def _folded(text: str, first: str) -> str:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[Path]:
-    """Work in a folder of its own, which has files and a run for command lines to name."""
+def place(runner: Runner) -> Iterator[None]:
+    """Work in a folder of its own, which has what the command lines name: files, a run and a damaged one."""
     here = os.getcwd()
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         try:
-            yield Path(name)
+            make_files(Path(name))
+            made = runner.run(f'main_gbn.py {TINY} --b 64 -mb 16 --epochs 2 --results_dir results --save run')
+            assert made.status == 0, made.errors
+            Path('results/damaged').mkdir()
+            Path('results/damaged/config.json').write_text(Path('results/run/config.json').read_text()[:99])
+            yield
         finally:
             os.chdir(here)
-
-
-def fill(runner: Runner, folder: Path) -> None:
-    """Make what the command lines name: files, a run and a damaged one."""
-    make_files(folder)
-    made = runner.run(f'main_gbn.py {TINY} --b 64 -mb 16 --epochs 2 --results_dir results --save run')
-    assert made.status == 0, made.errors
-    (folder / 'results/damaged').mkdir()
-    (folder / 'results/damaged/config.json').write_text((folder / 'results/run/config.json').read_text()[:99])
 
 
 def make_files(folder: Path) -> None:
@@ -167,15 +150,14 @@ def make_files(folder: Path) -> None:
 
 def command_lines(text: str) -> dict[str, str]:
     """Return the command lines of a text as they are written there: in full."""
-    shared = re.search(r'^\.\.\. is (.*)$', text, flags=re.MULTILINE)
+    shared = re.search(r'^\.\.\. is (.*)$', text, flags=re.MULTILINE) or ['', '...']
     lines = [line for line in text.splitlines() if line.startswith('$ ')]
-    return {line: line[2:].replace('...', shared[1], 1) if shared else line[2:] for line in lines}
+    return {line: line[2:].replace('...', shared[1], 1) for line in lines}
 
 
 def helps(runner: Runner, text: str) -> str:
     """Return what --help prints of every script; argparse lays it out by the version of Python."""
-    shown = [f'{line}\n{show(runner.run(full))}' for line, full in command_lines(text).items()]
-    return '\n'.join([f'# Python {sys.version_info[0]}.{sys.version_info[1]}\n', *shown])
+    return f'# Python {sys.version_info[0]}.{sys.version_info[1]}\n\n{printed(runner, text)}'
 
 
 def sections(text: str) -> list[str]:
@@ -186,7 +168,7 @@ def sections(text: str) -> list[str]:
 def group(runner: Runner, text: str) -> str:
     """Return what the command lines of a group print."""
     lines = command_lines(text)
-    shown = fold(list(lines), [show(runner.run(full)) for full in lines.values()])
+    shown = fold(list(lines), [str(runner.run(full)) for full in lines.values()])
     return text[: text.index('$ ')] + '\n'.join(shown)
 
 
@@ -195,9 +177,9 @@ def commands(runner: Runner, text: str) -> str:
     return '\n'.join(group(runner, each) for each in sections(text))
 
 
-def suites(runner: Runner, text: str) -> str:
-    """Return the plans of suites."""
-    return '\n'.join(f'{line}\n{show(runner.run(full))}' for line, full in command_lines(text).items())
+def printed(runner: Runner, text: str) -> str:
+    """Return what the command lines of a text print."""
+    return '\n'.join(f'{line}\n{runner.run(full)}' for line, full in command_lines(text).items())
 
 
 def runs(runner: Runner, text: str) -> str:
@@ -227,14 +209,13 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(each.step, each.value) for each in events.Scalars(tag)] for tag in sorted(events.Tags()['scalars'])}
 
 
-TEXTS = {'help': helps, 'commands': commands, 'suites': suites, 'runs': runs}  # each a file NAME.txt
+TEXTS = {'help': helps, 'commands': commands, 'suites': printed, 'runs': runs}  # each a file NAME.txt
 
 
-def record(folder: Path = FOLDER, checkout: Path = CHECKOUT) -> None:
-    """Write the files of text goldens from a checkout."""
-    runner = Runner(checkout.resolve())
+def record() -> None:
+    """Write the files of text goldens anew."""
+    runner = Runner()
     for name, make in TEXTS.items():
-        target = folder.resolve() / f'{name}.txt'
-        with place() as here:
-            fill(runner, here)
-            target.write_text(make(runner, (FOLDER / f'{name}.txt').read_text()))
+        path = FOLDER / f'{name}.txt'
+        with place(runner):
+            path.write_text(make(runner, path.read_text()))
