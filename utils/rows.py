@@ -43,6 +43,12 @@ class RowFile:
         assert set(key) == set(self._key), (sorted(key), self._key)
         return self._rows.get(tuple(_plain(key[name]) for name in self._key))
 
+    def row(self, **key) -> dict:
+        """Return the row with these values in the columns of the key, which is there."""
+        found = self.get(**key)
+        assert found is not None, key
+        return found
+
     def rows(self) -> list[dict]:
         """Return all rows, in the order of the file: int, float, str, or None for an empty cell."""
         return [dict(row) for row in self._rows.values()]

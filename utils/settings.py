@@ -12,6 +12,7 @@ import enum
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 ABSENT = object()  # no value
 
@@ -68,7 +69,7 @@ class Setting:
     label: str = ''
     choose: Callable[[Iterable[str]], Callable[[str], object]] | None = None
     is_kept: bool = True
-    parsing: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    parsing: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def flag(self) -> str:
@@ -138,7 +139,7 @@ def own_settings(group: type) -> Iterator[tuple[str, Setting]]:
 
 def declared(group: type) -> dict[str, Setting]:
     """Return the declarations of a group by name, in the order of its fields: inherited ones, its own, its parts'."""
-    found = {}
+    found: dict[str, Setting] = {}
     for each in reversed(group.__mro__):
         if dataclasses.is_dataclass(each):
             found |= own_settings(each)
@@ -174,7 +175,7 @@ def written(config, name: str) -> str:
     return declared(type(config))[name].write(getattr(config, name))
 
 
-def given_values(group: type, flags) -> dict[str, object]:
+def given_values(group: type, flags) -> dict[str, Any]:
     """Return the values that a parsed command line has for the settings of a group, by name."""
     values = vars(flags)
     return {
@@ -185,6 +186,7 @@ def given_values(group: type, flags) -> dict[str, object]:
 
 def heading(group: type) -> str:
     """Return the first line of a group's docstring as a heading of --help: without its end, small where no name."""
+    assert group.__doc__, group
     text = group.__doc__.splitlines()[0].removesuffix('.')
     first = text.split()[0]
     return text if any(letter.isupper() for letter in first[1:]) else text[0].lower() + text[1:]

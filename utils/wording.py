@@ -23,7 +23,8 @@ def wrap(name: str, width: int, *, indent: str = '') -> list[str]:
     Args:
         indent: before each line but the first.
     """
-    lines, line = [], ''
+    lines: list[str] = []
+    line = ''
     for word in words(name):
         if line.strip() and len(f'{line}{word}'.rstrip()) > width:
             lines, line = [*lines, line.rstrip()], indent

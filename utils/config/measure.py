@@ -8,6 +8,7 @@ accept and never use, which is most flags of training, is warned about.
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import sys
 from argparse import BooleanOptionalAction, Namespace
@@ -97,11 +98,12 @@ def build_analysis_parser(
     parser = Parser(prog=prog, description=doc)
     parser.set_defaults(num_copies=1)
     _add_checkpoint_arg(parser, single=single)
-    shared = {'known': {'model': models, 'dataset': datasets}, 'only': Means.MEASURING}
-    add_settings(parser, ModelConfig, title='the network; that of the run if not given', model=None, **shared)
-    add_settings(parser, DataConfig, title='data; that of the run if not named', dataset=None, **shared)
+    known = {'model': models, 'dataset': datasets}
+    add_shared = functools.partial(add_settings, parser, known=known, only=Means.MEASURING)
+    add_shared(ModelConfig, title='the network; that of the run if not given', model=None)
+    add_shared(DataConfig, title='data; that of the run if not named', dataset=None)
     _add_measuring_args(add_settings(parser, MeasureConfig), batch_size)
-    add_settings(parser, DeviceConfig, title='device', **shared)
+    add_shared(DeviceConfig, title='device')
     group = parser.add_argument_group('where results go')
     group.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
     group.add_argument('--save', default='', metavar='NAME', help='folder of these results in it')

@@ -70,7 +70,8 @@ def follow_epoch(
     followed: tuple[Followed, ...], report: EpochReport, training: Training
 ) -> tuple[EpochReport, dict[str, float | None]]:
     """Have the methods take note of an epoch; return its report, their time included, and the columns that they add."""
-    start, measured = time.perf_counter(), {}
+    start = time.perf_counter()
+    measured: dict[str, float | None] = {}
     for method, follower in followed:
         names = (column.name for column in method.COLUMNS)
         measured |= zip(names, follower.on_epoch(report, training), strict=True)

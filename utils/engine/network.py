@@ -16,6 +16,7 @@ from bigbatch import seeding
 from bigbatch.device import choose_device, keep_freed_memory
 from bigbatch.distributed import ALONE, Ranks
 from bigbatch.training.scoring import summed_criterion
+from data_sets.loader import Loader
 from utils.config.measure import MeasureConfig, conditions_of
 from utils.config.network import NetworkConfig
 from utils.engine.checks import check_forward, name_network
@@ -43,9 +44,9 @@ class Network:
     shortened: frozenset[str]  # splits of which --num-examples leaves some examples out
     model: nn.Module  # with ordinary batch norm: that of its running statistics, as it is in eval mode
     criterion: nn.Module  # sums over examples
-    train: object
-    val: object
-    test: object
+    train: Loader
+    val: Loader
+    test: Loader
     device: torch.device
     num_copies: int  # of each example in a batch, transformed anew; by default 1
 
@@ -70,7 +71,7 @@ def digest_state(state: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, value in state.items():
         digest.update(f'{name} {value.dtype} {tuple(value.shape)};'.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:12]
 
 

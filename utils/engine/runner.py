@@ -277,12 +277,13 @@ def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | N
     content = new_manifest(experiment)
     if start is None:
         return content, None, create_folder(experiment, config.folder, content)
+    assert stored is not None, 'a checkpoint to go on from lies in a run'
     content['started'] = stored['started']
-    where = {'checkpoint': layout.checkpoint_of(config.resume), 'start': start}
-    if experiment.continues_in_place:
-        best, lock = run_folder.rewind_run_folder(config.folder, content, **where), None  # held since it was read
+    run, checkpoint, lock = layout.run_of(config.resume), layout.checkpoint_of(config.resume), None
+    if experiment.continues_in_place:  # whose lock is held since it was read
+        best = run_folder.rewind_run_folder(run, content, checkpoint=checkpoint, start=start)
     else:
-        best, lock = run_folder.fork_run_folder(layout.run_of(config.resume), config.folder, content, **where)
+        best, lock = run_folder.fork_run_folder(run, config.folder, content, checkpoint=checkpoint, start=start)
     return read_config_json(config.folder), best, lock
 
 

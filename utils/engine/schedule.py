@@ -44,7 +44,7 @@ def build_schedule(
         ValueError: a schedule that cannot be, or that is not the one that the run began with.
     """
     regime, num_epochs = adapt_regime(config, model)
-    if stored:
+    if start and stored:
         check_unchanged(config, stored, data.fingerprint, regime)
         check_length(config, start, num_epochs)
     optimizer = build_optimizer(config, model, regime, steps_per_epoch=data.train.num_steps, num_epochs=num_epochs)

@@ -202,7 +202,7 @@ def _measure(
                     row |= {f'{split}_loss': scores.loss, f'{split}_accuracy': 100 - scores.error1}
             rows.add(row)
             log.info('%s', _describe(row, splits))
-    return [rows.get(**place) for place, _ in points]
+    return [rows.row(**place) for place, _ in points]
 
 
 def _describe(row: dict, splits: Sequence[str]) -> str:

@@ -54,14 +54,14 @@ def measure_potential(
         ) as objective,
     ):
         start, norm = objective.solution, float(np.linalg.norm(objective.solution))
-        origin = objective.loss(start) if missing else None
+        origin = objective.loss(start) if missing else 0.0
         for index, relative in missing:
             loss = objective.loss(start + relative * norm * random_direction(len(start), seed, index))
             rows.add({
                 **common, 'checkpoint': network.label, 'direction': index, 'relative_distance': relative,
                 'distance': relative * norm, 'loss': loss, 'difference': loss - origin,
             })  # fmt: skip
-    found = [rows.get(**common, direction=index, relative_distance=relative) for index, relative in places]
+    found = [rows.row(**common, direction=index, relative_distance=relative) for index, relative in places]
     differences = np.reshape([row['difference'] for row in found], (num_directions, -1))
     return summarise_potential([row['distance'] for row in found[: len(RELATIVE_DISTANCES)]], differences)
 

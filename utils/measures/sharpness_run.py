@@ -185,7 +185,7 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
                 row['seconds'] = round(time.perf_counter() - start, 3)
                 file.add(row)
                 log.info('%s', table.line(row))
-    return [{**file.get(**key), 'checkpoint': network.label} for key in keys]
+    return [{**file.row(**key), 'checkpoint': network.label} for key in keys]
 
 
 def _check_writable(path: Path) -> None:

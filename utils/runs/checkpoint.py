@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ def save_checkpoint(path: Path, checkpoint: dict, *, previous: Path | None = Non
     write_atomically(path, lambda file: torch.save(checkpoint, file), previous=previous)
 
 
-def copy_to_cpu(value: object) -> object:
+def copy_to_cpu(value: Any) -> Any:
     """Copy a checkpoint so that training on does not change it."""
     if isinstance(value, Tensor):
         return value.detach().to('cpu', copy=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class Part:
     """
 
     kind: type
-    fits: Callable[[object, Mapping], bool] = lambda value, checkpoint: True
+    fits: Callable[[Any, Mapping], bool] = lambda value, checkpoint: True
     may_be_none: bool = False
     is_later: bool = False
 
@@ -57,7 +58,7 @@ def _is_best(best: Mapping, _) -> bool:
     return type(best.get('epoch')) is int and 'val_error1' in best
 
 
-def _is_partial(partial: Mapping, checkpoint: Mapping) -> bool:
+def _is_partial(partial: dict, checkpoint: Mapping) -> bool:
     num_steps = partial.get('num_steps')
     return PartialEpoch.is_state_dict(partial) and type(num_steps) is int and 0 < num_steps <= checkpoint['step']
 

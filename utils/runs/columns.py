@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from bigbatch.training.report import DistancePoint, EpochReport
 
@@ -60,7 +61,8 @@ class Column:
     def from_plain(cls, plain: Mapping[str, object]) -> Column:
         """Return what to_plain described; what is no part of it is left out."""
         known = {field.name for field in fields(cls)} - {'of'}
-        return cls(**{name: str(value) for name, value in plain.items() if name in known})
+        values: dict[str, Any] = {name: str(value) for name, value in plain.items() if name in known}
+        return cls(**values)
 
 
 SPLITS = ('train', 'val')
@@ -103,19 +105,19 @@ RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 SCORES = tuple(column.name for column in COLUMNS if column.split)
 
 
-def head(manifest: Mapping[str, object]) -> tuple[str, ...]:
+def head(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns of results.csv of a run with this config.json."""
     return (*RESULT_COLUMNS, *(column.name for column in measured_columns(manifest)))
 
 
-def measured_columns(manifest: Mapping[str, object]) -> list[Column]:
+def measured_columns(manifest: Mapping[str, Any]) -> list[Column]:
     """Return the columns that the methods of a run with this config.json have measured."""
     return [Column.from_plain(plain) for plain in manifest.get('columns') or ()]
 
 
 def report_row(report: EpochReport) -> tuple:
     """Return a report in the order of RESULT_COLUMNS."""
-    return tuple(column.of(report) for column in COLUMNS)
+    return tuple(column.of(report) for column in COLUMNS if column.of)
 
 
 def distance_rows(report: EpochReport) -> list[tuple]:

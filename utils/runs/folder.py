@@ -119,13 +119,13 @@ def cut_tables(folder: Path, start: dict, manifest: dict) -> float:
     for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, head(manifest), start['epoch'])):
         path = folder / name
         with open(path, newline='', encoding='utf-8', errors='replace') as file:
-            lines = (line.replace('\0', '\ufffd') for line in file)  # Python 3.10 refuses a NUL
-            header, *rows = list(csv.reader(lines)) or [known]
-        is_known = tuple(header[: len(known)]) == known or {*header} < {*known}
+            texts = (line.replace('\0', '\ufffd') for line in file)  # Python 3.10 refuses a NUL
+            header, *lines = [tuple(row) for row in csv.reader(texts)] or [known]
+        is_known = header[: len(known)] == known or {*header} < {*known}
         header = header if is_known else known
         columns = header if len(header) >= len(known) else known
-        rows = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= last]
-        found = [dict(zip(header, row, strict=True)) for row in rows]
+        lines = [row for row in lines if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= last]
+        found = [dict(zip(header, row, strict=True)) for row in lines]
         rows = [[row.get(column, '') for column in columns] for row in found]
         write_rows(path, [columns, *rows])
         if name == RESULTS and len(rows) < last - start['config'].get('start_epoch', 0):

@@ -75,9 +75,9 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     Raises:
         UserError: a path does not exist, or no run there has results.
     """
-    paths = [Path(path) for path in paths]
+    places = [Path(path) for path in paths]
     found, unreadable = [], []
-    for place, folder in find_run_folders(paths):
+    for place, folder in find_run_folders(places):
         try:
             run = load_run(folder)
             found.append((place, str(run.config.get('started') or '9999'), run.name, run))
@@ -87,7 +87,7 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
             unreadable.append(f'{folder} cannot be read ({error.strerror})')
     runs = [run for *_, run in sorted(found, key=lambda each: each[:3])]
     if need_results:
-        _check_results(runs, paths, unreadable)
+        _check_results(runs, places, unreadable)
     if need_results and unreadable:
         log.warning('skipped: %s', _some(unreadable, '; '))
     return _with_unique_names(runs)

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
@@ -45,7 +45,7 @@ class TensorBoardExport:
         self._writer.add_text('settings', f'| setting | value |\n|---|---|\n{rows}')
         self.add(_read_table(run_folder / RESULTS), _read_table(run_folder / DISTANCES))
 
-    def add(self, results: list[Mapping], distances: list[Mapping]) -> None:
+    def add(self, results: Sequence[Mapping], distances: Sequence[Mapping]) -> None:
         """Write rows of results.csv and of weight_distance.csv, as mappings from column to number."""
         for row in results:
             for name, value in row.items():
@@ -59,8 +59,8 @@ class TensorBoardExport:
         """Write what is left and close the file."""
         self._writer.close()
 
-    def _add_scalar(self, column: str, value: object, step: object) -> None:
-        if value not in (None, '') and math.isfinite(float(value)):  # empty: not measured yet
+    def _add_scalar(self, column: str, value: float | str | None, step: float | str) -> None:
+        if value is not None and value != '' and math.isfinite(float(value)):  # empty: not measured yet
             self._writer.add_scalar(tag_of(column), float(value), int(step))
 
 

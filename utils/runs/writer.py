@@ -87,7 +87,7 @@ class RunWriter:
         self._seconds_before = manifest.get('seconds') or 0.0
         self._checkpoints, self._pages = Budget(CHECKPOINT_SHARE), Budget(PAGE_SHARE, FIRST_PAGE_SECONDS)
 
-    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+    def add(self, report: EpochReport, measured: Mapping[str, float | None], *, is_last: bool) -> None:
         """Append an epoch's rows, with what was measured besides by the names of its columns, and save what is due."""
         distances = distance_rows(report)
         append_rows(self._folder / DISTANCES, distances)
@@ -169,7 +169,7 @@ class SilentWriter:
     def __init__(self, make_checkpoint: Callable[..., dict]):
         self._make_checkpoint = make_checkpoint
 
-    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+    def add(self, report: EpochReport, measured: Mapping[str, float | None], *, is_last: bool) -> None:
         """Take part in the checkpoint after an epoch."""
         self._make_checkpoint(report.epoch, report.step, None, None)
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.interrupts import stop_requests
@@ -55,7 +56,7 @@ class _Running:
     run: PlannedRun
     before: State
     process: subprocess.Popen
-    output: object
+    output: IO[str]
     start: float
 
 

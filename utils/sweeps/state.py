@@ -126,7 +126,7 @@ class Underway:
         Args:
             row_seconds: what a whole run of its row took.
         """
-        if self.state.epoch_seconds is not None:
+        if self.state.epoch_seconds is not None and self.state.num_epochs is not None:
             return (self.state.num_epochs - self.state.epoch) * self.state.epoch_seconds
         return None if row_seconds is None else max(0.0, row_seconds - self.seconds)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,7 +117,8 @@ def read_suite(path: Path) -> Suite:
     Raises:
         UserError: a line that is no command, has no --save, or names a row twice; file and line are named.
     """
-    commands, names, comments, num_seeds = [], [], [], None
+    commands: dict[str, tuple[str, ...]] = {}  # by the names of their rows
+    description, num_seeds = '', None
     for number, line in _logical_lines(path):
         comment = line.lstrip('# ')
         with _naming(f'{path}:{number}'):
@@ -126,18 +127,17 @@ def read_suite(path: Path) -> Suite:
             if line.startswith('#') and comment.startswith('seeds:'):
                 num_seeds = _parse_seeds(comment)
             elif line.startswith('#'):
-                comments.append(comment)
+                description = description or comment
             else:
                 command = _parse_command(line)
                 name = _row_of(command)
-                if name in names:
+                if name in commands:
                     raise UserError(f'--save {name} is there already: two rows need two names')
-                _check_paths(command, names)
-                names.append(name)
-                commands.append(command)
+                _check_paths(command, commands)
+                commands[name] = command
     if not commands:
         raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
-    return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+    return Suite(path.stem, description, num_seeds, tuple(commands.values()))
 
 
 @contextlib.contextmanager
@@ -185,7 +185,7 @@ def _plan(
     return PlannedRun(flags[position], row, script, argv, extra, tuple(inputs), tuple(dict.fromkeys(needs)))
 
 
-def _check_paths(command: Sequence[str], names: Sequence[str]) -> None:
+def _check_paths(command: Sequence[str], names: Collection[str]) -> None:
     """Refuse a path to a run that no line above makes and that is not there."""
     for word in command:
         match = RUN_PATH.fullmatch(word)
