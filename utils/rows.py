@@ -22,7 +22,6 @@ class RowFile:
     left out, and cut when a row is added.
 
     Args:
-        path: of the file; it need not exist.
         columns: names, in the order of a new file.
         key: those columns that tell rows apart; of two rows with one key the later one holds.
 
@@ -54,11 +53,7 @@ class RowFile:
         return [dict(row) for row in self._rows.values()]
 
     def add(self, row: Mapping) -> None:
-        """Append a row to the file, at once.
-
-        Args:
-            row: a value for each column: a number, a word, a truth value (kept as 0 or 1) or None.
-        """
+        """Append a row to the file, at once: a number, a word, a truth value (kept as 0 or 1) or None a column."""
         assert set(row) == set(self._columns), sorted({*row} ^ {*self._columns})
         plain = {name: _plain(row[name]) for name in self._columns}
         self.path.parent.mkdir(parents=True, exist_ok=True)

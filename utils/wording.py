@@ -18,11 +18,7 @@ def words(name: str) -> list[str]:
 
 
 def wrap(name: str, width: int, *, indent: str = '') -> list[str]:
-    """Break a name into lines of at most so many characters, within a word only where that alone is longer.
-
-    Args:
-        indent: before each line but the first.
-    """
+    """Break a name into lines, indented but for the first, within a word only where that alone is longer."""
     lines: list[str] = []
     line = ''
     for word in words(name):

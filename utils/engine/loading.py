@@ -37,20 +37,13 @@ class Sets(NamedTuple):
 
 
 def check_data(dataset: str, datasets_dir: str | None) -> None:
-    """Check that a run could load its data set; fetches and keeps nothing.
-
-    Raises:
-        ValueError: it is not there, or damaged, in one line.
-    """
+    """Refuse a data set that is not there, or damaged, by a ValueError in one line; fetches and keeps nothing."""
     for split in ('train', 'val'):
         data.get_dataset(dataset, split, datasets_path=datasets_dir, memory_limit=0)
 
 
 def load_sets(config: NetworkConfig, device: torch.device, *, dry_run: bool = False, ranks: Ranks = ALONE) -> Sets:
-    """Load the sets of a run; the first rank fetches what is to be fetched.
-
-    Args:
-        dry_run: fetch nothing, and decode no folder.
+    """Load the sets of a run, which the first rank fetches; in a dry run fetch nothing, and decode no folder.
 
     Raises:
         ValueError: they are not there, or do not go together.
@@ -153,7 +146,6 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
 
 
 def _merged(parts: Iterable[dict]) -> dict:
-    """Return what the methods of a run ask for in one dict."""
     return {name: value for part in parts for name, value in part.items()}
 
 
@@ -195,11 +187,7 @@ def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
 
 
 def _transforms(config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, **training) -> tuple:
-    """Return the transforms of training and of validation: a network's own, or those of the data set.
-
-    Args:
-        training: further settings of the first one.
-    """
+    """Return the transforms of training, with its further settings, and of validation; a network may have its own."""
     own = getattr(model, 'input_transform', None)
     if own is not None:
         log.info('%s brings its own input_transform: images are transformed one by one', config.model)
@@ -211,13 +199,7 @@ def _transforms(config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_
 def _transform(config: NetworkConfig, dataset, *, augment: bool, **settings) -> Callable | None:
     if dataset.is_float:
         return None
-    flip = config.flip if augment else False
+    settings |= {'augment': augment, 'flip': config.flip if augment else False}
     normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
-    return preprocess.get_transform(
-        dataset.preset or config.dataset,
-        input_size=config.input_size,
-        normalize=normalize,
-        augment=augment,
-        flip=flip,
-        **settings,
-    )
+    preset = dataset.preset or config.dataset
+    return preprocess.get_transform(preset, input_size=config.input_size, normalize=normalize, **settings)

@@ -38,8 +38,8 @@ class Network:
     path: Path  # the checkpoint
     label: str  # the run's name, '/file' behind it where it is not the latest checkpoint; the path of a foreign file
     run: Path | None  # the run folder that it lies in
-    digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     settings: dict  # of its run; empty for a foreign file
+    digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     conditions: dict  # plain values: what besides the weights decides what is measured; see conditions_of
     shortened: frozenset[str]  # splits of which --num-examples leaves some examples out
     model: nn.Module  # with ordinary batch norm: that of its running statistics, as it is in eval mode
@@ -136,19 +136,6 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     train, val, test = build_measuring_loaders(config, model, sets, device)
     num_classes = sets.train.num_classes
     check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
-    return Network(
-        path=path,
-        label=label,
-        run=run,
-        digest=digest_state(model.state_dict()),
-        settings=settings,
-        conditions=conditions_of(config),
-        shortened=shortened_splits(config, sets),
-        model=model,
-        criterion=criterion,
-        train=train,
-        val=val,
-        test=test or val,
-        device=device,
-        num_copies=config.num_copies,
-    )
+    digest, conditions = digest_state(model.state_dict()), conditions_of(config)
+    described = (path, label, run, settings, digest, conditions, shortened_splits(config, sets))
+    return Network(*described, model, criterion, train, val, test or val, device, config.num_copies)

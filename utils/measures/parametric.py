@@ -51,30 +51,18 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
     """Build the parser of a trained pair."""
     parser = Parser(prog=prog, description=doc)
     add = parser.add_argument
-    add(
-        '-n',
-        '--network',
-        type=one_of('network', NETWORKS),
-        required=True,
-        metavar='NAME',
-        help=f'of the paper: {", ".join(NETWORKS)}',
-    )
-    add(
-        '--dataset',
-        metavar='NAME',
-        help="if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file",
-    )
+    network, known = one_of('network', NETWORKS), f'of the paper: {", ".join(NETWORKS)}'
+    add('-n', '--network', type=network, required=True, metavar='NAME', help=known)
+    dataset = "if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file"
+    add('--dataset', metavar='NAME', help=dataset)
     add('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
     add('--download', action='store_true', help='fetch the data set if it is not there')
     add('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
-    add(
-        '--batch-sizes',
-        type=whole(1),
-        nargs=2,
-        metavar=('SMALL', 'LARGE'),
-        help='of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
-        f'more than LARGE / {LEAST_RATIO}',
+    sizes = (
+        'of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
+        f'more than LARGE / {LEAST_RATIO}'
     )
+    add('--batch-sizes', type=whole(1), nargs=2, metavar=('SMALL', 'LARGE'), help=sizes)
     add('--optimizer', type=one_of('optimizer', OPTIMIZERS), metavar='NAME', help='in place of Adam')
     add('--lr', type=real(0, above=True), metavar='RATE', help='in place of 1e-3, flat')
     add('--mode', choices=('linear', 'arc'), default='linear', help='the line of figure 3 or the arc of figure 7')
@@ -86,11 +74,7 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
 
 
 def resolve_dataset(flags: Namespace) -> str:
-    """Return the data set of a pair.
-
-    Raises:
-        UserError: F2 without one, for TIMIT cannot be had.
-    """
+    """Return the data set of a pair; a UserError for F2 without one, as TIMIT cannot be had."""
     dataset = flags.dataset or NETWORKS[flags.network][1]
     if dataset is None:
         raise UserError(
@@ -107,11 +91,7 @@ def batch_sizes(num_examples: int) -> tuple[int, int]:
 
 
 def plot_pair(flags: Namespace) -> None:
-    """Train both runs where they are not done yet and draw the line between them.
-
-    Raises:
-        UserError: flags that do not make a pair.
-    """
+    """Train both runs where they are not done yet and draw the line between them, or a UserError for no pair."""
     # torch takes seconds to import: only now, so that --help answers at once.
     from utils.engine.experiment import build_experiment, run
     from utils.engine.network import open_network
@@ -135,8 +115,11 @@ def plot_pair(flags: Namespace) -> None:
     parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
     argv = line_flags(flags, dataset, sizes, runs)
     folder = line_between(parser.parse_args(argv), lambda end: open_network(network_config(parser, argv, end), end))
-    log.info('%s', describe_distances(folder))
-    log.info('figure: %s', publish_figure(flags, folder / FIGURE))
+    log.info('%s', _describe_distances(folder))
+    figure = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
+    figure.parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / FIGURE, figure)  # to where the published script leaves it
+    log.info('figure: %s', figure)
 
 
 def _configure(argv: list[str]):
@@ -171,15 +154,7 @@ def line_flags(flags: Namespace, dataset: str, sizes: Sequence[int], runs: Seque
     return [str(part) for part in argv]
 
 
-def publish_figure(flags: Namespace, figure: Path) -> Path:
-    """Copy the figure of a line to where the published script leaves it and return that path."""
-    path = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
-    path.parent.mkdir(exist_ok=True)
-    shutil.copyfile(figure, path)
-    return path
-
-
-def describe_distances(folder: Path) -> str:
+def _describe_distances(folder: Path) -> str:
     """Say how far both runs went, as line.json has it."""
     distances = json.loads((folder / SETTINGS).read_text(encoding='utf-8'))['distances']
     small, large = distances['start_to_first'], distances['start_to_second']

@@ -47,12 +47,9 @@ def measure_potential(
     log.info('rows: %s', rows.path)
     places = [(index, relative) for index in range(num_directions) for relative in RELATIVE_DISTANCES]
     missing = [place for place in places if rows.get(**common, direction=place[0], relative_distance=place[1]) is None]
-    with (
-        EvaluationProgress((len(missing) + 1) * loader.num_examples) as progress,
-        open_objective(
-            network.model, network.criterion, loader, batch_norm=batch_norm, advance=progress.advance
-        ) as objective,
-    ):
+    progress = EvaluationProgress((len(missing) + 1) * loader.num_examples)
+    opened = open_objective(network.model, network.criterion, loader, batch_norm=batch_norm, advance=progress.advance)
+    with progress, opened as objective:
         start, norm = objective.solution, float(np.linalg.norm(objective.solution))
         origin = objective.loss(start) if missing else 0.0
         for index, relative in missing:
@@ -67,11 +64,9 @@ def measure_potential(
 
 
 def measure_potentials(flags: Namespace, open_networks: Iterable[Callable[[], Network]]) -> str:
-    """Measure networks one after another and return their potentials as text.
+    """Measure networks by the flags of measure_sharpness.py one after another and return their potentials as text.
 
-    Args:
-        flags: of measure_sharpness.py; rows of a checkpoint that lies in no run go to --results_dir/--save.
-        open_networks: each opens one.
+    Rows of a checkpoint that lies in no run go to --results_dir/--save.
     """
     texts = []
     for open_network in open_networks:

@@ -49,11 +49,7 @@ def copy_to_cpu(value: Any) -> Any:
 
 
 def load_file(path: str | Path) -> dict:
-    """Read a file of tensors and plain values.
-
-    Raises:
-        ValueError: it is missing, truncated, changed since it was written, or holds anything else.
-    """
+    """Read a file of tensors and plain values; a ValueError for one that is missing or damaged, or holds others."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'{path}: no such checkpoint file (looked in {path.absolute().parent})')
@@ -75,11 +71,7 @@ def load_file(path: str | Path) -> dict:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint that training can go on from.
-
-    Raises:
-        ValueError: as load_file, or it is no checkpoint of this project, or of a later version of it.
-    """
+    """Read a checkpoint to go on from, as load_file; a ValueError, too, for one of none or a later of our versions."""
     checkpoint = load_file(path)
     if missing := missing_parts(checkpoint):
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')

@@ -15,31 +15,18 @@ from bigbatch.training.report import DistancePoint, EpochReport
 
 @dataclass(frozen=True)
 class Column:
-    """A column of results.csv.
+    """A column of results.csv."""
 
-    Args:
-        name: in the head of the table.
-        title: of its chart; a column without one is an x axis.
-        label: of the y axis: quantity and unit.
-        panel: the chart of a run's page that it is drawn in; none if empty.
-        of: what it is of a report; None: a method measures it.
-        beside: a column that is the same of other weights, in whose charts it is drawn, too.
-        weights: those, in words.
-        flag: what had it measured.
-        summary: the column of a comparison's summary that is made of it; none if empty.
-        reduce: how that is made of the epochs of a run: last, sum or mean.
-    """
-
-    name: str
-    title: str = ''
-    label: str = ''
-    panel: str = ''
-    of: Callable[[EpochReport], float] | None = None
-    beside: str = ''
-    weights: str = ''
-    flag: str = ''
-    summary: str = ''
-    reduce: str = 'last'
+    name: str  # in the head of the table
+    title: str = ''  # of its chart; a column without one is an x axis
+    label: str = ''  # of the y axis: quantity and unit
+    panel: str = ''  # the chart of a run's page that it is drawn in; none if empty
+    of: Callable[[EpochReport], float] | None = None  # what it is of a report; None: a method measures it
+    beside: str = ''  # a column that is the same of other weights, in whose charts it is drawn, too
+    weights: str = ''  # those, in words
+    flag: str = ''  # what had it measured
+    summary: str = ''  # the column of a comparison's summary that is made of it; none if empty
+    reduce: str = 'last'  # how that is made of the epochs of a run: last, sum or mean
 
     @property
     def prefix(self) -> str:
@@ -113,13 +100,3 @@ def head(manifest: Mapping[str, Any]) -> tuple[str, ...]:
 def measured_columns(manifest: Mapping[str, Any]) -> list[Column]:
     """Return the columns that the methods of a run with this config.json have measured."""
     return [Column.from_plain(plain) for plain in manifest.get('columns') or ()]
-
-
-def report_row(report: EpochReport) -> tuple:
-    """Return a report in the order of RESULT_COLUMNS."""
-    return tuple(column.of(report) for column in COLUMNS if column.of)
-
-
-def distance_rows(report: EpochReport) -> list[tuple]:
-    """Return the points of a report in the order of DISTANCE_COLUMNS."""
-    return [tuple(getattr(point, name) for name in DISTANCE_COLUMNS) for point in report.distances]

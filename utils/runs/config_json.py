@@ -54,11 +54,7 @@ def _is_kind(value: object, kind: type) -> bool:
 
 
 def load_config_json(run: Path, remedy: str) -> dict | None:
-    """Read config.json of a run folder, be it that of a run that can be gone on with or not; None where there is none.
-
-    Raises:
-        UserError: it is damaged; the remedy ends the message.
-    """
+    """Read config.json of a run folder; None where there is none, a UserError that ends with the remedy if damaged."""
     path = run / CONFIG
     try:
         stored = json.loads(path.read_text(encoding='utf-8'))

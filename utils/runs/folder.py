@@ -63,7 +63,6 @@ def fork_run_folder(
     """Create a run folder that goes on from a checkpoint of another run, which is left alone.
 
     Args:
-        run: the other run's folder.
         manifest: the content of the new config.json, but for the seconds spent so far.
         checkpoint: where `start` was read from.
 
@@ -83,14 +82,8 @@ def fork_run_folder(
 def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dict) -> dict | None:
     """Cut a run back to one of its checkpoints; a kill between two of the steps leaves a run that can be resumed.
 
-    This process holds its lock, so what others left half written is nobody's any more.
-
-    Args:
-        manifest: the content of config.json from now on, but for the seconds spent so far.
-        checkpoint: where `start` was read from.
-
-    Returns:
-        The best epoch so far, or None.
+    This process holds its lock, so what others left half written is nobody's any more. Arguments are as of
+    fork_run_folder; the best epoch so far, or None, is returned.
     """
     remove_leftovers(run)
     write_manifest(run, manifest)

@@ -22,10 +22,7 @@ ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 0.1  # holder_of takes the lock of a fre
 
 
 class RunLock:
-    """Hold a run folder until it is released or this process ends.
-
-    Args:
-        folder: an existing one, which may be renamed.
+    """Hold a run folder, which may be renamed, until it is released or this process ends.
 
     Raises:
         UserError: another process holds it, or it cannot be written.

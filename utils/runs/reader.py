@@ -68,7 +68,6 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     skipped with a warning. The names of runs of one name in several folders begin with those folders.
 
     Args:
-        paths: folders.
         need_results: warn of runs without a finished epoch and refuse runs none of which has one; False: take
             whatever can be read, without a word.
 

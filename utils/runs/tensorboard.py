@@ -29,11 +29,9 @@ def check_tensorboard() -> None:
 
 
 class TensorBoardExport:
-    """Write the rows of a run's tables as TensorBoard scalars over updates, in `tensorboard/` of its folder.
+    """Write the rows of a run's tables as TensorBoard scalars over updates, beside the settings as text.
 
-    Args:
-        run_folder: an existing run folder; the events of rows in it are written at once, in place of older ones.
-        settings: shown as text beside the curves.
+    The events of rows that are in the folder of the run are written at once, in place of older ones.
     """
 
     def __init__(self, run_folder: Path, settings: Mapping[str, object]):

@@ -29,11 +29,7 @@ def places() -> set[str]:
 
 
 def given_flags(script: str, words: Sequence[str]) -> dict[str, Any]:
-    """Return the values of the flags that are given, by their names in the settings, the last one of each.
-
-    Args:
-        script: one of SCRIPTS; it decides which flags there are.
-        words: what stands behind the script.
+    """Return the values of the flags that are given to one of SCRIPTS, by their names, the last one of each.
 
     Raises:
         UserError: an unknown flag, or a value that its flag does not take. Names of networks are not looked up.

@@ -99,11 +99,7 @@ def list_suites() -> list[Suite]:
 
 
 def find_suite(name: str) -> Suite:
-    """Read a suite by its name, or from a file.
-
-    Raises:
-        UserError: there is none, or a line of it does not parse.
-    """
+    """Read a suite by its name, or from a file; a UserError where there is none, or where read_suite has one."""
     known = {path.stem: path for path in SUITES.glob('*.sh')}
     path = known.get(name, Path(name))
     if not path.is_file():
@@ -112,11 +108,7 @@ def find_suite(name: str) -> Suite:
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite file.
-
-    Raises:
-        UserError: a line that is no command, has no --save, or names a row twice; file and line are named.
-    """
+    """Read a suite file; a UserError names a line that is no command, has no --save, or names a row twice."""
     commands: dict[str, tuple[str, ...]] = {}  # by the names of their rows
     description, num_seeds = '', None
     for number, line in _logical_lines(path):
@@ -157,13 +149,7 @@ def _plan(
     command: Sequence[str], row: str, names: Mapping[str, str], results_dir: Path, *,
     extra: tuple[str, ...], ending: tuple[str, ...],
 ) -> PlannedRun:  # fmt: skip
-    """Plan a command for one seed.
-
-    Args:
-        row: its name without the seed.
-        names: of the runs of this seed, by what --save calls them.
-        ending: flags of the seed.
-    """
+    """Plan a command for one seed, whose runs have these names by what --save calls them, and whose flags come last."""
     script, *flags = command
     if script in MEASURING:
         extra = place_words('main_gbn.py', extra)

@@ -52,12 +52,7 @@ def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object])
 
 
 def _plan(config: SwapConfig, name: str, dropped: Means, own: Sequence) -> PlannedRun:
-    """Plan a phase.
-
-    Args:
-        dropped: what the flags mean that it does not take over.
-        own: flags of its own.
-    """
+    """Plan a phase, which takes over the flags but for those that mean `dropped`, and has some of its own."""
     given = given_flags(config.script, config.argv).keys() - {*names_of(dropped)}
     kept = select_words(config.script, config.argv, given)
     argv = (*kept, *map(str, own), '--save', name)
