@@ -124,10 +124,6 @@ def build_analysis_parser(
 def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> MeasureConfig:
     """Resolve what names a checkpoint's network and data: what its run stored, then the flags that are given.
 
-    Args:
-        argv: the whole command line; None: that of this process.
-        checkpoint: a file or a run folder.
-
     Raises:
         UserError: there is no such file, or nothing says which network and data belong to it.
     """

@@ -65,9 +65,7 @@ def _specialists() -> list[Parser]:
 def parse_config(parser: Parser, argv: list[str] | None = None, kind: type[RunConfig] = RunConfig) -> RunConfig:
     """Resolve a command line; with --resume, that of the stopped run with the new flags behind it.
 
-    Args:
-        argv: None: that of this process.
-        kind: RunConfig, or a subclass whose further fields are flags.
+    The further fields of another kind than RunConfig are flags.
 
     Raises:
         UserError: flags that contradict each other, or a setting that a resumed run may not change.

@@ -56,16 +56,6 @@ class Network:
         return {**self.conditions, 'num_examples': limit}
 
 
-def _describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:
-    """Return path, label, run folder and settings of a checkpoint or a run folder, as Network has them."""
-    run, path = run_of(given), checkpoint_of(given)
-    settings = stored_settings(run)
-    if not settings:
-        return path, str(given), None, {}
-    file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
-    return path, f'{run.name}{file}', run, settings
-
-
 def digest_state(state: Mapping[str, Tensor]) -> str:
     """Hash names, shapes and bytes of a state dict to 12 hex digits."""
     digest = hashlib.sha256()
@@ -89,23 +79,12 @@ def begin(config: NetworkConfig, ranks: Ranks = ALONE) -> torch.device:
 def build_network(
     config: NetworkConfig, dataset, device: torch.device, fit: Callable[[nn.Module], object] = lambda model: None
 ) -> tuple[nn.Module, nn.Module]:
-    """Build a network for a training set, and a criterion that gives sums over examples.
-
-    Args:
-        fit: changes the layers of the network before it goes to the device.
-
-    Returns:
-        (model, criterion).
-    """
+    """Build a network for a training set, its layers changed by `fit`, and a criterion of sums over examples."""
     shape = dataset.input_shape
     if config.input_size and len(shape) == 3:
         shape = (shape[0], config.input_size, config.input_size)
-    context = {
-        'dataset': config.dataset,
-        'num_classes': dataset.num_classes,
-        'input_shape': shape,
-        'input_size': config.input_size,
-    }
+    context = {'dataset': config.dataset, 'num_classes': dataset.num_classes}
+    context |= {'input_shape': shape, 'input_size': config.input_size}
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
     model = models.create_model(config.model, **{**context, **config.model_config})
@@ -118,15 +97,16 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     """Open a trained network and its data for measuring; writes nothing.
 
     Args:
-        config: from utils.config.measure.network_config.
         checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
             state dict.
 
     Raises:
         ValueError: a checkpoint or a setting that cannot hold, in one line.
     """
-    path, label, run, settings = _describe_checkpoint(checkpoint)
-    state = checkpoints.load_state(path)
+    run, path = run_of(checkpoint), checkpoint_of(checkpoint)
+    settings, state = stored_settings(run), checkpoints.load_state(path)
+    file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
+    place = (path, f'{run.name}{file}' if settings else str(checkpoint), run if settings else None, settings)
     device = begin(config)
     sets = load_sets(config, device)
     model, criterion = build_network(config, sets.train, device)
@@ -136,6 +116,5 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     train, val, test = build_measuring_loaders(config, model, sets, device)
     num_classes = sets.train.num_classes
     check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
-    digest, conditions = digest_state(model.state_dict()), conditions_of(config)
-    described = (path, label, run, settings, digest, conditions, shortened_splits(config, sets))
-    return Network(*described, model, criterion, train, val, test or val, device, config.num_copies)
+    measured = (digest_state(model.state_dict()), conditions_of(config), shortened_splits(config, sets))
+    return Network(*place, *measured, model, criterion, train, val, test or val, device, config.num_copies)

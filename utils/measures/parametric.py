@@ -96,6 +96,7 @@ def plot_pair(flags: Namespace) -> None:
     from utils.engine.experiment import build_experiment, run
     from utils.engine.network import open_network
     from utils.measures.landscape_run import line_between
+    from utils.runs.checkpoint import load_state
 
     dataset = resolve_dataset(flags)
     with user_errors():
@@ -110,7 +111,9 @@ def plot_pair(flags: Namespace) -> None:
             build_experiment(_configure(argv))
     for argv in argvs:
         run(_configure(argv))
-    _check_start(runs)
+    first, second = (load_state(run / INITIAL) for run in runs)  # which another version of torch may have drawn
+    if any(not first[name].equal(second[name]) for name in first):
+        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
     start_logging()
     parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
     argv = line_flags(flags, dataset, sizes, runs)
@@ -132,11 +135,10 @@ def training_flags(flags: Namespace, dataset: str, batch_size: int) -> tuple[Pat
     """Return the folder of a run and the command line of main_normal.py that makes it or goes on with it."""
     name = _name(flags, dataset, f'bs{batch_size}')
     folder = Path(flags.results_dir) / name
-    given = {'--optimizer': flags.optimizer, '--lr': flags.lr, **_place_flags(flags)}
     argv = [
         '--model', NETWORKS[flags.network][0], '--dataset', dataset, '--b', batch_size, '--epochs', flags.epochs,
         '--seed', flags.seed, '--no-lr_bb_fix', '--no-augment', '--pixels', 'unit', '--clip-grad', 0,
-        *_given(given), *(['--download'] if flags.download else []),
+        *_given(flags, 'optimizer', 'lr', 'datasets_dir', 'device'), *['--download'] * flags.download,
         *(('--resume', folder) if folder.exists() else ('--results_dir', flags.results_dir, '--save', name)),
     ]  # fmt: skip
     return folder, [str(part) for part in argv]
@@ -149,7 +151,7 @@ def line_flags(flags: Namespace, dataset: str, sizes: Sequence[int], runs: Seque
     argv = [
         '--evaluate', runs[0], '--slave-evaluate', runs[1], f'--alpha={GRID}', '--mode', flags.mode, '--bn', 'batch',
         '--b', SCORED_AT_ONCE, '--results_dir', flags.results_dir,
-        '--save', flags.save or name, *_given(_place_flags(flags)),
+        '--save', flags.save or name, *_given(flags, 'datasets_dir', 'device'),
     ]  # fmt: skip
     return [str(part) for part in argv]
 
@@ -164,24 +166,13 @@ def _describe_distances(folder: Path) -> str:
     )
 
 
-def _check_start(runs: Sequence[Path]) -> None:
-    """Refuse runs that did not start from the same weights, as where another version of torch drew them."""
-    from utils.runs.checkpoint import load_state  # torch, which --help does not wait for
-
-    first, second = (load_state(run / INITIAL) for run in runs)
-    if any(not first[name].equal(second[name]) for name in first):
-        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
-
-
 def _name(flags: Namespace, dataset: str, sizes: str) -> str:
     data = re.sub(r'[^\w.+-]+', '_', Path(dataset).name)
     how = (flags.optimizer or 'Adam') + ('' if flags.lr is None else f'_lr{flags.lr:g}')
     return f'{flags.network}_{data}_{sizes}_{how}_epochs{flags.epochs}_seed{flags.seed}'
 
 
-def _place_flags(flags: Namespace) -> dict:
-    return {'--datasets-dir': flags.datasets_dir, '--device': flags.device}
-
-
-def _given(flags: dict) -> list:
-    return [part for flag, value in flags.items() if value is not None for part in (flag, value)]
+def _given(flags: Namespace, *names: str) -> list:
+    """Return those of the flags, with their values, that are given."""
+    given = {f'--{name.replace("_", "-")}': getattr(flags, name) for name in names}
+    return [part for flag, value in given.items() if value is not None for part in (flag, value)]

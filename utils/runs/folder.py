@@ -43,10 +43,7 @@ def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint
     """Create a run folder with config.json, the initial weights, the first checkpoint and empty tables.
 
     Returns:
-        The lock on it, held since before it had its name.
-
-    Raises:
-        UserError: the folder exists already or cannot be written.
+        The lock on it, held since before it had its name; a UserError where it exists or cannot be written.
     """
     with _new_folder(folder) as (partial, lock):
         write_manifest(partial, manifest)
@@ -104,9 +101,7 @@ def remove_leftovers(run: Path) -> None:
 def cut_tables(folder: Path, start: dict, manifest: dict) -> float:
     """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of what is left.
 
-    Args:
-        start: the checkpoint.
-        manifest: config.json from now on, with whose columns the tables go on; rows that are older lack some.
+    The tables go on with the columns of config.json, `manifest`; rows that are older lack some.
     """
     seconds, last_step = 0.0, first_step_of_epoch(start)
     for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, head(manifest), start['epoch'])):

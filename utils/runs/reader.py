@@ -67,12 +67,9 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     Runs are in the order of the paths, those of one folder in the order of their start. A run with unreadable files is
     skipped with a warning. The names of runs of one name in several folders begin with those folders.
 
-    Args:
-        need_results: warn of runs without a finished epoch and refuse runs none of which has one; False: take
-            whatever can be read, without a word.
-
     Raises:
-        UserError: a path does not exist, or no run there has results.
+        UserError: a path does not exist, or, where results are needed, no run there has any; those without a finished
+            epoch are warned of. Else what can be read is taken without a word.
     """
     places = [Path(path) for path in paths]
     found, unreadable = [], []
