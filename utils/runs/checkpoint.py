@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -23,8 +24,8 @@ from utils.runs.layout import BEST, LATEST, PREVIOUS
 log = logging.getLogger('bigbatch')
 
 VERSION = 1
-# Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
-WRAPPER_PREFIXES = ('module.', '_orig_mod.')
+# What DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
+WRAPPERS = re.compile(r'^((module|_orig_mod)\.)+')
 
 
 def checked(checkpoint: dict) -> dict:
@@ -117,15 +118,11 @@ def load_weights(
 ) -> None:  # fmt: skip
     """Put weights and buffers into a model, all of them or none; prefixes of wrappers come off where that fits.
 
-    Args:
-        source: where the state was read from.
-        remedy: says of the source what would be right.
-
     Raises:
-        ValueError: names or shapes differ.
+        ValueError: names or shapes differ from those of the source, of which the remedy says what would be right.
     """
     own = model.state_dict()
-    bare = {_bare_name(name): value for name, value in state.items()}
+    bare = {WRAPPERS.sub('', name): value for name, value in state.items()}
     state = bare if own.keys() == bare.keys() else state
     problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
     problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
@@ -141,12 +138,6 @@ def load_weights(
             f'{remedy(source)}'
         )
     model.load_state_dict(state)
-
-
-def _bare_name(name: str) -> str:
-    while name.startswith(WRAPPER_PREFIXES):
-        name = name.partition('.')[2]
-    return name
 
 
 class _ChecksumError(ValueError):

@@ -59,13 +59,9 @@ class TensorBoardExport:
 
     def _add_scalar(self, column: str, value: float | str | None, step: float | str) -> None:
         if value is not None and value != '' and math.isfinite(float(value)):  # empty: not measured yet
-            self._writer.add_scalar(tag_of(column), float(value), int(step))
-
-
-def tag_of(column: str) -> str:
-    """Return the tag of a column: `val_loss` is `loss/val`, so that both splits share a heading."""
-    split, _, measure = column.partition('_')
-    return f'{measure}/{split}' if split in SPLITS else column
+            split, _, measure = column.partition('_')
+            tag = f'{measure}/{split}' if split in SPLITS else column  # both splits share a heading
+            self._writer.add_scalar(tag, float(value), int(step))
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:

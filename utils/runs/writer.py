@@ -1,8 +1,7 @@
 """Write what a run yields into its folder: rows, checkpoints, the page, the status.
 
 Rows are appended as epochs end; checkpoints and the page are written as often as their share of the run's time allows,
-and at the end, whatever the end is; a checkpoint within an epoch after so many minutes without one. A resumed run cuts
-the rows past its checkpoint and makes them again.
+and at the end, whatever the end is; a checkpoint within an epoch after so many minutes without one.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class RunWriter:
     save_minutes: float = 0.0  # after so many since the last checkpoint the next one is due; 0: none is due by time
     export: TensorBoardExport | None = None  # given each epoch's rows as well
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._unsaved: dict | None = None  # the state after the last epoch, where it is not on disk
         self._unsaved_best: dict | None = None
         self._has_page = False  # drawn by this process

@@ -130,7 +130,7 @@ class Underway:
 class Estimate:
     """Foretell how long a sweep will take from the runs that were timed; runs of a row take the same time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._seconds: dict[str, list[float]] = {}
 
     def add(self, row: str, seconds: float) -> None:

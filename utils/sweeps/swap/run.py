@@ -50,10 +50,6 @@ from utils.wording import all_epochs_done
 log = logging.getLogger('bigbatch')
 
 
-class _Phase1DivergedError(RuntimeError):
-    """There is nothing to go on from."""
-
-
 def run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object]) -> int:
     """Train, average and write the files of SWAP, or print the plan, and return the exit status.
 
@@ -152,18 +148,19 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock
 
 
 def _run_phases(config: SwapConfig, workers: Sequence[PlannedRun], content: dict, parse: Callable, ranks: Ranks) -> int:
-    try:
-        with _ending(config.folder, content):
-            meet(ranks, FOLDER)
-            meet(ranks, LOOKED)
-            phase1 = _train_phase1(config)
-            names = _train_workers(config, workers, ranks)
-            with user_errors():
-                worker = _build_worker(parse, workers[0], config, trained=True)
-                _average(config, content, phase1, names, worker)
-    except _Phase1DivergedError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return EXIT_DIVERGED
+    with _ending(config.folder, content):
+        meet(ranks, FOLDER)
+        meet(ranks, LOOKED)
+        phase1 = _train_phase1(config)
+        if phase1.status == 'diverged':  # there is nothing to go on from
+            message = f'phase 1 {phase1.config.get("message")}'
+            run_folder.write_manifest(config.folder, {**content, 'status': 'diverged', 'message': message})
+            print(f'error: {message}', file=sys.stderr)
+            return EXIT_DIVERGED
+        names = _train_workers(config, workers, ranks)
+        with user_errors():
+            worker = _build_worker(parse, workers[0], config, trained=True)
+            _average(config, content, phase1, names, worker)
     return 0
 
 
@@ -176,9 +173,6 @@ def _ending(folder: Path, content: dict) -> Iterator[None]:
 
     try:
         yield
-    except _Phase1DivergedError as error:
-        write('diverged', str(error))
-        raise
     except Interrupted as error:
         message = f'{error}: --resume {folder} goes on'
         write('interrupted', f'stopped {message}')
@@ -190,6 +184,7 @@ def _ending(folder: Path, content: dict) -> Iterator[None]:
 
 
 def _train_phase1(config: SwapConfig) -> Run:
+    """Return the first phase, once it is done or diverged."""
     sweep = Sweep([plan_phase1(config)], config.folder, jobs=1, fail_fast=True)
     sweep.execute()
     for failure in sweep.failures:
@@ -198,12 +193,11 @@ def _train_phase1(config: SwapConfig) -> Run:
         )
     sweep.check_none_left()
     run = load_run(config.folder / PHASE1)
-    message = run.config.get('message')
     if run.status == 'diverged':
-        raise _Phase1DivergedError(f'phase 1 {message}')
+        return run
     if reason := _find_damage(config.folder, PHASE1, epochs_before=config.start_epoch):
         raise UserError(f'phase 1: {reason}. To repeat it, delete {run.folder} and give --resume {config.folder}')
-    log.info('phase 1: %s', message or all_epochs_done(len(run.results)))
+    log.info('phase 1: %s', run.config.get('message') or all_epochs_done(len(run.results)))
     return run
 
 
