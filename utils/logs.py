@@ -22,9 +22,9 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         line, stream = self.format(record), sys.stdout
         if record.levelno >= logging.WARNING:
-            if line in self._warnings:
+            if (text := record.getMessage()) in self._warnings:
                 return
-            self._warnings.add(line)
+            self._warnings.add(text)
             line, stream = f'{record.levelname.lower()}: {line}', sys.stderr
         with contextlib.suppress(OSError):  # nobody reads on, or the disk is full: no reason to stop training
             if sys.stderr.isatty():

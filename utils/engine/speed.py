@@ -29,7 +29,7 @@ log = logging.getLogger('bigbatch')
 def fit_layout(config: RunConfig, model: nn.Module, device: torch.device, stored: dict | None) -> RunConfig:
     """Bring a network into the layout and the precision of a run, and return the settings with the layout resolved.
 
-    The layout of a resumed run, whose config.json is `stored`, stays.
+    A resumed run, whose config.json is `stored`, keeps its layout.
 
     Raises:
         ValueError: the device does not have that precision.

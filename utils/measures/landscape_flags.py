@@ -59,7 +59,7 @@ def _add_grid_args(parser: Parser, alpha: str, bn: tuple[str, ...], bn_help: str
 
 
 def alpha_grid(text: str) -> tuple[float, ...]:
-    """Convert START:STEP:STOP, stop excluded, to the points in their order, of which there have to be some; a type."""
+    """Convert START:STEP:STOP, stop excluded, to points in their order, 1 to MOST_POINTS of them; a parser's type."""
     start, step, stop = _numbers(text)
     if step == 0 or (stop - start) * step <= 0:
         raise argparse.ArgumentTypeError(

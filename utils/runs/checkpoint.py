@@ -50,7 +50,7 @@ def copy_to_cpu(value: Any) -> Any:
 
 
 def load_file(path: str | Path) -> dict:
-    """Read a file of tensors and plain values; a ValueError for one that is missing or damaged, or holds others."""
+    """Read a file of tensors and plain values; a ValueError where it is missing, damaged, or holds anything else."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'{path}: no such checkpoint file (looked in {path.absolute().parent})')
@@ -72,7 +72,7 @@ def load_file(path: str | Path) -> dict:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint to go on from, as load_file; a ValueError, too, for one of none or a later of our versions."""
+    """Read a checkpoint to go on from as load_file; one that is not of this project, or later, is a ValueError too."""
     checkpoint = load_file(path)
     if missing := missing_parts(checkpoint):
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
