@@ -24,9 +24,8 @@ def build_parser() -> Parser:
     add('--x_axis', choices=['epoch', 'step', 'seconds'], default='epoch', help='x axis; distances are over updates')
     add('--compare', nargs='+', metavar='COLUMN', help='columns of results.csv, a chart each')
     add('--colors', nargs='+', metavar='COLOR', default=[], help='CSS names or #rrggbb, cycled')
-    add(
-        '--format', choices=['text', 'csv', 'markdown', 'latex'], default='text', help='of the table on standard output'
-    )
+    styles = ['text', 'csv', 'markdown', 'latex']
+    add('--format', choices=styles, default='text', help='of the table on standard output')
     add('--group-by', nargs='+', metavar='NAME', help='settings that make a row; all but the seed if not given')
     add('--reference', metavar='ROW', help='row that gaps are taken from, or a run in it; else the smallest batch')
     add('--heat-map', nargs=2, metavar=('X', 'Y'), help='settings that error is mapped over, as lr')

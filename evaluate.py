@@ -27,12 +27,8 @@ def build_parser() -> Parser:
     add = parser.add_argument_group('what is scored').add_argument
     add('--mode', choices=('val', 'train', 'test'), default='val', help='split to score')
     add(*noise, type=real(0, 1e6), default=0.0, metavar='A', help='add uniform noise from -A to A to every parameter')
-    add(
-        '--noise-per',
-        choices=('batch', 'copy'),
-        default='batch',
-        help='fresh noise for each batch, or copies of the network with noise, each scored on the whole split',
-    )
+    per = 'fresh noise for each batch, or copies of the network with noise, each scored on the whole split'
+    add('--noise-per', choices=('batch', 'copy'), default='batch', help=per)
     add('-t', '--times', type=whole(1), default=1, metavar='N', help='repeat with other noise')
     copies = {'dest': 'num_copies', 'type': whole(1), 'default': 1, 'metavar': 'M'}
     add('--duplicates', **copies, help='copies of an image, see --avg-out')

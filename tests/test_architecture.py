@@ -349,7 +349,8 @@ def undocumented(path: str, tree: ast.Module | ast.ClassDef) -> Iterator[str]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith('_'):
             inherited = isinstance(tree, ast.ClassDef) and node.name in OVERRIDES
             entry = node.name == 'main' and path.startswith('main_')  # the module's docstring is its own
-            if not (ast.get_docstring(node) or inherited or entry):
+            declares = ast.unparse(node.body[-1]) == '...'  # an attribute of a Protocol, that can only be read
+            if not (ast.get_docstring(node) or inherited or entry or declares):
                 yield f'{path}:{node.lineno} {node.name}'
             yield from undocumented(path, node) if isinstance(node, ast.ClassDef) else ()
 

@@ -11,13 +11,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class EvaluationProgress:
-    """Follow a measurement with an estimate of the time left, on standard error: a bar on a terminal, else plain lines.
-
-    Args:
-        total: units, such as examples, that there are to do.
-        what: the unit.
-        stream: None: standard error.
-    """
+    """Follow a measurement of so many units, on standard error by default: a bar on a terminal, else plain lines."""
 
     def __init__(self, total: int, what: str = 'examples', *, stream=None):
         self._total, self._what, self._stream = total, what, stream or sys.stderr

@@ -20,13 +20,12 @@ class _ConsoleHandler(logging.Handler):
         self._warnings: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        line, stream = self.format(record), sys.stdout
         if record.levelno >= logging.WARNING:
             if (text := record.getMessage()) in self._warnings:
                 return
             self._warnings.add(text)
-        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
-        text = self.format(record)
-        line = f'{record.levelname.lower()}: {text}' if record.levelno >= logging.WARNING else text
+            line, stream = f'{record.levelname.lower()}: {line}', sys.stderr
         with contextlib.suppress(OSError):  # nobody reads on, or the disk is full: no reason to stop training
             if sys.stderr.isatty():
                 from tqdm import tqdm

@@ -70,7 +70,7 @@ class Parser(argparse.ArgumentParser):
     def add_argument_group(self, title: str | None = None, *others, **settings):
         group = super().add_argument_group(title, *others, **settings)
         add = group.add_argument  # replaced in the group itself, as argparse keeps its class private
-        group.add_argument = lambda *names, **each: self._recorded(title or '', add(*names, **each))
+        vars(group)['add_argument'] = lambda *names, **each: self._recorded(title or '', add(*names, **each))
         return group
 
     def _recorded(self, title: str, action: argparse.Action) -> argparse.Action:

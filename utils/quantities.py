@@ -23,11 +23,7 @@ def plus_minus(mean: float, deviation: float | None, form: str, *, count: int | 
 
 
 def spread(values: Sequence[float], form: str, *, has_count: bool = False) -> str:
-    """Write mean and sample deviation of values as plus_minus does; `-` where there are none.
-
-    Args:
-        has_count: whether their number is said.
-    """
+    """Write mean and sample deviation of values, if wanted their number, as plus_minus does; `-` for none."""
     if not len(values):
         return '-'
     mean, count = statistics.fmean(values), len(values)

@@ -22,7 +22,6 @@ class RowFile:
     left out, and cut when a row is added.
 
     Args:
-        path: of the file; it need not exist.
         columns: names, in the order of a new file.
         key: those columns that tell rows apart; of two rows with one key the later one holds.
 
@@ -43,16 +42,18 @@ class RowFile:
         assert set(key) == set(self._key), (sorted(key), self._key)
         return self._rows.get(tuple(_plain(key[name]) for name in self._key))
 
+    def row(self, **key) -> dict:
+        """Return the row with these values in the columns of the key, which is there."""
+        found = self.get(**key)
+        assert found is not None, key
+        return found
+
     def rows(self) -> list[dict]:
         """Return all rows, in the order of the file: int, float, str, or None for an empty cell."""
         return [dict(row) for row in self._rows.values()]
 
     def add(self, row: Mapping) -> None:
-        """Append a row to the file, at once.
-
-        Args:
-            row: a value for each column: a number, a word, a truth value (kept as 0 or 1) or None.
-        """
+        """Append a row to the file, at once: a number, a word, a truth value (kept as 0 or 1) or None a column."""
         assert set(row) == set(self._columns), sorted({*row} ^ {*self._columns})
         plain = {name: _plain(row[name]) for name in self._columns}
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import enum
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 ABSENT = object()  # no value
 
@@ -48,27 +49,16 @@ NOTHING = Means(0)
 
 @dataclass(frozen=True)
 class Setting:
-    """The declaration of a setting.
+    """The declaration of a setting."""
 
-    Args:
-        flags: its spellings on a command line; none where it follows from others.
-        means: what it means to others.
-        default: its value where nothing is given; ABSENT where it always follows from others.
-        before: its value in runs that are older than it; ABSENT where no run is.
-        label: what people call it; its name in words if empty.
-        choose: makes the type of its values out of the list that the parser is given for it.
-        is_kept: whether it is a field of its group; else its flag says in another way what fields are.
-        parsing: further arguments of argparse's add_argument.
-    """
-
-    flags: tuple[str, ...]
+    flags: tuple[str, ...]  # its spellings on a command line; none where it follows from others
     means: Means
-    default: object = None
-    before: object = ABSENT
-    label: str = ''
-    choose: Callable[[Iterable[str]], Callable[[str], object]] | None = None
-    is_kept: bool = True
-    parsing: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    default: object = None  # where nothing is given; ABSENT where it always follows from others
+    before: object = ABSENT  # its value in runs that are older than it; ABSENT where no run is
+    label: str = ''  # what people call it; its name in words if empty
+    choose: Callable[[Iterable[str]], Callable[[str], object]] | None = None  # type of its values, given the known ones
+    is_kept: bool = True  # as a field of its group; else its flag says in another way what fields are
+    parsing: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # further arguments of add_argument
 
     @property
     def flag(self) -> str:
@@ -92,17 +82,12 @@ class Setting:
         return f'{self.flag} {value:g}' if isinstance(value, float) else f'{self.flag} {value}'
 
     def add_to(self, parser, *, default: object = ABSENT, known: Sequence[str] | None = None) -> None:
-        """Add the flag to a parser or a group of its flags.
-
-        Args:
-            default: in place of its own.
-            known: the values that there are, of which `{known}` in its words makes a list.
-        """
+        """Add the flag to a parser or a group of its flags; `{known}` in its words becomes the list of known values."""
         given = dict(self.parsing)
         if known is not None:
             given['help'] = given['help'].replace('{known}', ', '.join(known))
-        if known is not None and self.choose is not None:
-            given['type'] = self.choose(known)
+            if self.choose is not None:
+                given['type'] = self.choose(known)
         if parser.argument_default is not argparse.SUPPRESS:
             given['default'] = self.default if default is ABSENT else default
         parser.add_argument(*self.flags, dest=self.dest, **given)
@@ -138,7 +123,7 @@ def own_settings(group: type) -> Iterator[tuple[str, Setting]]:
 
 def declared(group: type) -> dict[str, Setting]:
     """Return the declarations of a group by name, in the order of its fields: inherited ones, its own, its parts'."""
-    found = {}
+    found: dict[str, Setting] = {}
     for each in reversed(group.__mro__):
         if dataclasses.is_dataclass(each):
             found |= own_settings(each)
@@ -174,7 +159,7 @@ def written(config, name: str) -> str:
     return declared(type(config))[name].write(getattr(config, name))
 
 
-def given_values(group: type, flags) -> dict[str, object]:
+def given_values(group: type, flags) -> dict[str, Any]:
     """Return the values that a parsed command line has for the settings of a group, by name."""
     values = vars(flags)
     return {
@@ -185,6 +170,7 @@ def given_values(group: type, flags) -> dict[str, object]:
 
 def heading(group: type) -> str:
     """Return the first line of a group's docstring as a heading of --help: without its end, small where no name."""
+    assert group.__doc__, group
     text = group.__doc__.splitlines()[0].removesuffix('.')
     first = text.split()[0]
     return text if any(letter.isupper() for letter in first[1:]) else text[0].lower() + text[1:]
@@ -194,16 +180,13 @@ def add_settings(
     parser, *groups: type, title: str = '', known: Mapping[str, Sequence[str]] | None = None,
     only: Means | None = None, **defaults,
 ):  # fmt: skip
-    """Add the flags that groups themselves declare to a parser, under a heading for each group.
+    """Add the flags that groups themselves declare to a parser, under a heading each; return the last one's place.
 
     Args:
         title: in place of the headings of the groups.
         known: lists of the values that there are, by name of the setting.
         only: add those that mean this.
         defaults: in place of the declared ones, by name.
-
-    Returns:
-        What the flags of the last group were added to.
     """
     for group in groups:
         place = parser.add_argument_group(title or heading(group))

@@ -17,8 +17,6 @@ def text_table(
     """Lay out a heading, a rule and rows as lines of text.
 
     Args:
-        headings: one a column.
-        rows: the cells of each row, as text.
         left: headings of columns that are aligned to the left, as words are; None: the first column alone.
         width: characters of a line; a label, the first cell of a row, that is too long for that goes on in the line
             below. None: as wide as it has to be.

@@ -18,12 +18,9 @@ def words(name: str) -> list[str]:
 
 
 def wrap(name: str, width: int, *, indent: str = '') -> list[str]:
-    """Break a name into lines of at most so many characters, within a word only where that alone is longer.
-
-    Args:
-        indent: before each line but the first.
-    """
-    lines, line = [], ''
+    """Break a name into lines, indented but for the first, within a word only where that alone is longer."""
+    lines: list[str] = []
+    line = ''
     for word in words(name):
         if line.strip() and len(f'{line}{word}'.rstrip()) > width:
             lines, line = [*lines, line.rstrip()], indent

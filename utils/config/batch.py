@@ -47,7 +47,7 @@ class SizeConfig:
     @property
     def fixed_micro_batch_size(self) -> int | None:
         """The size of micro-batches where there is one, and it is known before the run starts."""
-        return None if self.micro_batch_size == AUTO else self.micro_batch_size
+        return self.micro_batch_size if isinstance(self.micro_batch_size, int) else None
 
 
 @dataclass(frozen=True, kw_only=True)

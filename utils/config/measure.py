@@ -8,6 +8,7 @@ accept and never use, which is most flags of training, is warned about.
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import sys
 from argparse import BooleanOptionalAction, Namespace
@@ -96,12 +97,20 @@ def build_analysis_parser(
     """
     parser = Parser(prog=prog, description=doc)
     parser.set_defaults(num_copies=1)
-    _add_checkpoint_arg(parser, single=single)
-    shared = {'known': {'model': models, 'dataset': datasets}, 'only': Means.MEASURING}
-    add_settings(parser, ModelConfig, title='the network; that of the run if not given', model=None, **shared)
-    add_settings(parser, DataConfig, title='data; that of the run if not named', dataset=None, **shared)
-    _add_measuring_args(add_settings(parser, MeasureConfig), batch_size)
-    add_settings(parser, DeviceConfig, title='device', **shared)
+    number, several = (None, '') if single else ('+', '; several make one table')
+    checkpoint = f'checkpoint, or run folder for the latest one in it{several}'
+    group = parser.add_argument_group('what is measured')
+    group.add_argument('-e', '--evaluate', required=True, nargs=number, metavar='CKPT', help=checkpoint)
+    known = {'model': models, 'dataset': datasets}
+    add_shared = functools.partial(add_settings, parser, known=known, only=Means.MEASURING)
+    add_shared(ModelConfig, title='the network; that of the run if not given', model=None)
+    add_shared(DataConfig, title='data; that of the run if not named', dataset=None)
+    examples = add_settings(parser, MeasureConfig)
+    augment = 'crop and mirror training images at random'
+    examples.add_argument('--augment', action=BooleanOptionalAction, default=False, help=augment)
+    size = {'type': whole(1), 'default': batch_size, 'metavar': 'B', 'help': 'examples per forward pass'}
+    examples.add_argument('-b', '--batch-size', '--b', **size)
+    add_shared(DeviceConfig, title='device')
     group = parser.add_argument_group('where results go')
     group.add_argument('--results_dir', default='./TrainingResults', metavar='DIR', help='parent folder of results')
     group.add_argument('--save', default='', metavar='NAME', help='folder of these results in it')
@@ -115,11 +124,6 @@ def build_analysis_parser(
 def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> MeasureConfig:
     """Resolve what names a checkpoint's network and data: what its run stored, then the flags that are given.
 
-    Args:
-        parser: from build_analysis_parser.
-        argv: the whole command line; None: that of this process.
-        checkpoint: a file or a run folder.
-
     Raises:
         UserError: there is no such file, or nothing says which network and data belong to it.
     """
@@ -129,7 +133,12 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
     if plain.model not in (None, stored.get('model')):
         described.pop('model_config', None)
     flags = parser.parse_args(given, Namespace(**described))
-    _check_named(checkpoint, flags)
+    missing = [f'--{name}' for name in ('model', 'dataset') if getattr(flags, name) is None]
+    if missing:
+        raise UserError(
+            f'{checkpoint} lies in no run of this project, so nothing says what it was trained as: '
+            f'give {" and ".join(missing)} (the published scripts took resnet and cifar10)'
+        )
     warn_about_device(flags)
     device, strict, dtype = device_and_dtype(flags)
     naming = fields_that_mean(NetworkConfig, Means.NETWORK)
@@ -143,36 +152,6 @@ def network_config(parser: Parser, argv: list[str] | None, checkpoint: str) -> M
         'dtype': dtype if flags.type else stored.get('dtype', dtype),
     }
     return MeasureConfig(**values, num_copies=flags.num_copies)
-
-
-def _check_named(checkpoint: str, flags: Namespace) -> None:
-    missing = [f'--{name}' for name in ('model', 'dataset') if getattr(flags, name) is None]
-    if missing:
-        raise UserError(
-            f'{checkpoint} lies in no run of this project, so nothing says what it was trained as: '
-            f'give {" and ".join(missing)} (the published scripts took resnet and cifar10)'
-        )
-
-
-def _add_checkpoint_arg(parser: Parser, *, single: bool) -> None:
-    group = parser.add_argument_group('what is measured')
-    group.add_argument(
-        '-e',
-        '--evaluate',
-        required=True,
-        nargs=None if single else '+',
-        metavar='CKPT',
-        help='checkpoint, or run folder for the latest one in it' + ('' if single else '; several make one table'),
-    )
-
-
-def _add_measuring_args(group, batch_size: int) -> None:
-    group.add_argument(
-        '--augment', action=BooleanOptionalAction, default=False, help='crop and mirror training images at random'
-    )
-    group.add_argument(
-        '-b', '--batch-size', '--b', type=whole(1), default=batch_size, metavar='B', help='examples per forward pass'
-    )
 
 
 def idle_flags() -> list[tuple[tuple[str, ...], int]]:

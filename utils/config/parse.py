@@ -62,18 +62,15 @@ def _specialists() -> list[Parser]:
     return [ghost, swap]
 
 
-def parse_config(parser: Parser, argv: list[str] | None = None, kind: type[RunConfig] | None = None) -> RunConfig:
+def parse_config(parser: Parser, argv: list[str] | None = None, kind: type[RunConfig] = RunConfig) -> RunConfig:
     """Resolve a command line; with --resume, that of the stopped run with the new flags behind it.
 
-    Args:
-        parser: of a training script.
-        argv: None: that of this process.
-        kind: RunConfig, which None stands for, or a subclass whose further fields are flags.
+    The further fields of another kind than RunConfig are flags.
 
     Raises:
         UserError: flags that contradict each other, or a setting that a resumed run may not change.
     """
-    given, kind = list(sys.argv[1:] if argv is None else argv), kind or RunConfig
+    given = list(sys.argv[1:] if argv is None else argv)
     flags = parser.parse_args(given)
     if flags.resume:
         return _resumed_config(parser, given, flags, kind)

@@ -43,12 +43,7 @@ def check_run(config: RunConfig, model: nn.Module, criterion: nn.Module, data: D
 
 
 def check_unchanged(config: RunConfig, stored: dict, fingerprint: str, regime: Regime) -> None:
-    """Refuse to go on with other data or another regime than the run began with.
-
-    Args:
-        stored: config.json of the run.
-        fingerprint: of the training set.
-    """
+    """Refuse to go on with another training set, of this fingerprint, or another regime than stored in config.json."""
     if stored['data'] != fingerprint:
         raise ValueError(
             f'--resume {config.resume}: the training set is not the one that the run began with '
@@ -101,11 +96,7 @@ def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks) -> None:
 
 
 def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch.device, *, num_examples: int) -> None:
-    """Refuse what does not divide into ranks, or would not be what one process computes.
-
-    Args:
-        num_examples: of the training set.
-    """
+    """Refuse training examples that do not divide into ranks, or what one process would not compute."""
     if config.evaluate:
         return
     plain = config.ghost_batch_size is None and has_batch_norm(model)
@@ -167,12 +158,7 @@ def check_forward(
     num_classes: int,
     training: bool,
 ) -> None:
-    """Pass a few examples through a copy of the network, so that what does not fit ends here.
-
-    Args:
-        examples: (inputs, targets).
-        training: in the mode that training is in.
-    """
+    """Pass a few examples through a copy of the network, in the mode of training if so, so that a misfit ends here."""
     inputs, targets = examples
     probe = copy.deepcopy(model).train(training)
     try:

@@ -74,11 +74,7 @@ def _run(config: RunConfig, ranks: Ranks) -> int:
 
 
 def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
-    """Build and check everything that a run needs; writes nothing.
-
-    Raises:
-        ValueError: a setting that cannot hold, in one line.
-    """
+    """Build and check everything that a run needs; writes nothing. A ValueError names a setting that cannot hold."""
     device = begin(config, ranks)
     config, start, stored = _find_start(config, ranks)
     sets = load_sets(config, device, dry_run=config.dry_run, ranks=ranks)
@@ -95,25 +91,11 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     methods = build_methods(
         config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs, start=start
     )
-    return Experiment(
-        config=config,
-        device=device,
-        data=data,
-        model=model,
-        criterion=criterion,
-        **schedule._asdict(),
-        **methods._asdict(),
-        start=start,
-        stored=stored,
-        ranks=ranks,
-    )
+    return Experiment(config, device, data, model, criterion, *schedule, *methods, start, stored, ranks)
 
 
 def _find_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None, dict | None]:
-    """Return the checkpoint to go on from and config.json of its run, once all that is needed is known to be there.
-
-    The settings that come with them name the checkpoint itself, which may be the one before a damaged one.
-    """
+    """Return the settings with the checkpoint itself as --resume, what is in it, and config.json of its run."""
     if not config.resume:
         return config, None, None
     run = run_of(config.resume)

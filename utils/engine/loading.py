@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
@@ -21,7 +21,9 @@ from utils.config.measure import MeasureConfig
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
 from utils.engine.checks import check_ranks, warn_of_useless_workers
-from utils.engine.plan import Data
+from utils.engine.plan import Data, Examples
+
+Config = TypeVar('Config', bound=NetworkConfig)
 
 log = logging.getLogger('bigbatch')
 
@@ -29,26 +31,19 @@ log = logging.getLogger('bigbatch')
 class Sets(NamedTuple):
     """The sets to train on, to validate on and to test on once at the end, None where there is no such set."""
 
-    train: object
-    val: object
-    test: object | None
+    train: Examples
+    val: Examples
+    test: Examples | None = None
 
 
 def check_data(dataset: str, datasets_dir: str | None) -> None:
-    """Check that a run could load its data set; fetches and keeps nothing.
-
-    Raises:
-        ValueError: it is not there, or damaged, in one line.
-    """
+    """Refuse a data set that is not there, or damaged, by a ValueError in one line; fetches and keeps nothing."""
     for split in ('train', 'val'):
         data.get_dataset(dataset, split, datasets_path=datasets_dir, memory_limit=0)
 
 
 def load_sets(config: NetworkConfig, device: torch.device, *, dry_run: bool = False, ranks: Ranks = ALONE) -> Sets:
-    """Load the sets of a run; the first rank fetches what is to be fetched.
-
-    Args:
-        dry_run: fetch nothing, and decode no folder.
+    """Load the sets of a run, which the first rank fetches; in a dry run fetch nothing, and decode no folder.
 
     Raises:
         ValueError: they are not there, or do not go together.
@@ -77,9 +72,10 @@ def _load_sets(config: NetworkConfig, limit: int, *, download: bool) -> Sets:
             shapes = ' and '.join('x'.join(map(str, one.input_shape)) for one in (sets[0], sets[-1]))
             raise ValueError(f'{config.dataset}: the examples of train and {name} are {shapes}; expected one shape')
     if not config.val_fraction:
-        return Sets(*(*sets, None)[:3])
+        return Sets(*sets)
     seed = config.seed if config.val_seed is None else config.val_seed
-    return Sets(*data.split_validation(sets[0], config.val_fraction, seed), sets[1])
+    train, val = data.split_validation(sets[0], config.val_fraction, seed)
+    return Sets(train, val, sets[1])
 
 
 def _warn_of_useless_places(config: NetworkConfig) -> None:
@@ -92,7 +88,7 @@ def _warn_of_useless_places(config: NetworkConfig) -> None:
         log.warning('--datasets-dir has no effect: %s is the whole path', name)
 
 
-def resolve_augmentation(config: NetworkConfig, dataset, model: nn.Module) -> NetworkConfig:
+def resolve_augmentation(config: Config, dataset: Examples, model: nn.Module) -> Config:
     """Return the settings with --augment and --flip as they are for a data set and a network where they are left open.
 
     Raises:
@@ -142,24 +138,21 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
         **_merged(method.loading() for method in config.methods_on),
         **shared,
     )
-    val, test = (
-        None if dataset is None else data.build_loader(
-            dataset, val_transform, batch_size=config.eval_batch_size, **shared
-        ) for dataset in (sets.val, sets.test)
-    )  # fmt: skip
+    shared['batch_size'] = config.eval_batch_size
+    val = data.build_loader(sets.val, val_transform, **shared)
+    test = None if sets.test is None else data.build_loader(sets.test, val_transform, **shared)
     warn_of_useless_workers(config, (train, val, test))
     return Data(train, val, test, sets.train, sets.train.fingerprint())
 
 
 def _merged(parts: Iterable[dict]) -> dict:
-    """Return what the methods of a run ask for in one dict."""
     return {name: value for part in parts for name, value in part.items()}
 
 
 def build_measuring_loaders(config: MeasureConfig, model: nn.Module, sets: Sets, device: torch.device) -> list:
     """Build loaders of every example once, in one seeded order; of --num-examples of each set, where given."""
-    sets = Sets(*(None if dataset is None else _first_examples(dataset, config) for dataset in sets))
-    augment_val = config.augment and config.num_copies > 1
+    sets = Sets(*(_first_examples(dataset, config) for dataset in sets if dataset is not None))
+    augment_val = bool(config.augment) and config.num_copies > 1
     train_transform, val_transform = _transforms(config, model, sets, augment_val=augment_val)
     shared = _loader_settings(config, device)
     # Folders are sorted by class, and statistics of a batch with a single class would be those of no training batch.
@@ -180,7 +173,7 @@ def shortened_splits(config: MeasureConfig, sets: Sets) -> frozenset[str]:
     return frozenset(name for name, size in sizes.items() if config.num_examples and config.num_examples < size)
 
 
-def _first_examples(dataset, config: MeasureConfig):
+def _first_examples(dataset: Examples, config: MeasureConfig):
     """Return the first examples of a seeded order, themselves in the order of the set."""
     if config.num_examples is None or config.num_examples >= len(dataset):
         return dataset
@@ -194,29 +187,19 @@ def _loader_settings(config: NetworkConfig, device: torch.device) -> dict:
 
 
 def _transforms(config: NetworkConfig, model: nn.Module, sets: Sets, *, augment_val: bool = False, **training) -> tuple:
-    """Return the transforms of training and of validation: a network's own, or those of the data set.
-
-    Args:
-        training: further settings of the first one.
-    """
+    """Return the transforms of training, with its further settings, and of validation; a network may have its own."""
     own = getattr(model, 'input_transform', None)
     if own is not None:
         log.info('%s brings its own input_transform: images are transformed one by one', config.model)
         return tuple(own['train' if augment else 'eval'] for augment in (config.augment, augment_val))
-    train = _transform(config, sets.train, augment=config.augment, **training)
+    train = _transform(config, sets.train, augment=bool(config.augment), **training)
     return train, _transform(config, sets.val, augment=augment_val)
 
 
 def _transform(config: NetworkConfig, dataset, *, augment: bool, **settings) -> Callable | None:
     if dataset.is_float:
         return None
-    flip = config.flip if augment else False
+    settings |= {'augment': augment, 'flip': config.flip if augment else False}
     normalize = {'mean': (0.0,), 'std': (1.0,)} if config.pixels == 'unit' else None
-    return preprocess.get_transform(
-        dataset.preset or config.dataset,
-        input_size=config.input_size,
-        normalize=normalize,
-        augment=augment,
-        flip=flip,
-        **settings,
-    )
+    preset = dataset.preset or config.dataset
+    return preprocess.get_transform(preset, input_size=config.input_size, normalize=normalize, **settings)

@@ -36,10 +36,7 @@ class Methods(NamedTuple):
 def build_methods(
     config: RunConfig, model: nn.Module, *, steps_per_epoch: int, num_epochs: int, start: Mapping | None
 ) -> Methods:
-    """Build what the methods of a run are made of, as they are where it begins or goes on.
-
-    Args:
-        start: the checkpoint that it goes on from.
+    """Build what the methods of a run are made of, as they are where it begins or goes on from a checkpoint, `start`.
 
     Raises:
         ValueError: a method that cannot be in a run of this length.
@@ -70,7 +67,8 @@ def follow_epoch(
     followed: tuple[Followed, ...], report: EpochReport, training: Training
 ) -> tuple[EpochReport, dict[str, float | None]]:
     """Have the methods take note of an epoch; return its report, their time included, and the columns that they add."""
-    start, measured = time.perf_counter(), {}
+    start = time.perf_counter()
+    measured: dict[str, float | None] = {}
     for method, follower in followed:
         names = (column.name for column in method.COLUMNS)
         measured |= zip(names, follower.on_epoch(report, training), strict=True)
@@ -78,11 +76,7 @@ def follow_epoch(
 
 
 def pass_size(config: RunConfig, num_own: int) -> int:
-    """Return the number of examples of a training pass, the last of a batch apart.
-
-    Args:
-        num_own: examples of a batch that a rank has.
-    """
+    """Return the examples of a training pass, but for the last of a batch, where a rank has `num_own` of each batch."""
     decided = [size for method in config.methods_on if (size := method.pass_size(config))]
     assert len(decided) <= 1, 'two methods decide about the size of passes: one of them has to refuse the other'
     return decided[0] if decided else min(config.fixed_micro_batch_size or num_own, num_own)

@@ -16,6 +16,7 @@ from bigbatch import seeding
 from bigbatch.device import choose_device, keep_freed_memory
 from bigbatch.distributed import ALONE, Ranks
 from bigbatch.training.scoring import summed_criterion
+from data_sets.loader import Loader
 from utils.config.measure import MeasureConfig, conditions_of
 from utils.config.network import NetworkConfig
 from utils.engine.checks import check_forward, name_network
@@ -37,15 +38,15 @@ class Network:
     path: Path  # the checkpoint
     label: str  # the run's name, '/file' behind it where it is not the latest checkpoint; the path of a foreign file
     run: Path | None  # the run folder that it lies in
-    digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     settings: dict  # of its run; empty for a foreign file
+    digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
     conditions: dict  # plain values: what besides the weights decides what is measured; see conditions_of
     shortened: frozenset[str]  # splits of which --num-examples leaves some examples out
     model: nn.Module  # with ordinary batch norm: that of its running statistics, as it is in eval mode
     criterion: nn.Module  # sums over examples
-    train: object
-    val: object
-    test: object
+    train: Loader
+    val: Loader
+    test: Loader
     device: torch.device
     num_copies: int  # of each example in a batch, transformed anew; by default 1
 
@@ -55,22 +56,12 @@ class Network:
         return {**self.conditions, 'num_examples': limit}
 
 
-def _describe_checkpoint(given: str) -> tuple[Path, str, Path | None, dict]:
-    """Return path, label, run folder and settings of a checkpoint or a run folder, as Network has them."""
-    run, path = run_of(given), checkpoint_of(given)
-    settings = stored_settings(run)
-    if not settings:
-        return path, str(given), None, {}
-    file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
-    return path, f'{run.name}{file}', run, settings
-
-
 def digest_state(state: Mapping[str, Tensor]) -> str:
     """Hash names, shapes and bytes of a state dict to 12 hex digits."""
     digest = hashlib.sha256()
     for name, value in state.items():
         digest.update(f'{name} {value.dtype} {tuple(value.shape)};'.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:12]
 
 
@@ -88,23 +79,12 @@ def begin(config: NetworkConfig, ranks: Ranks = ALONE) -> torch.device:
 def build_network(
     config: NetworkConfig, dataset, device: torch.device, fit: Callable[[nn.Module], object] = lambda model: None
 ) -> tuple[nn.Module, nn.Module]:
-    """Build a network for a training set, and a criterion that gives sums over examples.
-
-    Args:
-        fit: changes the layers of the network before it goes to the device.
-
-    Returns:
-        (model, criterion).
-    """
+    """Build a network for a training set, its layers changed by `fit`, and a criterion of sums over examples."""
     shape = dataset.input_shape
     if config.input_size and len(shape) == 3:
         shape = (shape[0], config.input_size, config.input_size)
-    context = {
-        'dataset': config.dataset,
-        'num_classes': dataset.num_classes,
-        'input_shape': shape,
-        'input_size': config.input_size,
-    }
+    context = {'dataset': config.dataset, 'num_classes': dataset.num_classes}
+    context |= {'input_shape': shape, 'input_size': config.input_size}
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
     model = models.create_model(config.model, **{**context, **config.model_config})
@@ -117,15 +97,16 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     """Open a trained network and its data for measuring; writes nothing.
 
     Args:
-        config: from utils.config.measure.network_config.
         checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
             state dict.
 
     Raises:
         ValueError: a checkpoint or a setting that cannot hold, in one line.
     """
-    path, label, run, settings = _describe_checkpoint(checkpoint)
-    state = checkpoints.load_state(path)
+    run, path = run_of(checkpoint), checkpoint_of(checkpoint)
+    settings, state = stored_settings(run), checkpoints.load_state(path)
+    file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
+    place = (path, f'{run.name}{file}' if settings else str(checkpoint), run if settings else None, settings)
     device = begin(config)
     sets = load_sets(config, device)
     model, criterion = build_network(config, sets.train, device)
@@ -135,19 +116,5 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     train, val, test = build_measuring_loaders(config, model, sets, device)
     num_classes = sets.train.num_classes
     check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
-    return Network(
-        path=path,
-        label=label,
-        run=run,
-        digest=digest_state(model.state_dict()),
-        settings=settings,
-        conditions=conditions_of(config),
-        shortened=shortened_splits(config, sets),
-        model=model,
-        criterion=criterion,
-        train=train,
-        val=val,
-        test=test or val,
-        device=device,
-        num_copies=config.num_copies,
-    )
+    measured = (digest_state(model.state_dict()), conditions_of(config), shortened_splits(config, sets))
+    return Network(*place, *measured, model, criterion, train, val, test or val, device, config.num_copies)

@@ -15,14 +15,7 @@ from utils.engine.speed import fit_compiler
 
 
 def fit_micro_batch(experiment: Experiment, free_bytes: int) -> Experiment:
-    """Settle --micro-batch-size auto, by passes that leave the experiment as it was.
-
-    Args:
-        free_bytes: of the memory of its device.
-
-    Raises:
-        UserError: not even the smallest passes fit.
-    """
+    """Settle --micro-batch-size auto, by passes that leave the experiment as it was; a UserError where none fit."""
     config, ranks, device = experiment.config, experiment.ranks, experiment.device
     if config.micro_batch_size != AUTO:
         return experiment

@@ -13,6 +13,10 @@ from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.optim import RegimeOptimizer
+from data_sets.arrays import ArrayDataset
+from data_sets.images import ImageFiles
+from data_sets.loader import DeviceLoader
+from data_sets.stream import StreamLoader
 from utils.config.batch import AUTO
 from utils.config.run import RunConfig
 from utils.engine.methods import Followed
@@ -20,15 +24,19 @@ from utils.engine.speed import describe_speed
 from utils.methods import describe_methods
 from utils.runs import layout
 
+Examples = ArrayDataset | ImageFiles
+
 
 @dataclass(frozen=True)
 class Data:
     """The loaders of a run and what they hold."""
 
-    train: object
-    val: object
-    test: object | None  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
-    dataset: object  # the training set
+    train: DeviceLoader | StreamLoader
+    val: DeviceLoader | StreamLoader
+    test: (
+        DeviceLoader | StreamLoader | None
+    )  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
+    dataset: Examples  # the training set
     fingerprint: str  # of the training set
 
 
@@ -117,9 +125,8 @@ def num_parameters(model: nn.Module) -> int:
 
 def _describe_data(experiment: Experiment) -> str:
     config, data = experiment.config, experiment.data
-    streamed = data.train.num_workers is not None
-    shape = 'x'.join(map(str, (data.train if streamed else data.dataset).input_shape))
-    reader = f', {_describe_reader(data.train.num_workers)}' if streamed and not config.dry_run else ''
+    shape = 'x'.join(map(str, (data.dataset if data.train.num_workers is None else data.train).input_shape))
+    reader = '' if config.dry_run else _describe_reader(data.train.num_workers)
     changes = [word for word, on in (('crop', config.augment), ('flip', config.flip)) if on]
     changes += [text for method in config.methods_on if (text := method.describe_images())]
     held_out = f', {data.test.num_examples:,} test' if data.test else ''
@@ -129,8 +136,10 @@ def _describe_data(experiment: Experiment) -> str:
     )
 
 
-def _describe_reader(num_workers: int) -> str:
-    return f'read by {counted(num_workers, "worker")}' if num_workers else 'read by this process'
+def _describe_reader(num_workers: int | None) -> str:
+    if num_workers is None:
+        return ''
+    return f', read by {counted(num_workers, "worker")}' if num_workers else ', read by this process'
 
 
 def _describe_batch(experiment: Experiment) -> str:
@@ -182,9 +191,9 @@ def _describe_warmup(config: RunConfig) -> str:
 def _describe_files(config: RunConfig) -> str:
     if config.evaluate:
         return 'none'
-    names = (layout.CONFIG, layout.RESULTS, layout.DISTANCES, layout.PAGE, layout.LOG)
-    names += (layout.LATEST, layout.PREVIOUS, layout.BEST, layout.INITIAL)
-    names += tuple(name for method in config.methods_on for name in method.FILES)
+    names = [layout.CONFIG, layout.RESULTS, layout.DISTANCES, layout.PAGE, layout.LOG]
+    names += [layout.LATEST, layout.PREVIOUS, layout.BEST, layout.INITIAL]
+    names += [name for method in config.methods_on for name in method.FILES]
     return f'{config.folder}/ {", ".join(names)}'
 
 

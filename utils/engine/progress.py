@@ -19,11 +19,9 @@ class Progress:
     """Follow a run of a known number of updates.
 
     Args:
-        num_steps: updates of an epoch.
         num_epochs: epochs of the run; first_epoch of them are done already, and first_index updates of the next one.
         batch_size: examples per update, every copy counted.
         print_freq: updates between two lines; None: a line every 10 seconds.
-        stream: where the bar goes, if it is a terminal.
     """
 
     def __init__(

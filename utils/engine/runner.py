@@ -41,16 +41,10 @@ log = logging.getLogger('bigbatch')
 
 def score(experiment: Experiment) -> None:
     """Print loss and errors of a checkpoint on the validation set."""
-    scores = evaluate(experiment.model, experiment.criterion, experiment.data.val)
-    log.info(
-        '%s on %s (val, %s): loss %.4f  error@1 %.2f %%  error@5 %.2f %%',
-        experiment.config.evaluate,
-        experiment.config.dataset,
-        counted(experiment.data.val.num_examples, 'example'),
-        scores.loss,
-        scores.error1,
-        scores.error5,
-    )
+    config, val = experiment.config, experiment.data.val
+    scores = evaluate(experiment.model, experiment.criterion, val)
+    what = f'{config.evaluate} on {config.dataset} (val, {counted(val.num_examples, "example")})'
+    log.info('%s: loss %.4f  error@1 %.2f %%  error@5 %.2f %%', what, scores.loss, scores.error1, scores.error5)
 
 
 def complete(folder: Path) -> None:
@@ -68,11 +62,7 @@ def _draw_page(folder: Path) -> None:
 
 
 def train(experiment: Experiment, plan: str) -> None:
-    """Train up to the last epoch and write the files of the run.
-
-    Raises:
-        DivergedError: the loss is not finite any more; the run's status says so.
-    """
+    """Train up to the last epoch and write the files of the run; its status says how it ended, as do exceptions."""
     config = experiment.config
     with stop_requests('finishing the step, then saving') as stop:  # heeded by all ranks alike, so from the start
         content, best, lock = _open_folder(experiment) if experiment.ranks.is_first else ({}, None, None)
@@ -93,7 +83,8 @@ def _train(experiment: Experiment, plan: str, content: dict, best: dict | None, 
     with _noting_the_end(writer, config.folder, stop), naming_failed_rank(parallel.ranks):
         message = _run_epochs(experiment, parallel, writer, stop)
         tests = _score_at_end(experiment)
-        _save_files(experiment)
+        for _, follower in experiment.followed if parallel.ranks.is_first else ():
+            follower.save(config.folder, config.settings())
     writer.finish('done', message, **tests, finished=manifest.now())
     for name, scores in tests.items():
         who = '' if name == 'test' else f', {name.removesuffix("_test")} weights'
@@ -120,15 +111,16 @@ def _build_writer(experiment: Experiment, parallel: Parallel, content: dict, bes
         return SilentWriter(make_checkpoint)
     with naming_file(config.folder / layout.LOG):
         log_to_file(config.folder / layout.LOG)
+    export = TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None
     return RunWriter(
         config.folder,
         content,
-        make_checkpoint=make_checkpoint,
-        draw_page=_draw_page,
-        best=best,
+        make_checkpoint,
+        _draw_page,
+        best,
         save_all=config.save_all,
         save_minutes=config.checkpoint_minutes,
-        export=TensorBoardExport(config.folder, content['settings']) if config.tensorboard else None,
+        export=export,
     )
 
 
@@ -158,14 +150,12 @@ def snapshot(
     experiment: Experiment, epoch: int, step: int, best: dict | None, partial: PartialEpoch | None = None, *,
     parallel: Parallel | None = None,
 ) -> dict:  # fmt: skip
-    """Return the present state as a checkpoint.
+    """Return the present state as a checkpoint; of several ranks, which all call this, the first one gets it whole.
 
     Args:
         epoch: finished epochs.
-        step: updates made.
         best: {'epoch', 'val_error1'} of the best epoch so far, or None.
         partial: what the epoch that goes on has come to.
-        parallel: of several ranks, which all call this; what the first one gets is whole.
     """
     return checkpoints.checked(
         {
@@ -260,29 +250,19 @@ def _score_at_end(experiment: Experiment) -> dict:
     return {name: asdict(evaluate(model, experiment.criterion, test)) for name, model in models.items()}
 
 
-def _save_files(experiment: Experiment) -> None:
-    """Have the methods write files of their own."""
-    if experiment.ranks.is_first:
-        for _, follower in experiment.followed:
-            follower.save(experiment.config.folder, experiment.config.settings())
-
-
 def _open_folder(experiment: Experiment) -> tuple[dict, dict | None, RunLock | None]:
-    """Create the folder of a new run or of a fork, or cut that of a resumed run.
-
-    Returns:
-        The content of config.json, the best epoch so far or None, and the lock on a folder that was created.
-    """
+    """Create a run's folder or cut it back; return config.json, the best epoch so far, and the lock on a new folder."""
     config, start, stored = experiment.config, experiment.start, experiment.stored
     content = new_manifest(experiment)
     if start is None:
         return content, None, create_folder(experiment, config.folder, content)
+    assert stored is not None, 'a checkpoint to go on from lies in a run'
     content['started'] = stored['started']
-    where = {'checkpoint': layout.checkpoint_of(config.resume), 'start': start}
-    if experiment.continues_in_place:
-        best, lock = run_folder.rewind_run_folder(config.folder, content, **where), None  # held since it was read
+    run, checkpoint, lock = layout.run_of(config.resume), layout.checkpoint_of(config.resume), None
+    if experiment.continues_in_place:  # whose lock is held since it was read
+        best = run_folder.rewind_run_folder(run, content, checkpoint=checkpoint, start=start)
     else:
-        best, lock = run_folder.fork_run_folder(layout.run_of(config.resume), config.folder, content, **where)
+        best, lock = run_folder.fork_run_folder(run, config.folder, content, checkpoint=checkpoint, start=start)
     return read_config_json(config.folder), best, lock
 
 

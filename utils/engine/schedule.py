@@ -34,17 +34,13 @@ class Schedule(NamedTuple):
 def build_schedule(
     config: RunConfig, model: nn.Module, data: Data, start: dict | None, stored: dict | None
 ) -> Schedule:
-    """Build the regime and the optimizer of a run, and bring them to where it begins or goes on.
-
-    Args:
-        start: the checkpoint that it goes on from.
-        stored: config.json of the run that this lies in.
+    """Build regime and optimizer of a run, as where it begins or, given checkpoint and config.json, where it goes on.
 
     Raises:
         ValueError: a schedule that cannot be, or that is not the one that the run began with.
     """
     regime, num_epochs = adapt_regime(config, model)
-    if stored:
+    if start and stored:
         check_unchanged(config, stored, data.fingerprint, regime)
         check_length(config, start, num_epochs)
     optimizer = build_optimizer(config, model, regime, steps_per_epoch=data.train.num_steps, num_epochs=num_epochs)
@@ -57,12 +53,9 @@ def build_schedule(
 
 
 def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
-    """Return the regime and the number of epochs of a run.
+    """Return the regime and the number of epochs of a run; a ValueError for a schedule that cannot be.
 
     Where a rate comes from: the regime, --lr and the like, --lr_bb_fix; the warm-up comes on top of it.
-
-    Raises:
-        ValueError: a schedule that cannot be.
     """
     own = getattr(model, 'regime', None) if config.regime is None else config.regime
     if own is None:
@@ -87,11 +80,7 @@ def adapt_regime(config: RunConfig, model: nn.Module) -> tuple[Regime, int]:
 def build_optimizer(
     config: RunConfig, model: nn.Module, regime: Regime, *, steps_per_epoch: int, num_epochs: int
 ) -> RegimeOptimizer:
-    """Build the optimizer of a run, with its warm-up and its decay.
-
-    Raises:
-        ValueError: a warm-up of less than an update.
-    """
+    """Build the optimizer of a run, with its decay and its warm-up, of no less than an update."""
     start = 1.0 / _lr_factor(config) if config.warmup_start is None else config.warmup_start
     warmup_steps = round(config.warmup_epochs * steps_per_epoch)
     if config.warmup_epochs and not warmup_steps:

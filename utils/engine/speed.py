@@ -29,9 +29,7 @@ log = logging.getLogger('bigbatch')
 def fit_layout(config: RunConfig, model: nn.Module, device: torch.device, stored: dict | None) -> RunConfig:
     """Bring a network into the layout and the precision of a run, and return the settings with the layout resolved.
 
-    Args:
-        model: on its device; changed in place.
-        stored: config.json of the run that is resumed, whose layout stays.
+    A resumed run, whose config.json is `stored`, keeps its layout.
 
     Raises:
         ValueError: the device does not have that precision.
@@ -58,19 +56,13 @@ def fit_layout(config: RunConfig, model: nn.Module, device: torch.device, stored
 
 
 def default_channels_last(config: RunConfig, model: nn.Module, device: torch.device) -> bool:
-    """Tell whether channels last is the faster layout: measured on CPUs in float32, where a 5x5 convolution took half.
-
-    Not measured on GPUs, so off there.
-    """
+    """Tell whether channels last is the faster layout: on CPUs in float32, where a 5x5 convolution took half."""
+    # Not measured on GPUs, so off there.
     return device.type == 'cpu' and config.dtype == 'float32' and bool(convolutions(model))
 
 
 def fit_compiler(config: RunConfig, model: nn.Module, device: torch.device, ranks: Ranks) -> None:
-    """Have the training passes of a run compiled, if it asks for that.
-
-    Raises:
-        UserError: that cannot work here.
-    """
+    """Have the training passes of a run compiled, if it asks for that; a UserError where that cannot work."""
     mode = config.compile
     if mode == 'off' or config.evaluate:
         return

@@ -57,9 +57,7 @@ def score(
 ) -> Scores:
     """Score a network on every example of a loader once, by the mean of its outputs for the copies of the example.
 
-    Args:
-        repeat: tells repetitions apart, which differ in their noise.
-        advance: told the number of examples after each batch.
+    Repetitions differ in their noise; `advance` is told the number of examples after each batch.
     """
     sums = ScoreSums(network.device)
     with noise.on('copy', network, repeat):
@@ -78,13 +76,7 @@ def _outputs(model: nn.Module, batch) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 class Evaluation:
-    """Score networks one after another; what the file holds already is not measured again.
-
-    Args:
-        folder: of the file, which appears with its first row.
-        mode: train, val or test.
-        times: repetitions with other noise.
-    """
+    """Score networks on a split, as often with other noise as asked for; what the file holds is not measured again."""
 
     def __init__(self, folder: Path, *, mode: str, noise: Noise, times: int = 1):
         self._mode, self._noise, self._times = mode, noise, times

@@ -23,16 +23,13 @@ MODES = ('linear', 'sin', 'arc')
 def build_line_parser(doc: str | None, models: list[str], datasets: list[str], *, prog: str) -> Parser:
     """Build the parser of a line between two checkpoints."""
     parser = build_analysis_parser(doc, models, datasets, prog=prog, batch_size=2048, single=True)
-    parser.add_argument(
-        '-se', '--slave-evaluate', required=True, metavar='CKPT', help='the checkpoint at alpha 1; --evaluate is at 0'
+    end = 'the checkpoint at alpha 1; --evaluate is at 0'
+    parser.add_argument('-se', '--slave-evaluate', required=True, metavar='CKPT', help=end)
+    mode = (
+        'linear; sin: slower at the ends and never past them; arc: cos(alpha pi / 2) and sin(alpha pi / 2) times '
+        'the ends'
     )
-    parser.add_argument(
-        '--mode',
-        choices=MODES,
-        default='linear',
-        help='linear; sin: slower at the ends and never past them; arc: cos(alpha pi / 2) and sin(alpha pi / 2) times '
-        'the ends',
-    )
+    parser.add_argument('--mode', choices=MODES, default='linear', help=mode)
     bn = (
         'interpolate: on the line like the weights; recompute: measured anew at each point on the training set; '
         'fixed: those at alpha 0; batch: of each batch that is scored'
@@ -54,25 +51,15 @@ def build_directions_parser(doc: str | None, models: list[str], datasets: list[s
 
 
 def _add_grid_args(parser: Parser, alpha: str, bn: tuple[str, ...], bn_help: str) -> None:
-    parser.add_argument(
-        '--alpha',
-        type=alpha_grid,
-        default=alpha,
-        metavar='START:STEP:STOP',
-        help='points, STOP left out; joined by = where START is negative: --alpha="-0.3:0.02:0.31"',
-    )
-    parser.add_argument('--bn', choices=bn, default=bn[0], help=f'statistics of batch norm: {bn_help}')
-    parser.add_argument(
-        '--visualize_train', action=BooleanOptionalAction, default=True, help='score the training set too'
-    )
+    add, points = parser.add_argument, {'default': alpha, 'metavar': 'START:STEP:STOP'}
+    joined = 'points, STOP left out; joined by = where START is negative: --alpha="-0.3:0.02:0.31"'
+    add('--alpha', type=alpha_grid, **points, help=joined)
+    add('--bn', choices=bn, default=bn[0], help=f'statistics of batch norm: {bn_help}')
+    add('--visualize_train', action=BooleanOptionalAction, default=True, help='score the training set too')
 
 
 def alpha_grid(text: str) -> tuple[float, ...]:
-    """Convert START:STEP:STOP, stop excluded, to the points in their order; a parser's type.
-
-    Raises:
-        argparse.ArgumentTypeError: it is malformed, empty or too long, in one line.
-    """
+    """Convert START:STEP:STOP, stop excluded, to points in their order, 1 to MOST_POINTS of them; a parser's type."""
     start, step, stop = _numbers(text)
     if step == 0 or (stop - start) * step <= 0:
         raise argparse.ArgumentTypeError(

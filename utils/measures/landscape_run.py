@@ -38,9 +38,6 @@ log = logging.getLogger('bigbatch')
 def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
     """Measure and draw what the flags of visualize_sharpness.py ask for and return the folder.
 
-    Args:
-        open_end: opens a checkpoint.
-
     Raises:
         UserError: the networks differ in more than their weights, or the folder holds something else.
     """
@@ -63,9 +60,6 @@ def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
 
 def directions_around(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
     """Measure and draw what the flags of visualize2_sharpness.py ask for and return the folder.
-
-    Args:
-        open_end: opens a checkpoint.
 
     Raises:
         UserError: the folder holds something else.
@@ -129,11 +123,8 @@ def _check_pair(network: Network, end: Network) -> None:
     if network.digest == end.digest:
         log.warning('%s and %s hold the same weights: nothing changes along this line', network.path, end.path)
     if network.conditions['val_fraction'] and network.settings.get('seed') != end.settings.get('seed'):
-        log.warning(
-            '%s and %s held out different examples: the second was trained on some that are validated on here',
-            network.path,
-            end.path,
-        )
+        why = 'the second was trained on some that are validated on here'
+        log.warning('%s and %s held out different examples: %s', network.path, end.path, why)
 
 
 def _check_batches(network: Network, flags: Namespace) -> None:
@@ -202,7 +193,7 @@ def _measure(
                     row |= {f'{split}_loss': scores.loss, f'{split}_accuracy': 100 - scores.error1}
             rows.add(row)
             log.info('%s', _describe(row, splits))
-    return [rows.get(**place) for place, _ in points]
+    return [rows.row(**place) for place, _ in points]
 
 
 def _describe(row: dict, splits: Sequence[str]) -> str:
@@ -214,11 +205,9 @@ def _describe(row: dict, splits: Sequence[str]) -> str:
 def _warn_of_clamped(rows: Iterable[dict]) -> None:
     clamped = [row for row in rows if row['clamped']]
     if clamped:
-        log.warning(
-            '%d extrapolated variances of batch norm were below 0 and were set to 0, at alpha %s: see --bn',
-            sum(row['clamped'] for row in clamped),
-            ', '.join(f'{row["alpha"]:g}' for row in clamped),
-        )
+        number, places = sum(row['clamped'] for row in clamped), ', '.join(f'{row["alpha"]:g}' for row in clamped)
+        what = 'extrapolated variances of batch norm were below 0 and were set to 0'
+        log.warning('%d %s, at alpha %s: see --bn', number, what, places)
 
 
 def _draw(folder: Path) -> None:

@@ -51,30 +51,18 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
     """Build the parser of a trained pair."""
     parser = Parser(prog=prog, description=doc)
     add = parser.add_argument
-    add(
-        '-n',
-        '--network',
-        type=one_of('network', NETWORKS),
-        required=True,
-        metavar='NAME',
-        help=f'of the paper: {", ".join(NETWORKS)}',
-    )
-    add(
-        '--dataset',
-        metavar='NAME',
-        help="if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file",
-    )
+    network, known = one_of('network', NETWORKS), f'of the paper: {", ".join(NETWORKS)}'
+    add('-n', '--network', type=network, required=True, metavar='NAME', help=known)
+    dataset = "if not the paper's: mnist for F1, cifar10 for C1 and C2, cifar100 for C3 and C4; F2 needs a .npz file"
+    add('--dataset', metavar='NAME', help=dataset)
     add('--datasets-dir', metavar='DIR', help='folder of the data sets; $DATASETS_DIR, else ~/Datasets')
     add('--download', action='store_true', help='fetch the data set if it is not there')
     add('--epochs', type=whole(1), default=20, metavar='E', help='epochs of either run')
-    add(
-        '--batch-sizes',
-        type=whole(1),
-        nargs=2,
-        metavar=('SMALL', 'LARGE'),
-        help='of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
-        f'more than LARGE / {LEAST_RATIO}',
+    sizes = (
+        'of the runs at alpha 0 and 1; LARGE is a tenth of the training set and SMALL 256 if not given, but no '
+        f'more than LARGE / {LEAST_RATIO}'
     )
+    add('--batch-sizes', type=whole(1), nargs=2, metavar=('SMALL', 'LARGE'), help=sizes)
     add('--optimizer', type=one_of('optimizer', OPTIMIZERS), metavar='NAME', help='in place of Adam')
     add('--lr', type=real(0, above=True), metavar='RATE', help='in place of 1e-3, flat')
     add('--mode', choices=('linear', 'arc'), default='linear', help='the line of figure 3 or the arc of figure 7')
@@ -86,11 +74,7 @@ def build_pair_parser(doc: str | None, *, prog: str) -> Parser:
 
 
 def resolve_dataset(flags: Namespace) -> str:
-    """Return the data set of a pair.
-
-    Raises:
-        UserError: F2 without one, for TIMIT cannot be had.
-    """
+    """Return the data set of a pair; a UserError for F2 without one, as TIMIT cannot be had."""
     dataset = flags.dataset or NETWORKS[flags.network][1]
     if dataset is None:
         raise UserError(
@@ -107,15 +91,12 @@ def batch_sizes(num_examples: int) -> tuple[int, int]:
 
 
 def plot_pair(flags: Namespace) -> None:
-    """Train both runs where they are not done yet and draw the line between them.
-
-    Raises:
-        UserError: flags that do not make a pair.
-    """
+    """Train both runs where they are not done yet and draw the line between them, or a UserError for no pair."""
     # torch takes seconds to import: only now, so that --help answers at once.
     from utils.engine.experiment import build_experiment, run
     from utils.engine.network import open_network
     from utils.measures.landscape_run import line_between
+    from utils.runs.checkpoint import load_state
 
     dataset = resolve_dataset(flags)
     with user_errors():
@@ -130,13 +111,18 @@ def plot_pair(flags: Namespace) -> None:
             build_experiment(_configure(argv))
     for argv in argvs:
         run(_configure(argv))
-    _check_start(runs)
+    first, second = (load_state(run / INITIAL) for run in runs)  # which another version of torch may have drawn
+    if any(not first[name].equal(second[name]) for name in first):
+        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
     start_logging()
     parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
     argv = line_flags(flags, dataset, sizes, runs)
     folder = line_between(parser.parse_args(argv), lambda end: open_network(network_config(parser, argv, end), end))
-    log.info('%s', describe_distances(folder))
-    log.info('figure: %s', publish_figure(flags, folder / FIGURE))
+    log.info('%s', _describe_distances(folder))
+    figure = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
+    figure.parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / FIGURE, figure)  # to where the published script leaves it
+    log.info('figure: %s', figure)
 
 
 def _configure(argv: list[str]):
@@ -149,11 +135,10 @@ def training_flags(flags: Namespace, dataset: str, batch_size: int) -> tuple[Pat
     """Return the folder of a run and the command line of main_normal.py that makes it or goes on with it."""
     name = _name(flags, dataset, f'bs{batch_size}')
     folder = Path(flags.results_dir) / name
-    given = {'--optimizer': flags.optimizer, '--lr': flags.lr, **_place_flags(flags)}
     argv = [
         '--model', NETWORKS[flags.network][0], '--dataset', dataset, '--b', batch_size, '--epochs', flags.epochs,
         '--seed', flags.seed, '--no-lr_bb_fix', '--no-augment', '--pixels', 'unit', '--clip-grad', 0,
-        *_given(given), *(['--download'] if flags.download else []),
+        *_given(flags, 'optimizer', 'lr', 'datasets_dir', 'device'), *['--download'] * flags.download,
         *(('--resume', folder) if folder.exists() else ('--results_dir', flags.results_dir, '--save', name)),
     ]  # fmt: skip
     return folder, [str(part) for part in argv]
@@ -166,20 +151,12 @@ def line_flags(flags: Namespace, dataset: str, sizes: Sequence[int], runs: Seque
     argv = [
         '--evaluate', runs[0], '--slave-evaluate', runs[1], f'--alpha={GRID}', '--mode', flags.mode, '--bn', 'batch',
         '--b', SCORED_AT_ONCE, '--results_dir', flags.results_dir,
-        '--save', flags.save or name, *_given(_place_flags(flags)),
+        '--save', flags.save or name, *_given(flags, 'datasets_dir', 'device'),
     ]  # fmt: skip
     return [str(part) for part in argv]
 
 
-def publish_figure(flags: Namespace, figure: Path) -> Path:
-    """Copy the figure of a line to where the published script leaves it and return that path."""
-    path = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
-    path.parent.mkdir(exist_ok=True)
-    shutil.copyfile(figure, path)
-    return path
-
-
-def describe_distances(folder: Path) -> str:
+def _describe_distances(folder: Path) -> str:
     """Say how far both runs went, as line.json has it."""
     distances = json.loads((folder / SETTINGS).read_text(encoding='utf-8'))['distances']
     small, large = distances['start_to_first'], distances['start_to_second']
@@ -189,24 +166,13 @@ def describe_distances(folder: Path) -> str:
     )
 
 
-def _check_start(runs: Sequence[Path]) -> None:
-    """Refuse runs that did not start from the same weights, as where another version of torch drew them."""
-    from utils.runs.checkpoint import load_state  # torch, which --help does not wait for
-
-    first, second = (load_state(run / INITIAL) for run in runs)
-    if any(not first[name].equal(second[name]) for name in first):
-        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
-
-
 def _name(flags: Namespace, dataset: str, sizes: str) -> str:
     data = re.sub(r'[^\w.+-]+', '_', Path(dataset).name)
     how = (flags.optimizer or 'Adam') + ('' if flags.lr is None else f'_lr{flags.lr:g}')
     return f'{flags.network}_{data}_{sizes}_{how}_epochs{flags.epochs}_seed{flags.seed}'
 
 
-def _place_flags(flags: Namespace) -> dict:
-    return {'--datasets-dir': flags.datasets_dir, '--device': flags.device}
-
-
-def _given(flags: dict) -> list:
-    return [part for flag, value in flags.items() if value is not None for part in (flag, value)]
+def _given(flags: Namespace, *names: str) -> list:
+    """Return those of the flags, with their values, that are given."""
+    given = {f'--{name.replace("_", "-")}': getattr(flags, name) for name in names}
+    return [part for flag, value in given.items() if value is not None for part in (flag, value)]

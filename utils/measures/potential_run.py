@@ -47,31 +47,26 @@ def measure_potential(
     log.info('rows: %s', rows.path)
     places = [(index, relative) for index in range(num_directions) for relative in RELATIVE_DISTANCES]
     missing = [place for place in places if rows.get(**common, direction=place[0], relative_distance=place[1]) is None]
-    with (
-        EvaluationProgress((len(missing) + 1) * loader.num_examples) as progress,
-        open_objective(
-            network.model, network.criterion, loader, batch_norm=batch_norm, advance=progress.advance
-        ) as objective,
-    ):
+    progress = EvaluationProgress((len(missing) + 1) * loader.num_examples)
+    opened = open_objective(network.model, network.criterion, loader, batch_norm=batch_norm, advance=progress.advance)
+    with progress, opened as objective:
         start, norm = objective.solution, float(np.linalg.norm(objective.solution))
-        origin = objective.loss(start) if missing else None
+        origin = objective.loss(start) if missing else 0.0
         for index, relative in missing:
             loss = objective.loss(start + relative * norm * random_direction(len(start), seed, index))
             rows.add({
                 **common, 'checkpoint': network.label, 'direction': index, 'relative_distance': relative,
                 'distance': relative * norm, 'loss': loss, 'difference': loss - origin,
             })  # fmt: skip
-    found = [rows.get(**common, direction=index, relative_distance=relative) for index, relative in places]
+    found = [rows.row(**common, direction=index, relative_distance=relative) for index, relative in places]
     differences = np.reshape([row['difference'] for row in found], (num_directions, -1))
     return summarise_potential([row['distance'] for row in found[: len(RELATIVE_DISTANCES)]], differences)
 
 
 def measure_potentials(flags: Namespace, open_networks: Iterable[Callable[[], Network]]) -> str:
-    """Measure networks one after another and return their potentials as text.
+    """Measure networks by the flags of measure_sharpness.py one after another and return their potentials as text.
 
-    Args:
-        flags: of measure_sharpness.py; rows of a checkpoint that lies in no run go to --results_dir/--save.
-        open_networks: each opens one.
+    Rows of a checkpoint that lies in no run go to --results_dir/--save.
     """
     texts = []
     for open_network in open_networks:

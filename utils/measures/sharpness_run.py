@@ -133,12 +133,7 @@ def metric_of(flags: Namespace) -> Metric:
 
 
 def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]) -> str:
-    """Measure networks one after another and return the table of all of them; the page of each run shows its rows.
-
-    Args:
-        flags: of measure_sharpness.py.
-        openers: open a network each.
-    """
+    """Measure networks one after another and return the table of all of them; the page of each run shows its rows."""
     metric, folder = metric_of(flags), Path(flags.results_dir) / (flags.save or FOLDER)
     combined = folder / f'{metric.table.file.removesuffix(".csv")}_table.csv'
     log.info('table: %s', combined)
@@ -171,12 +166,10 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
     log.info('%s: %d of %d rows to measure: %s', network.label, len(missing), len(keys), file.path)
     if missing:
         _check_writable(file.path)
-        with (
-            EvaluationProgress(metric.num_passes(len(missing)) * loader.num_examples) as progress,
-            open_objective(
-                network.model, network.criterion, loader, batch_norm=flags.bn, advance=progress.advance
-            ) as objective,
-        ):  # fmt: skip
+        progress = EvaluationProgress(metric.num_passes(len(missing)) * loader.num_examples)
+        model, criterion = network.model, network.criterion
+        opened = open_objective(model, criterion, loader, batch_norm=flags.bn, advance=progress.advance)
+        with progress, opened as objective:
             metric.check(objective)
             for key in missing:
                 start = time.perf_counter()
@@ -185,7 +178,7 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
                 row['seconds'] = round(time.perf_counter() - start, 3)
                 file.add(row)
                 log.info('%s', table.line(row))
-    return [{**file.get(**key), 'checkpoint': network.label} for key in keys]
+    return [{**file.row(**key), 'checkpoint': network.label} for key in keys]
 
 
 def _check_writable(path: Path) -> None:

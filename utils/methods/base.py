@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from utils.runs.columns import Column
 from utils.settings import changed, declared
@@ -20,34 +20,62 @@ if TYPE_CHECKING:
     from bigbatch.distributed import Ranks
     from bigbatch.training.gradients.base import Estimator
     from bigbatch.training.report import EpochReport
+    from data_sets.loader import Loader
 
 
 class RunSettings(Protocol):
     """A run as methods see it, besides their own settings."""
 
-    batch_size: int  # examples per update
-    base_batch_size: int
-    ghost_batch_size: int | None
-    num_images: int  # examples per update, every copy counted
-    fixed_micro_batch_size: int | None
-    lr_scaling: str
-    base_lr_per_example: float | None
-    amp: str
-    compile: str
-    augment: bool | None
-    dataset: str
-    model: str
-    seed: int
-    methods_on: tuple[Method, ...]
+    @property
+    def batch_size(self) -> int: ...  # examples per update
+    @property
+    def base_batch_size(self) -> int: ...
+    @property
+    def ghost_batch_size(self) -> int | None: ...
+    @property
+    def num_images(self) -> int: ...  # examples per update, every copy counted
+    @property
+    def fixed_micro_batch_size(self) -> int | None: ...
+    @property
+    def lr_scaling(self) -> str: ...
+    @property
+    def base_lr_per_example(self) -> float | None: ...
+    @property
+    def amp(self) -> str: ...
+    @property
+    def compile(self) -> str: ...
+    @property
+    def augment(self) -> bool | None: ...
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def methods_on(self) -> tuple[Method, ...]: ...
+
+
+class Loaders(Protocol):
+    """What a run is fed by."""
+
+    @property
+    def train(self) -> Loader: ...
+    @property
+    def val(self) -> Loader: ...
 
 
 class Training(Protocol):
     """A run that goes on, as its followers see it."""
 
-    model: nn.Module
-    criterion: nn.Module
-    estimator: Estimator
-    data: object  # its loaders train and val
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def criterion(self) -> nn.Module: ...
+    @property
+    def estimator(self) -> Estimator: ...
+    @property
+    def data(self) -> Loaders: ...
 
 
 class Follower:
@@ -58,7 +86,8 @@ class Follower:
         message: what there is to say about it at the end, in a line.
     """
 
-    ends_run, message = False, ''
+    ends_run = False
+    message = ''
 
     def on_epoch(self, report: EpochReport, training: Training) -> Sequence[float | None]:
         """Take note of a finished epoch and return a value for each column of the method."""
@@ -68,7 +97,7 @@ class Follower:
         """Return what a resumed run needs, as parts of a checkpoint: tensors and plain values."""
         return {}
 
-    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+    def go_on(self, checkpoint: Mapping[str, Any], row: Mapping[str, str]) -> None:
         """Go on from a checkpoint and the row of its epoch in results.csv, which may have nothing for it."""
 
     def scored_at_end(self) -> dict[str, nn.Module]:

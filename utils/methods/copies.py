@@ -77,7 +77,7 @@ class Copies(Method):
             )
         if self.copies == 'together' and ghost is None:
             raise UserError('--copies together puts copies into one ghost, of which there are none: see main_gbn.py')
-        if self.copies == 'together' and ghost % num:
+        if self.copies == 'together' and ghost is not None and ghost % num:
             sizes = [num * divisor for divisor in range(1, batch + 1) if batch % divisor == 0]
             sizes = [*[size for size in sizes if size < ghost][-1:], *[size for size in sizes if size > ghost][:1]]
             raise UserError(

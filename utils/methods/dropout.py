@@ -32,6 +32,7 @@ class Dropout(Method):
         """Give every dropout layer of a network the probability."""
         from torch.nn.modules.dropout import _DropoutNd
 
+        assert self.dropout is not None, 'it is on'
         layers = [module for module in model.modules() if isinstance(module, _DropoutNd)]
         if not layers:
             raise ValueError(f'--dropout {self.dropout:g}: the network has no dropout layer, so leave it out')

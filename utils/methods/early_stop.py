@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bigbatch.training.report import EpochReport
 from bigbatch.training.stopping import StopRule
@@ -29,6 +30,7 @@ class EarlyStop(Method):
 
     def follow(self, model, num_epochs: int) -> _Watch:
         """Return what watches the accuracy."""
+        assert self.stop_accuracy is not None, 'it is on'
         return _Watch(self.stop_accuracy, num_epochs)
 
 
@@ -36,18 +38,14 @@ class _Watch(Follower):
     def __init__(self, accuracy: float, num_epochs: int):
         self._rule = StopRule(accuracy, num_epochs)
 
-    @property
-    def ends_run(self) -> bool:
-        return self._rule.is_reached
-
-    @property
-    def message(self) -> str:
-        return self._rule.message
-
     def on_epoch(self, report: EpochReport, training: Training) -> tuple:
-        self._rule.see(report.epoch, report.train.error1)
+        self._see(report.epoch, report.train.error1)
         return ()
 
-    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+    def go_on(self, checkpoint: Mapping[str, Any], row: Mapping[str, str]) -> None:
         if row:
-            self._rule.see(int(row['epoch']), float(row['train_error1']))
+            self._see(int(row['epoch']), float(row['train_error1']))
+
+    def _see(self, epoch: int, train_error1: float) -> None:
+        self._rule.see(epoch, train_error1)
+        self.ends_run, self.message = self._rule.is_reached, self._rule.message

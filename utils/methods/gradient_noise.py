@@ -38,7 +38,7 @@ class GradientNoise(Method):
         auto: sigma**2 = r / s**2 - 1 for r = batch / base and the factor s on the rate, so that the weight increments
         have the covariance of the base batch (Hoffer et al. 2017, arXiv 1705.08741); 0 where s**2 makes up for r alone.
         """
-        if self.gradient_noise != AUTO:
+        if isinstance(self.gradient_noise, (int, float)):
             return self.gradient_noise
         ratio = run.batch_size / run.base_batch_size
         return max(0.0, ratio / _rate_factor(run) ** 2 - 1) ** 0.5

@@ -61,7 +61,7 @@ class NoiseScale(Method):
     def check_ranks(self, run: RunSettings, ranks: Ranks, *, plain: bool) -> None:
         """Refuse pieces that are no equal parts of what a rank has."""
         own, micro = run.num_images // ranks.size, run.fixed_micro_batch_size
-        if run.ghost_batch_size is None and own % min(micro, own):
+        if run.ghost_batch_size is None and micro is not None and own % min(micro, own):
             raise ValueError(
                 f'{FLAG}: the {own} examples of a rank are not made of whole pieces of --micro-batch-size {micro}'
             )
@@ -70,7 +70,9 @@ class NoiseScale(Method):
         """Return the estimator that computes the gradient and measures its noise."""
         from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
 
-        return NoiseScaleGradient(run.ghost_batch_size or run.fixed_micro_batch_size, steps_per_epoch)
+        part = run.ghost_batch_size or run.fixed_micro_batch_size
+        assert part is not None, 'a batch in one piece is refused'
+        return NoiseScaleGradient(part, steps_per_epoch)
 
     def follow(self, model, num_epochs: int) -> _Reader:
         """Return what reads the estimator after each epoch."""
@@ -79,5 +81,8 @@ class NoiseScale(Method):
 
 class _Reader(Follower):
     def on_epoch(self, report: EpochReport, training: Training) -> Sequence[float]:
+        from bigbatch.training.gradients.noise_scale import NoiseScaleGradient
+
+        assert isinstance(training.estimator, NoiseScaleGradient), 'what would be around it is refused'
         measured = training.estimator.take_epoch()
         return [measured[column.name] for column in NoiseScale.COLUMNS]

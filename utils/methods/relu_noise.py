@@ -47,12 +47,14 @@ class ReluNoise(Method):
 
     def describe(self, run: RunSettings) -> str:
         """Name the distribution of the factors."""
+        assert self.relu_noise is not None, 'it is on'
         return f'outputs of ReLUs times U({1 - self.relu_noise:g}, {1 + self.relu_noise:g})'
 
     def wrap(self, run: RunSettings, inner: Estimator, model: nn.Module, *, num_steps: int) -> Estimator:
         """Return an estimator with the noise around another one."""
         from bigbatch.training.gradients.relu_noise import ReluNoise as NoisyGradient
 
+        assert self.relu_noise is not None, 'it is on'
         return NoisyGradient(inner, self.relu_noise)
 
     def check_network(

@@ -5,7 +5,6 @@ Its flags keep their published spellings.
 
 from __future__ import annotations
 
-import functools
 from argparse import BooleanOptionalAction
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -107,16 +106,14 @@ class SmoothOut(Method):
         from bigbatch.training.gradients.smoothout import strength_factor
         from bigbatch.training.perturbation import quiet_names
 
-        factor = functools.partial(
-            strength_factor,
-            self.smoothing_type,
-            num_steps=num_steps,
-            anneal_index=self.anneal_index,
-            tanh_scale=self.tanh_scale,
-        )
+        def strength(step: int) -> float:
+            index, scale = self.anneal_index, self.tanh_scale
+            factor = strength_factor(self.smoothing_type, step, num_steps, anneal_index=index, tanh_scale=scale)
+            return self.sharpness_smoothing * factor
+
         return SmoothedGradient(
-            inner=inner,
-            strength=lambda step: self.sharpness_smoothing * factor(step),
+            inner,
+            strength,
             seed=run.seed,
             ghost_size=self.pass_size(run),
             denoise=self.denoise,

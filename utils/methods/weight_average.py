@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
@@ -53,6 +53,7 @@ class WeightAveraging(Method):
 
     def follow(self, model: nn.Module, num_epochs: int) -> _Averager:
         """Return what averages the weights."""
+        assert self.swa_start is not None, 'it is on'
         if self.swa_start > num_epochs:
             length = counted(num_epochs, 'epoch')
             raise ValueError(f'{FLAG} {self.swa_start}: the run has {length}, the first of them is 1')
@@ -79,7 +80,7 @@ class _Averager(Follower):
     def to_checkpoint(self) -> dict[str, dict]:
         return {'average': self._average.state_dict()}
 
-    def go_on(self, checkpoint: Mapping[str, object], row: Mapping[str, str]) -> None:
+    def go_on(self, checkpoint: Mapping[str, Any], row: Mapping[str, str]) -> None:
         self._average.load_state_dict(checkpoint['average'])
 
     def scored_at_end(self) -> dict[str, nn.Module]:

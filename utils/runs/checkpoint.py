@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 import pickle
+import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +24,8 @@ from utils.runs.layout import BEST, LATEST, PREVIOUS
 log = logging.getLogger('bigbatch')
 
 VERSION = 1
-# Prefixes that DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
-WRAPPER_PREFIXES = ('module.', '_orig_mod.')
+# What DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
+WRAPPERS = re.compile(r'^((module|_orig_mod)\.)+')
 
 
 def checked(checkpoint: dict) -> dict:
@@ -38,7 +40,7 @@ def save_checkpoint(path: Path, checkpoint: dict, *, previous: Path | None = Non
     write_atomically(path, lambda file: torch.save(checkpoint, file), previous=previous)
 
 
-def copy_to_cpu(value: object) -> object:
+def copy_to_cpu(value: Any) -> Any:
     """Copy a checkpoint so that training on does not change it."""
     if isinstance(value, Tensor):
         return value.detach().to('cpu', copy=True)
@@ -48,11 +50,7 @@ def copy_to_cpu(value: object) -> object:
 
 
 def load_file(path: str | Path) -> dict:
-    """Read a file of tensors and plain values.
-
-    Raises:
-        ValueError: it is missing, truncated, changed since it was written, or holds anything else.
-    """
+    """Read a file of tensors and plain values; a ValueError where it is missing, damaged, or holds anything else."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'{path}: no such checkpoint file (looked in {path.absolute().parent})')
@@ -74,11 +72,7 @@ def load_file(path: str | Path) -> dict:
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint that training can go on from.
-
-    Raises:
-        ValueError: as load_file, or it is no checkpoint of this project, or of a later version of it.
-    """
+    """Read a checkpoint to go on from as load_file; one that is not of this project, or later, is a ValueError too."""
     checkpoint = load_file(path)
     if missing := missing_parts(checkpoint):
         raise ValueError(f'{path}: cannot go on from it, it lacks {", ".join(missing)} (its weights: --init-from)')
@@ -124,15 +118,11 @@ def load_weights(
 ) -> None:  # fmt: skip
     """Put weights and buffers into a model, all of them or none; prefixes of wrappers come off where that fits.
 
-    Args:
-        source: where the state was read from.
-        remedy: says of the source what would be right.
-
     Raises:
-        ValueError: names or shapes differ.
+        ValueError: names or shapes differ from those of the source, of which the remedy says what would be right.
     """
     own = model.state_dict()
-    bare = {_bare_name(name): value for name, value in state.items()}
+    bare = {WRAPPERS.sub('', name): value for name, value in state.items()}
     state = bare if own.keys() == bare.keys() else state
     problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
     problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
@@ -148,12 +138,6 @@ def load_weights(
             f'{remedy(source)}'
         )
     model.load_state_dict(state)
-
-
-def _bare_name(name: str) -> str:
-    while name.startswith(WRAPPER_PREFIXES):
-        name = name.partition('.')[2]
-    return name
 
 
 class _ChecksumError(ValueError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -19,19 +20,12 @@ RANK_STATE = {'rng', 'statistics', 'partial'}  # of bigbatch.training.rank_state
 
 @dataclass(frozen=True)
 class Part:
-    """What one part of a checkpoint can be.
-
-    Args:
-        kind: its type.
-        fits: tells of a value of this type, given the checkpoint as well, whether it is what training writes.
-        may_be_none: whether None stands for nothing to tell.
-        is_later: whether older checkpoints lack it, which None stands for as well.
-    """
+    """What one part of a checkpoint can be."""
 
     kind: type
-    fits: Callable[[object, Mapping], bool] = lambda value, checkpoint: True
-    may_be_none: bool = False
-    is_later: bool = False
+    fits: Callable[[Any, Mapping], bool] = lambda value, checkpoint: True  # of this kind, is it what training writes?
+    may_be_none: bool = False  # as where there is nothing to tell
+    is_later: bool = False  # than the oldest checkpoints, which lack it; None stands for that as well
 
     def takes(self, checkpoint: Mapping, name: str) -> bool:
         """Tell whether a checkpoint, whose parts before this one are right, has this part under a name."""
@@ -57,7 +51,7 @@ def _is_best(best: Mapping, _) -> bool:
     return type(best.get('epoch')) is int and 'val_error1' in best
 
 
-def _is_partial(partial: Mapping, checkpoint: Mapping) -> bool:
+def _is_partial(partial: dict, checkpoint: Mapping) -> bool:
     num_steps = partial.get('num_steps')
     return PartialEpoch.is_state_dict(partial) and type(num_steps) is int and 0 < num_steps <= checkpoint['step']
 

@@ -8,37 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from bigbatch.training.report import DistancePoint, EpochReport
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of results.csv.
+    """A column of results.csv."""
 
-    Args:
-        name: in the head of the table.
-        title: of its chart; a column without one is an x axis.
-        label: of the y axis: quantity and unit.
-        panel: the chart of a run's page that it is drawn in; none if empty.
-        of: what it is of a report; None: a method measures it.
-        beside: a column that is the same of other weights, in whose charts it is drawn, too.
-        weights: those, in words.
-        flag: what had it measured.
-        summary: the column of a comparison's summary that is made of it; none if empty.
-        reduce: how that is made of the epochs of a run: last, sum or mean.
-    """
-
-    name: str
-    title: str = ''
-    label: str = ''
-    panel: str = ''
-    of: Callable[[EpochReport], float] | None = None
-    beside: str = ''
-    weights: str = ''
-    flag: str = ''
-    summary: str = ''
-    reduce: str = 'last'
+    name: str  # in the head of the table
+    title: str = ''  # of its chart; a column without one is an x axis
+    label: str = ''  # of the y axis: quantity and unit
+    panel: str = ''  # the chart of a run's page that it is drawn in; none if empty
+    of: Callable[[EpochReport], float] | None = None  # what it is of a report; None: a method measures it
+    beside: str = ''  # a column that is the same of other weights, in whose charts it is drawn, too
+    weights: str = ''  # those, in words
+    flag: str = ''  # what had it measured
+    summary: str = ''  # the column of a comparison's summary that is made of it; none if empty
+    reduce: str = 'last'  # how that is made of the epochs of a run: last, sum or mean
 
     @property
     def prefix(self) -> str:
@@ -60,7 +48,8 @@ class Column:
     def from_plain(cls, plain: Mapping[str, object]) -> Column:
         """Return what to_plain described; what is no part of it is left out."""
         known = {field.name for field in fields(cls)} - {'of'}
-        return cls(**{name: str(value) for name, value in plain.items() if name in known})
+        values: dict[str, Any] = {name: str(value) for name, value in plain.items() if name in known}
+        return cls(**values)
 
 
 SPLITS = ('train', 'val')
@@ -103,21 +92,11 @@ RESULT_COLUMNS = tuple(column.name for column in COLUMNS)
 SCORES = tuple(column.name for column in COLUMNS if column.split)
 
 
-def head(manifest: Mapping[str, object]) -> tuple[str, ...]:
+def head(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns of results.csv of a run with this config.json."""
     return (*RESULT_COLUMNS, *(column.name for column in measured_columns(manifest)))
 
 
-def measured_columns(manifest: Mapping[str, object]) -> list[Column]:
+def measured_columns(manifest: Mapping[str, Any]) -> list[Column]:
     """Return the columns that the methods of a run with this config.json have measured."""
     return [Column.from_plain(plain) for plain in manifest.get('columns') or ()]
-
-
-def report_row(report: EpochReport) -> tuple:
-    """Return a report in the order of RESULT_COLUMNS."""
-    return tuple(column.of(report) for column in COLUMNS)
-
-
-def distance_rows(report: EpochReport) -> list[tuple]:
-    """Return the points of a report in the order of DISTANCE_COLUMNS."""
-    return [tuple(getattr(point, name) for name in DISTANCE_COLUMNS) for point in report.distances]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bigbatch.errors import UserError
 from utils.runs.layout import CONFIG, LATEST
@@ -23,7 +24,7 @@ FIELDS = {
 NEEDED = ('argv', 'data', 'num_epochs', 'num_threads', 'regime', 'script', 'settings', 'started', 'status')  # to go on
 
 
-def _wrong_field(config: Mapping[str, object]) -> str:
+def _wrong_field(config: Mapping[str, Any]) -> str:
     """Say which field of a config.json is of a wrong type, and which would be right; empty where none is."""
     settings = config.get('settings')
     inside = settings.items() if isinstance(settings, Mapping) else ()
@@ -53,11 +54,7 @@ def _is_kind(value: object, kind: type) -> bool:
 
 
 def load_config_json(run: Path, remedy: str) -> dict | None:
-    """Read config.json of a run folder, be it that of a run that can be gone on with or not; None where there is none.
-
-    Raises:
-        UserError: it is damaged; the remedy ends the message.
-    """
+    """Read config.json of a run folder; None where there is none, a UserError that ends with the remedy if damaged."""
     path = run / CONFIG
     try:
         stored = json.loads(path.read_text(encoding='utf-8'))

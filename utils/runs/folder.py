@@ -43,10 +43,7 @@ def create_run_folder(folder: Path, manifest: dict, *, initial: dict, checkpoint
     """Create a run folder with config.json, the initial weights, the first checkpoint and empty tables.
 
     Returns:
-        The lock on it, held since before it had its name.
-
-    Raises:
-        UserError: the folder exists already or cannot be written.
+        The lock on it, held since before it had its name; a UserError where it exists or cannot be written.
     """
     with _new_folder(folder) as (partial, lock):
         write_manifest(partial, manifest)
@@ -63,7 +60,6 @@ def fork_run_folder(
     """Create a run folder that goes on from a checkpoint of another run, which is left alone.
 
     Args:
-        run: the other run's folder.
         manifest: the content of the new config.json, but for the seconds spent so far.
         checkpoint: where `start` was read from.
 
@@ -83,14 +79,8 @@ def fork_run_folder(
 def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dict) -> dict | None:
     """Cut a run back to one of its checkpoints; a kill between two of the steps leaves a run that can be resumed.
 
-    This process holds its lock, so what others left half written is nobody's any more.
-
-    Args:
-        manifest: the content of config.json from now on, but for the seconds spent so far.
-        checkpoint: where `start` was read from.
-
-    Returns:
-        The best epoch so far, or None.
+    This process holds its lock, so what others left half written is nobody's any more. Arguments are as of
+    fork_run_folder; the best epoch so far, or None, is returned.
     """
     remove_leftovers(run)
     write_manifest(run, manifest)
@@ -111,21 +101,19 @@ def remove_leftovers(run: Path) -> None:
 def cut_tables(folder: Path, start: dict, manifest: dict) -> float:
     """Take out the rows of epochs past a checkpoint, and a torn last line; return the seconds of what is left.
 
-    Args:
-        start: the checkpoint.
-        manifest: config.json from now on, with whose columns the tables go on; rows that are older lack some.
+    The tables go on with the columns of config.json, `manifest`; rows that are older lack some.
     """
     seconds, last_step = 0.0, first_step_of_epoch(start)
     for name, known, last in ((DISTANCES, DISTANCE_COLUMNS, last_step), (RESULTS, head(manifest), start['epoch'])):
         path = folder / name
         with open(path, newline='', encoding='utf-8', errors='replace') as file:
-            lines = (line.replace('\0', '\ufffd') for line in file)  # Python 3.10 refuses a NUL
-            header, *rows = list(csv.reader(lines)) or [known]
-        is_known = tuple(header[: len(known)]) == known or {*header} < {*known}
+            texts = (line.replace('\0', '\ufffd') for line in file)  # Python 3.10 refuses a NUL
+            header, *lines = [tuple(row) for row in csv.reader(texts)] or [known]
+        is_known = header[: len(known)] == known or {*header} < {*known}
         header = header if is_known else known
         columns = header if len(header) >= len(known) else known
-        rows = [row for row in rows if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= last]
-        found = [dict(zip(header, row, strict=True)) for row in rows]
+        lines = [row for row in lines if len(row) == len(header) and row[0].isdecimal() and int(row[0]) <= last]
+        found = [dict(zip(header, row, strict=True)) for row in lines]
         rows = [[row.get(column, '') for column in columns] for row in found]
         write_rows(path, [columns, *rows])
         if name == RESULTS and len(rows) < last - start['config'].get('start_epoch', 0):

@@ -14,7 +14,7 @@ SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
 
 
-def run_of(path: str) -> Path:
+def run_of(path: str | Path) -> Path:
     """Return the run folder that a path (it, or a checkpoint in it) belongs to; a UserError where there is none."""
     found = Path(path)
     if not found.exists():
@@ -23,7 +23,7 @@ def run_of(path: str) -> Path:
     return found.absolute() if found.is_dir() else found.absolute().parent
 
 
-def checkpoint_of(path: str) -> Path:
+def checkpoint_of(path: str | Path) -> Path:
     """Return the checkpoint that a path stands for: itself, or the latest of a run; a UserError for many runs."""
     found = Path(path)
     _check_is_no_parent(found)

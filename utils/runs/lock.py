@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from bigbatch.errors import UserError
 from utils.files import naming_file
@@ -21,22 +22,19 @@ ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 0.1  # holder_of takes the lock of a fre
 
 
 class RunLock:
-    """Hold a run folder until it is released or this process ends.
-
-    Args:
-        folder: an existing one, which may be renamed.
+    """Hold a run folder, which may be renamed, until it is released or this process ends.
 
     Raises:
         UserError: another process holds it, or it cannot be written.
     """
 
     def __init__(self, folder: Path):
-        self._file = None
         for attempt in range(ATTEMPTS):
-            if self._take(folder / LOCK):
-                return
-            if attempt + 1 < ATTEMPTS:
+            if attempt:
                 time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+            if file := _take(folder / LOCK):
+                self._file = file
+                return
         holder = holder_of(folder) or 'another process'
         raise UserError(f'{folder} is being written by {holder}: wait until it has ended, or stop it')
 
@@ -45,23 +43,6 @@ class RunLock:
         with contextlib.suppress(OSError):  # a disk that is read-only by now: no process holds what is left there
             (folder / LOCK).unlink(missing_ok=True)  # while it is held: nobody else's is taken away
         self._file.close()
-
-    def _take(self, path: Path) -> bool:
-        with naming_file(path):
-            file = open(path, 'a+', encoding='utf-8')  # noqa: SIM115 - closing it drops the lock
-            try:
-                _lock(file)
-                is_current = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-            except (BlockingIOError, PermissionError):
-                is_current = False
-            if not is_current:  # held, or removed by the one that held it until now
-                file.close()
-                return False
-            file.truncate(0)
-            file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
-            file.flush()
-        self._file = file
-        return True
 
 
 @contextlib.contextmanager
@@ -87,7 +68,25 @@ def holder_of(folder: Path) -> str:
     return ''
 
 
-def _lock(file, *, shared: bool = False) -> None:
+def _take(path: Path) -> TextIO | None:
+    """Return the locked file; None where another process holds it."""
+    with naming_file(path):
+        file = open(path, 'a+', encoding='utf-8')  # noqa: SIM115 - closing it drops the lock
+        try:
+            _lock(file)
+            is_current = os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+        except (BlockingIOError, PermissionError):
+            is_current = False
+        if not is_current:  # held, or removed by the one that held it until now
+            file.close()
+            return None
+        file.truncate(0)
+        file.write(f'process {os.getpid()} on {socket.gethostname()}\n')
+        file.flush()
+    return file
+
+
+def _lock(file: TextIO, *, shared: bool = False) -> None:
     try:
         import fcntl
     except ModuleNotFoundError:  # Windows has no such locks, and goes without

@@ -67,17 +67,13 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     Runs are in the order of the paths, those of one folder in the order of their start. A run with unreadable files is
     skipped with a warning. The names of runs of one name in several folders begin with those folders.
 
-    Args:
-        paths: folders.
-        need_results: warn of runs without a finished epoch and refuse runs none of which has one; False: take
-            whatever can be read, without a word.
-
     Raises:
-        UserError: a path does not exist, or no run there has results.
+        UserError: a path does not exist, or, where results are needed, no run there has any; those without a finished
+            epoch are warned of. Else what can be read is taken without a word.
     """
-    paths = [Path(path) for path in paths]
+    places = [Path(path) for path in paths]
     found, unreadable = [], []
-    for place, folder in find_run_folders(paths):
+    for place, folder in find_run_folders(places):
         try:
             run = load_run(folder)
             found.append((place, str(run.config.get('started') or '9999'), run.name, run))
@@ -87,7 +83,7 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
             unreadable.append(f'{folder} cannot be read ({error.strerror})')
     runs = [run for *_, run in sorted(found, key=lambda each: each[:3])]
     if need_results:
-        _check_results(runs, paths, unreadable)
+        _check_results(runs, places, unreadable)
     if need_results and unreadable:
         log.warning('skipped: %s', _some(unreadable, '; '))
     return _with_unique_names(runs)

@@ -11,7 +11,7 @@ import importlib.util
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
@@ -29,11 +29,9 @@ def check_tensorboard() -> None:
 
 
 class TensorBoardExport:
-    """Write the rows of a run's tables as TensorBoard scalars over updates, in `tensorboard/` of its folder.
+    """Write the rows of a run's tables as TensorBoard scalars over updates, beside the settings as text.
 
-    Args:
-        run_folder: an existing run folder; the events of rows in it are written at once, in place of older ones.
-        settings: shown as text beside the curves.
+    The events of rows that are in the folder of the run are written at once, in place of older ones.
     """
 
     def __init__(self, run_folder: Path, settings: Mapping[str, object]):
@@ -45,7 +43,7 @@ class TensorBoardExport:
         self._writer.add_text('settings', f'| setting | value |\n|---|---|\n{rows}')
         self.add(_read_table(run_folder / RESULTS), _read_table(run_folder / DISTANCES))
 
-    def add(self, results: list[Mapping], distances: list[Mapping]) -> None:
+    def add(self, results: Sequence[Mapping], distances: Sequence[Mapping]) -> None:
         """Write rows of results.csv and of weight_distance.csv, as mappings from column to number."""
         for row in results:
             for name, value in row.items():
@@ -59,15 +57,11 @@ class TensorBoardExport:
         """Write what is left and close the file."""
         self._writer.close()
 
-    def _add_scalar(self, column: str, value: object, step: object) -> None:
-        if value not in (None, '') and math.isfinite(float(value)):  # empty: not measured yet
-            self._writer.add_scalar(tag_of(column), float(value), int(step))
-
-
-def tag_of(column: str) -> str:
-    """Return the tag of a column: `val_loss` is `loss/val`, so that both splits share a heading."""
-    split, _, measure = column.partition('_')
-    return f'{measure}/{split}' if split in SPLITS else column
+    def _add_scalar(self, column: str, value: float | str | None, step: float | str) -> None:
+        if value is not None and value != '' and math.isfinite(float(value)):  # empty: not measured yet
+            split, _, measure = column.partition('_')
+            tag = f'{measure}/{split}' if split in SPLITS else column  # both splits share a heading
+            self._writer.add_scalar(tag, float(value), int(step))
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:

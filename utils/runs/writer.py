@@ -1,8 +1,7 @@
 """Write what a run yields into its folder: rows, checkpoints, the page, the status.
 
 Rows are appended as epochs end; checkpoints and the page are written as often as their share of the run's time allows,
-and at the end, whatever the end is; a checkpoint within an epoch after so many minutes without one. A resumed run cuts
-the rows past its checkpoint and makes them again.
+and at the end, whatever the end is; a checkpoint within an epoch after so many minutes without one.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from bigbatch.errors import UserError
 from bigbatch.training.report import EpochReport, PartialEpoch
 from utils.files import flush_to_disk, naming_file
 from utils.runs.checkpoint import copy_to_cpu, save_checkpoint
-from utils.runs.columns import DISTANCE_COLUMNS, distance_rows, head, report_row
+from utils.runs.columns import COLUMNS, DISTANCE_COLUMNS, head
 from utils.runs.folder import append_rows, write_manifest
 from utils.runs.layout import BEST, DISTANCES, LATEST, PAGE, PREVIOUS, RESULTS, TENSORBOARD
 from utils.runs.tensorboard import TensorBoardExport
@@ -28,12 +28,7 @@ log = logging.getLogger('bigbatch')
 
 
 class Budget:
-    """Allow a job as long as it takes no more than a share of the time since the start.
-
-    Args:
-        share: of the elapsed time, 0 to 1.
-        expected: seconds that the first job is thought to take.
-    """
+    """Allow a job, at first of as many seconds as expected, as long as it takes no more than its share of the time."""
 
     def __init__(self, share: float, expected: float = 0.0, clock: Callable[[], float] = time.perf_counter):
         self._share, self._expected, self._clock = share, expected, clock
@@ -51,56 +46,41 @@ class Budget:
         self._spent += self._expected
 
 
+@dataclass
 class RunWriter:
-    """Write what a run yields into its folder.
+    """Write what a run yields into its folder."""
 
-    Args:
-        folder: an existing run folder.
-        manifest: the content of config.json.
-        make_checkpoint: returns the present state as a checkpoint, given (epoch, step, best, PartialEpoch or None).
-        draw_page: draws the page of a run folder from its files.
-        best: {'epoch', 'val_error1'} so far, or None.
-        save_all: keep the checkpoint of every epoch.
-        save_minutes: after so many since the last checkpoint the next one is due; 0: none is due by time.
-        export: given each epoch's rows as well.
-    """
+    folder: Path
+    manifest: dict  # the content of config.json
+    make_checkpoint: Callable[..., dict]  # of the present state, given (epoch, step, best, PartialEpoch or None)
+    draw_page: Callable[[Path], object]  # of a run folder, from its files
+    best: dict | None = None  # {'epoch', 'val_error1'} so far
+    save_all: bool = False  # the checkpoint of every epoch
+    save_minutes: float = 0.0  # after so many since the last checkpoint the next one is due; 0: none is due by time
+    export: TensorBoardExport | None = None  # given each epoch's rows as well
 
-    def __init__(
-        self,
-        folder: Path,
-        manifest: dict,
-        *,
-        make_checkpoint: Callable[..., dict],
-        draw_page: Callable[[Path], object],
-        best: dict | None = None,
-        save_all: bool = False,
-        save_minutes: float = 0.0,
-        export: TensorBoardExport | None = None,
-    ):
-        self._folder, self._manifest = folder, manifest
-        self._make_checkpoint, self._best, self._save_all = make_checkpoint, best, save_all
-        self._export, self._save_minutes, self._draw_page = export, save_minutes, draw_page
+    def __post_init__(self) -> None:
         self._unsaved: dict | None = None  # the state after the last epoch, where it is not on disk
         self._unsaved_best: dict | None = None
         self._has_page = False  # drawn by this process
         self._start = self._last_save = time.perf_counter()
-        self._seconds_before = manifest.get('seconds') or 0.0
+        self._seconds_before = self.manifest.get('seconds') or 0.0
         self._checkpoints, self._pages = Budget(CHECKPOINT_SHARE), Budget(PAGE_SHARE, FIRST_PAGE_SECONDS)
 
-    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+    def add(self, report: EpochReport, measured: Mapping[str, float | None], *, is_last: bool) -> None:
         """Append an epoch's rows, with what was measured besides by the names of its columns, and save what is due."""
-        distances = distance_rows(report)
-        append_rows(self._folder / DISTANCES, distances)
-        row = (*report_row(report), *measured.values())
-        append_rows(self._folder / RESULTS, [row])
-        if self._export is not None:
-            with naming_file(self._folder / TENSORBOARD):
-                self._export.add(_named(head(self._manifest), [row]), _named(DISTANCE_COLUMNS, distances))
-        improved = self._best is None or report.val.error1 < self._best['val_error1']
+        distances = [astuple(point) for point in report.distances]
+        append_rows(self.folder / DISTANCES, distances)
+        row = (*(column.of(report) for column in COLUMNS if column.of), *measured.values())
+        append_rows(self.folder / RESULTS, [row])
+        if self.export is not None:
+            with naming_file(self.folder / TENSORBOARD):
+                self.export.add(_named(head(self.manifest), [row]), _named(DISTANCE_COLUMNS, distances))
+        improved = self.best is None or report.val.error1 < self.best['val_error1']
         if improved:
-            self._best = {'epoch': report.epoch, 'val_error1': report.val.error1}
-        saves_now = is_last or self._save_all or self.is_save_due() or self._checkpoints.allows()
-        state = self._make_checkpoint(report.epoch, report.step, self._best, None)
+            self.best = {'epoch': report.epoch, 'val_error1': report.val.error1}
+        saves_now = is_last or self.save_all or self.is_save_due() or self._checkpoints.allows()
+        state = self.make_checkpoint(report.epoch, report.step, self.best, None)
         self._unsaved = state if saves_now else copy_to_cpu(state)  # training goes on in the same tensors
         if improved:
             self._unsaved_best = self._unsaved
@@ -111,11 +91,11 @@ class RunWriter:
 
     def is_save_due(self) -> bool:
         """Tell whether the last checkpoint was saved too long ago."""
-        return 0 < self._save_minutes * 60 <= time.perf_counter() - self._last_save
+        return 0 < self.save_minutes * 60 <= time.perf_counter() - self._last_save
 
     def save_within_epoch(self, epoch: int, step: int, partial: PartialEpoch) -> None:
         """Save the present state, so many epochs and updates on, as the latest checkpoint within an epoch."""
-        state = self._make_checkpoint(epoch, step, self._best, partial)
+        state = self.make_checkpoint(epoch, step, self.best, partial)
         self._checkpoints.run(lambda: self._save_latest(state))
         self._unsaved = None
 
@@ -128,11 +108,11 @@ class RunWriter:
             raise
         finally:
             seconds = self._seconds_before + time.perf_counter() - self._start
-            self._manifest.update(status=status, message=message, seconds=round(seconds, 3), **more)
-            write_manifest(self._folder, self._manifest)
-        if self._export is not None:
-            with naming_file(self._folder / TENSORBOARD):
-                self._export.close()
+            self.manifest.update(status=status, message=message, seconds=round(seconds, 3), **more)
+            write_manifest(self.folder, self.manifest)
+        if self.export is not None:
+            with naming_file(self.folder / TENSORBOARD):
+                self.export.close()
         if status != 'interrupted' or self._has_page:  # loading the plotting library may take longer than is left
             self._write_page()
 
@@ -140,27 +120,27 @@ class RunWriter:
         """Save what is not on disk yet."""
         if self._unsaved is None:
             return
-        if self._save_all:
-            save_checkpoint(self._folder / f'checkpoint_epoch_{self._unsaved["epoch"]}.pth.tar', self._unsaved)
+        if self.save_all:
+            save_checkpoint(self.folder / f'checkpoint_epoch_{self._unsaved["epoch"]}.pth.tar', self._unsaved)
         self._save_latest(self._unsaved)
         self._unsaved = None
 
     def _save_latest(self, state: dict) -> None:
         """Save a state that all rows written so far belong to, last of all: until then its epochs would be repeated."""
         for name in (RESULTS, DISTANCES):
-            flush_to_disk(self._folder / name)
+            flush_to_disk(self.folder / name)
         if self._unsaved_best is not None:
-            save_checkpoint(self._folder / BEST, self._unsaved_best)
+            save_checkpoint(self.folder / BEST, self._unsaved_best)
             self._unsaved_best = None
-        save_checkpoint(self._folder / LATEST, state, previous=self._folder / PREVIOUS)
+        save_checkpoint(self.folder / LATEST, state, previous=self.folder / PREVIOUS)
         self._last_save = time.perf_counter()
 
     def _write_page(self) -> None:
         try:
-            self._draw_page(self._folder)
+            self.draw_page(self.folder)
             self._has_page = True
         except Exception:  # a page that cannot be drawn must not end the training it shows
-            log.warning('the page %s could not be written', self._folder / PAGE, exc_info=True)
+            log.warning('the page %s could not be written', self.folder / PAGE, exc_info=True)
 
 
 class SilentWriter:
@@ -169,7 +149,7 @@ class SilentWriter:
     def __init__(self, make_checkpoint: Callable[..., dict]):
         self._make_checkpoint = make_checkpoint
 
-    def add(self, report: EpochReport, measured: Mapping[str, float], *, is_last: bool) -> None:
+    def add(self, report: EpochReport, measured: Mapping[str, float | None], *, is_last: bool) -> None:
         """Take part in the checkpoint after an epoch."""
         self._make_checkpoint(report.epoch, report.step, None, None)
 

@@ -85,11 +85,7 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
 
 
 def _check_data(runs: list[PlannedRun]) -> None:
-    """Refuse to start where a data set is not there: else run after run would say so.
-
-    Raises:
-        UserError: in the words of a run, and how many need that set.
-    """
+    """Refuse to start where a data set is not there, in the words of a run: else run after run would say so."""
     data = [data_of(run.script, run.argv) for run in runs]
     fetched = {(name, folder) for name, folder, download in data if download}  # by the first run that needs it
     needed = Counter((name, folder) for name, folder, _ in data if (name, folder) not in fetched)

@@ -9,6 +9,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from bigbatch.errors import UserError
 from utils.config.every import every_setting, names_of
@@ -27,12 +28,8 @@ def places() -> set[str]:
     return {*names_of(Means.FREE)} & {*names_of(Means.PLACE)} | {*names_of(Means.EACH)}
 
 
-def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
-    """Return the values of the flags that are given, by their names in the settings, the last one of each.
-
-    Args:
-        script: one of SCRIPTS; it decides which flags there are.
-        words: what stands behind the script.
+def given_flags(script: str, words: Sequence[str]) -> dict[str, Any]:
+    """Return the values of the flags that are given to one of SCRIPTS, by their names, the last one of each.
 
     Raises:
         UserError: an unknown flag, or a value that its flag does not take. Names of networks are not looked up.
@@ -43,12 +40,11 @@ def given_flags(script: str, words: Sequence[str]) -> dict[str, object]:
     return vars(_parser(script).parse_args(list(words)))
 
 
-def settings_of(script: str, words: Sequence[str]) -> dict[str, object]:
+def settings_of(script: str, words: Sequence[str]) -> dict[str, Any]:
     """Return given_flags without those that only say where or how fast something runs."""
     where = places()
     given = {name: value for name, value in given_flags(script, words).items() if name not in where}
-    _, dtype = TENSOR_TYPES.get(given.get('type'), (None, ''))
-    if dtype == every_setting()['dtype'].default:
+    if 'type' in given and TENSOR_TYPES[given['type']][1] == every_setting()['dtype'].default:
         del given['type']  # which then names a device alone
     return given
 

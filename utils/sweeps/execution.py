@@ -15,8 +15,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import IO
 
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.interrupts import stop_requests
@@ -55,36 +56,27 @@ class _Running:
     run: PlannedRun
     before: State
     process: subprocess.Popen
-    output: object
+    output: IO[str]
     start: float
 
 
+@dataclass
 class Sweep:
-    """Run planned runs, `jobs` at a time; finished ones are skipped, begun ones resumed, others waited for.
+    """Run planned runs, `jobs` at a time; finished ones are skipped, begun ones resumed, others waited for."""
 
-    Args:
-        runs: in the order in which they start.
-        results_dir: parent of their folders.
-        fail_fast: start nothing more once a run has failed.
-        environment: of the runs; None: that of this process.
+    runs: list[PlannedRun]  # in the order in which they start
+    results_dir: Path  # parent of their folders
+    _: KW_ONLY
+    jobs: int
+    fail_fast: bool  # start nothing more once a run has failed
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)  # of the runs
+    # Runs by how they ended: done, diverged, FAILED, stopped, skipped (what they need has failed), left (to another
+    # process, or what they need is); those that were finished before included.
+    counts: Counter[str] = field(default_factory=Counter, init=False)
+    failures: list[Failure] = field(default_factory=list, init=False)  # in the order in which they happened
+    left: dict[str, str] = field(default_factory=dict, init=False)  # why runs are not finished that have not failed
 
-    Attributes:
-        counts: runs by how they ended: done, diverged, FAILED, stopped, skipped (what they need has failed), left (to
-            another process, or what they need is); those that were finished before included.
-        failures: in the order in which they happened.
-        left: why a run is not finished though it has not failed, by its name.
-    """
-
-    def __init__(
-        self, runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool,
-        environment: Mapping[str, str] | None = None,
-    ):  # fmt: skip
-        self.counts: Counter[str] = Counter()
-        self.failures: list[Failure] = []
-        self.left: dict[str, str] = {}
-        self._runs, self._results_dir = runs, results_dir
-        self._jobs, self._fail_fast = jobs, fail_fast
-        self._environment = os.environ if environment is None else environment
+    def __post_init__(self) -> None:
         self._active: list[_Running] = []
         self._todo: list[tuple[PlannedRun, State]] = []
         self._estimate = Estimate()
@@ -102,7 +94,7 @@ class Sweep:
         try:
             with stop_requests('the runs finish their step, then save') as should_stop:
                 while (self._todo and not self._stops()) or self._active:
-                    while len(self._active) < self._jobs and not self._stops() and (ready := self._pop_ready()):
+                    while len(self._active) < self.jobs and not self._stops() and (ready := self._pop_ready()):
                         self._active.append(self._start(*ready))
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                     if should_stop():
@@ -117,21 +109,26 @@ class Sweep:
             self._end_active(signal.SIGTERM)
             raise
 
+    def check_none_left(self) -> None:
+        """End where a run is still written by another process, such as one whose parent was killed, or was stopped."""
+        for name, why in self.left.items():
+            raise Interrupted(f'as {name} {why}')
+
     def describe(self) -> str:
         """Say in a line how the runs ended: `15 runs in 2 min 33 s: 14 done, 1 diverged`."""
         counts = [f'{self.counts[word]} {word.lower()}' for word in dict.fromkeys(['done', *self.counts])]
         counts += [f'{len(self._active)} stopped'] if self._active else []
         counts += [f'{len(self._todo)} not started'] if self._todo else []
         seconds = time.monotonic() - self._start_time
-        return f'{counted(len(self._runs), "run")} in {duration(seconds)}: {", ".join(counts)}'
+        return f'{counted(len(self.runs), "run")} in {duration(seconds)}: {", ".join(counts)}'
 
     def _look(self) -> None:
-        states = [look_at(run, self._results_dir) for run in self._runs]
+        states = [look_at(run, self.results_dir) for run in self.runs]
         refused = [state.reason for state in states if state.status == 'refused']
         if refused:
             more = f' (and {len(refused) - 1} more: --dry-run lists them)' if len(refused) > 1 else ''
             raise UserError(refused[0] + more)
-        for run, state in zip(self._runs, states, strict=True):
+        for run, state in zip(self.runs, states, strict=True):
             if not state.is_finished:
                 self._todo.append((run, state))
                 continue
@@ -140,8 +137,8 @@ class Sweep:
                 self._estimate.add(run.row, state.epoch_seconds * state.epoch)
         if self.counts:
             diverged = f', {self.counts["diverged"]} of them diverged' if self.counts['diverged'] else ''
-            is_done = 'are done' if len(self._runs) > 1 else 'is done'
-            of = counted(len(self._runs), 'run')
+            is_done = 'are done' if len(self.runs) > 1 else 'is done'
+            of = counted(len(self.runs), 'run')
             print(f'{self.counts.total()} of {of} {is_done} already{diverged}', flush=True)
 
     def _pop_ready(self) -> tuple[PlannedRun, State] | None:
@@ -150,22 +147,22 @@ class Sweep:
         waiting = {run.name for run, _ in self._todo} | {running.run.name for running in self._active}
         for run, before in list(self._todo):
             broken = [failed[name] for name in run.needs if name in failed]
+            left = [name for name in run.needs if name in self.left]
+            if waiting.intersection(run.needs) and not (broken or left):
+                continue
+            self._todo.remove((run, before))
             if broken:
-                self._todo.remove((run, before))
                 self._skip(run, broken[0])
-                return self._pop_ready()
-            if waits_for := [name for name in run.needs if name in self.left]:
-                self._todo.remove((run, before))
-                self._leave(run, f'waits for {waits_for[0]}')
-                return self._pop_ready()
-            if not waiting.intersection(run.needs):
-                self._todo.remove((run, before))
-                return (run, now) if (now := self._claim(run)) else self._pop_ready()
+            elif left:
+                self._leave(run, f'waits for {left[0]}')
+            elif now := self._claim(run):
+                return run, now
+            return self._pop_ready()
         return None
 
     def _claim(self, run: PlannedRun) -> State | None:
         """Look at a run once more; None where another process writes it, or has finished it since the first look."""
-        now, holder = look_at(run, self._results_dir), holder_of(self._results_dir / run.name)
+        now, holder = look_at(run, self.results_dir), holder_of(self.results_dir / run.name)
         if holder:
             self._leave(run, f'is being written by {holder}')
         elif now.is_finished:
@@ -186,23 +183,20 @@ class Sweep:
         print(f'{"skipped":9}{run.name}  {needed.name} did not end well', flush=True)
 
     def _stops(self) -> bool:
-        return self._fail_fast and bool(self.failures)
+        return self.fail_fast and bool(self.failures)
 
     def _start(self, run: PlannedRun, before: State) -> _Running:
         begins = before.status == 'new'
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
-        threads = str(max(1, _num_cores() // self._jobs))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        threads = str(max(1, cores // self.jobs))
         started = datetime.datetime.now().isoformat(timespec='microseconds')
-        environment = {'OMP_NUM_THREADS': threads, **self._environment, STARTED_VARIABLE: started}
-        environment[JOBS_VARIABLE] = str(self._jobs * num_sharing(self._environment))  # this may be a run of a sweep
+        environment = {'OMP_NUM_THREADS': threads, **self.environment, STARTED_VARIABLE: started}
+        environment[JOBS_VARIABLE] = str(self.jobs * num_sharing(self.environment))  # this may be a run of a sweep
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
+        words = [sys.executable, str(PROJECT / run.script), *run.flags(self.results_dir, begins=begins)]
         process = subprocess.Popen(
-            [sys.executable, str(PROJECT / run.script), *run.flags(self._results_dir, begins=begins)],
-            env=environment,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            words, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
         after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
         print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)
@@ -226,9 +220,9 @@ class Sweep:
             return
         self.counts[word] += 1
         seconds = time.monotonic() - running.start
-        of = f'({self.counts.total()} of {len(self._runs)})'
+        of = f'({self.counts.total()} of {len(self.runs)})'
         print(f'{word:9}{name}  {duration(seconds)}  {of}', flush=True)
-        record = self._results_dir / f'{name}.failed.txt'
+        record = self.results_dir / f'{name}.failed.txt'
         if word == 'stopped':
             self.left[name] = 'was stopped'
         elif word in ('done', 'diverged'):
@@ -236,7 +230,7 @@ class Sweep:
         else:
             self._keep_failure(running, record)
         if word == 'done' and running.run.measures:
-            record_measurement(running.run, self._results_dir)
+            record_measurement(running.run, self.results_dir)
         if word == 'done' and running.before.status == 'new':
             self._estimate.add(running.run.row, seconds)
         running.output.close()
@@ -257,13 +251,13 @@ class Sweep:
     def _progress(self, now: float) -> str:
         texts, underway = [], []
         for running in self._active:
-            state = look_at(running.run, self._results_dir)
+            state = look_at(running.run, self.results_dir)
             begun = 'measuring' if running.run.measures else 'starting'
             reached = f'epoch {state.epoch}/{state.num_epochs}' if state.num_epochs else begun
             texts.append(f'{running.run.name} {reached}')
             underway.append(Underway(running.run.row, now - running.start, state))
         more = f' and {len(texts) - SHOWN} more' if len(texts) > SHOWN else ''
-        left = self._estimate.describe([run.row for run, _ in self._todo], underway, jobs=self._jobs)
+        left = self._estimate.describe([run.row for run, _ in self._todo], underway, jobs=self.jobs)
         return f'running  {", ".join(texts[:SHOWN])}{more}; {left}'
 
     def _end_active(self, number: int) -> None:
@@ -273,8 +267,3 @@ class Sweep:
         for running in self._active:
             running.process.wait()
             running.output.close()
-
-
-def _num_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

@@ -121,12 +121,8 @@ class Underway:
     state: State  # now
 
     def left(self, row_seconds: float | None) -> float | None:
-        """Return the seconds that it still needs, or None where nothing tells.
-
-        Args:
-            row_seconds: what a whole run of its row took.
-        """
-        if self.state.epoch_seconds is not None:
+        """Return the seconds that it still needs, given those of a whole run of its row; None where nothing tells."""
+        if self.state.epoch_seconds is not None and self.state.num_epochs is not None:
             return (self.state.num_epochs - self.state.epoch) * self.state.epoch_seconds
         return None if row_seconds is None else max(0.0, row_seconds - self.seconds)
 
@@ -134,7 +130,7 @@ class Underway:
 class Estimate:
     """Foretell how long a sweep will take from the runs that were timed; runs of a row take the same time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._seconds: dict[str, list[float]] = {}
 
     def add(self, row: str, seconds: float) -> None:
@@ -142,12 +138,7 @@ class Estimate:
         self._seconds.setdefault(row, []).append(seconds)
 
     def describe(self, todo: Iterable[str], underway: Iterable[Underway], *, jobs: int) -> str:
-        """Say what is left, as far as it is known: `about 12 min left`.
-
-        Args:
-            todo: rows of the runs that are not started.
-            underway: the runs that go on.
-        """
+        """Say what is left of the rows to do and the runs underway, as far as it is known: `about 12 min left`."""
         rows = {row: sum(seconds) / len(seconds) for row, seconds in self._seconds.items()}
         left = []
         for run in underway:

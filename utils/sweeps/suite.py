@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,11 +99,7 @@ def list_suites() -> list[Suite]:
 
 
 def find_suite(name: str) -> Suite:
-    """Read a suite by its name, or from a file.
-
-    Raises:
-        UserError: there is none, or a line of it does not parse.
-    """
+    """Read a suite by its name, or from a file; a UserError where there is none, or where read_suite has one."""
     known = {path.stem: path for path in SUITES.glob('*.sh')}
     path = known.get(name, Path(name))
     if not path.is_file():
@@ -112,12 +108,9 @@ def find_suite(name: str) -> Suite:
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite file.
-
-    Raises:
-        UserError: a line that is no command, has no --save, or names a row twice; file and line are named.
-    """
-    commands, names, comments, num_seeds = [], [], [], None
+    """Read a suite file; a UserError names a line that is no command, has no --save, or names a row twice."""
+    commands: dict[str, tuple[str, ...]] = {}  # by the names of their rows
+    description, num_seeds = '', None
     for number, line in _logical_lines(path):
         comment = line.lstrip('# ')
         with _naming(f'{path}:{number}'):
@@ -126,18 +119,17 @@ def read_suite(path: Path) -> Suite:
             if line.startswith('#') and comment.startswith('seeds:'):
                 num_seeds = _parse_seeds(comment)
             elif line.startswith('#'):
-                comments.append(comment)
+                description = description or comment
             else:
                 command = _parse_command(line)
                 name = _row_of(command)
-                if name in names:
+                if name in commands:
                     raise UserError(f'--save {name} is there already: two rows need two names')
-                _check_paths(command, names)
-                names.append(name)
-                commands.append(command)
+                _check_paths(command, commands)
+                commands[name] = command
     if not commands:
         raise UserError(f'{path}: no command in it: lines such as "python main_gbn.py --save NAME ..." are needed')
-    return Suite(path.stem, comments[0] if comments else '', num_seeds, tuple(commands))
+    return Suite(path.stem, description, num_seeds, tuple(commands.values()))
 
 
 @contextlib.contextmanager
@@ -157,13 +149,7 @@ def _plan(
     command: Sequence[str], row: str, names: Mapping[str, str], results_dir: Path, *,
     extra: tuple[str, ...], ending: tuple[str, ...],
 ) -> PlannedRun:  # fmt: skip
-    """Plan a command for one seed.
-
-    Args:
-        row: its name without the seed.
-        names: of the runs of this seed, by what --save calls them.
-        ending: flags of the seed.
-    """
+    """Plan a command for one seed, whose runs have these names by what --save calls them, and whose flags come last."""
     script, *flags = command
     if script in MEASURING:
         extra = place_words('main_gbn.py', extra)
@@ -185,7 +171,7 @@ def _plan(
     return PlannedRun(flags[position], row, script, argv, extra, tuple(inputs), tuple(dict.fromkeys(needs)))
 
 
-def _check_paths(command: Sequence[str], names: Sequence[str]) -> None:
+def _check_paths(command: Sequence[str], names: Collection[str]) -> None:
     """Refuse a path to a run that no line above makes and that is not there."""
     for word in command:
         match = RUN_PATH.fullmatch(word)

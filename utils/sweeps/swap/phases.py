@@ -7,7 +7,7 @@ adapts a run to a large batch (scaled rates, stretched regimes, warm-up, noise o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from utils.config.batch import AUTO
 from utils.config.every import names_of
@@ -23,9 +23,9 @@ SEEDS_APART = 1000  # between the first workers of neighbouring seeds
 
 def plan_phase1(config: SwapConfig) -> PlannedRun:
     """Return the first phase as a run in the folder of SWAP."""
-    own = ('--b', config.batch_size, '--base-batch-size', config.base_batch_size)
+    own = ['--b', config.batch_size, '--base-batch-size', config.base_batch_size]
     if config.micro_batch_size is not None:
-        own += ('--micro-batch-size', config.micro_batch_size)
+        own += ['--micro-batch-size', config.micro_batch_size]
     return _plan(config, PHASE1, Means.EACH | Means.PHASE, own)
 
 
@@ -51,13 +51,8 @@ def plan_worker(config: SwapConfig, number: int, settings: Mapping[str, object])
     return _plan(config, f'worker{number}', Means.EACH | Means.PHASE | Means.LARGE, own)
 
 
-def _plan(config: SwapConfig, name: str, dropped: Means, own: tuple | list) -> PlannedRun:
-    """Plan a phase.
-
-    Args:
-        dropped: what the flags mean that it does not take over.
-        own: flags of its own.
-    """
+def _plan(config: SwapConfig, name: str, dropped: Means, own: Sequence) -> PlannedRun:
+    """Plan a phase, which takes over the flags but for those that mean `dropped`, and has some of its own."""
     given = given_flags(config.script, config.argv).keys() - {*names_of(dropped)}
     kept = select_words(config.script, config.argv, given)
     argv = (*kept, *map(str, own), '--save', name)

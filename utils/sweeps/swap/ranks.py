@@ -30,12 +30,6 @@ FOLDER, LOOKED, WORKERS = 'folder', 'looked', 'workers'  # where ranks meet
 def follow_phases(phase1: PlannedRun, workers: Sequence[PlannedRun], folder: Path, ranks: Ranks, *, jobs: int) -> None:
     """Take part in the first two phases as a rank other than the first, which averages.
 
-    Args:
-        phase1: of which this rank has its part.
-        workers: all of them.
-        folder: of SWAP.
-        jobs: workers of a rank at a time.
-
     Raises:
         OtherRankError: the first phase did not end well, which the first rank tells.
         Interrupted: a signal came.
@@ -51,8 +45,7 @@ def follow_phases(phase1: PlannedRun, workers: Sequence[PlannedRun], folder: Pat
     own = [run for run in own if look_at(run, folder).status != 'refused']  # of those the first rank tells
     sweep = Sweep(own, folder, jobs=jobs, fail_fast=False, environment=alone(ranks))
     sweep.execute()
-    for name, why in sweep.left.items():
-        raise Interrupted(f'as {name} {why}')
+    sweep.check_none_left()
     meet(ranks, WORKERS)
 
 

@@ -10,7 +10,6 @@ bigbatch.training.averaging.
 from __future__ import annotations
 
 import copy
-import functools
 import logging
 import sys
 import time
@@ -51,15 +50,10 @@ from utils.wording import all_epochs_done
 log = logging.getLogger('bigbatch')
 
 
-class _Phase1DivergedError(RuntimeError):
-    """There is nothing to go on from."""
-
-
 def run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object]) -> int:
     """Train, average and write the files of SWAP, or print the plan, and return the exit status.
 
     Args:
-        config: checked by check_swap.
         parse: resolves the command line of a training script to its settings.
     """
     ranks = from_environment()
@@ -74,7 +68,7 @@ def _run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object],
     with user_errors():
         if ranks.is_first and not config.resume:
             run_folder.check_new_folder(config.folder)
-        phase1 = build_experiment(_phase1_config(config), ranks)
+        phase1 = build_experiment(replace(config, resume='', results_dir=str(config.folder), save=PHASE1), ranks)
         workers = _plan_workers(config, phase1)
         worker = _build_worker(parse, workers[0], config)
     plan = _describe(config, phase1, worker)
@@ -93,15 +87,10 @@ def _run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object],
         log_to_file(config.folder / layout.LOG)
         log.info('%s\n%s', config.command, plan)
         del phase1, worker  # their data, while other processes train
-        build_worker = functools.partial(_build_worker, parse, workers[0], config, trained=True)
-        return _run_phases(config, workers, content, build_worker, ranks)
+        return _run_phases(config, workers, content, parse, ranks)
     finally:
         if lock is not None:
             lock.release(config.folder)
-
-
-def _phase1_config(config: SwapConfig) -> SwapConfig:
-    return replace(config, resume='', results_dir=str(config.folder), save=PHASE1)
 
 
 def _plan_workers(config: SwapConfig, phase1: Experiment) -> list[PlannedRun]:
@@ -158,21 +147,20 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock
     return content, create_folder(phase1, config.folder, content)
 
 
-def _run_phases(
-    config: SwapConfig, workers: Sequence[PlannedRun], content: dict, build_worker: Callable[[], Experiment],
-    ranks: Ranks,
-) -> int:  # fmt: skip
-    try:
-        with _ending(config.folder, content):
-            meet(ranks, FOLDER)
-            meet(ranks, LOOKED)
-            phase1 = _train_phase1(config)
-            names = _train_workers(config, workers, ranks)
-            with user_errors():
-                _average(config, content, phase1, names, build_worker())
-    except _Phase1DivergedError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return EXIT_DIVERGED
+def _run_phases(config: SwapConfig, workers: Sequence[PlannedRun], content: dict, parse: Callable, ranks: Ranks) -> int:
+    with _ending(config.folder, content):
+        meet(ranks, FOLDER)
+        meet(ranks, LOOKED)
+        phase1 = _train_phase1(config)
+        if phase1.status == 'diverged':  # there is nothing to go on from
+            message = f'phase 1 {phase1.config.get("message")}'
+            run_folder.write_manifest(config.folder, {**content, 'status': 'diverged', 'message': message})
+            print(f'error: {message}', file=sys.stderr)
+            return EXIT_DIVERGED
+        names = _train_workers(config, workers, ranks)
+        with user_errors():
+            worker = _build_worker(parse, workers[0], config, trained=True)
+            _average(config, content, phase1, names, worker)
     return 0
 
 
@@ -185,9 +173,6 @@ def _ending(folder: Path, content: dict) -> Iterator[None]:
 
     try:
         yield
-    except _Phase1DivergedError as error:
-        write('diverged', str(error))
-        raise
     except Interrupted as error:
         message = f'{error}: --resume {folder} goes on'
         write('interrupted', f'stopped {message}')
@@ -199,29 +184,25 @@ def _ending(folder: Path, content: dict) -> Iterator[None]:
 
 
 def _train_phase1(config: SwapConfig) -> Run:
+    """Return the first phase, once it is done or diverged."""
     sweep = Sweep([plan_phase1(config)], config.folder, jobs=1, fail_fast=True)
     sweep.execute()
     for failure in sweep.failures:
         raise UserError(
             f'phase 1 failed: {failure.line} (all of its output: {failure.output}); --resume {config.folder} goes on'
         )
-    _check_left(sweep)
+    sweep.check_none_left()
     run = load_run(config.folder / PHASE1)
-    message = run.config.get('message')
     if run.status == 'diverged':
-        raise _Phase1DivergedError(f'phase 1 {message}')
+        return run
     if reason := _find_damage(config.folder, PHASE1, epochs_before=config.start_epoch):
         raise UserError(f'phase 1: {reason}. To repeat it, delete {run.folder} and give --resume {config.folder}')
-    log.info('phase 1: %s', message or all_epochs_done(len(run.results)))
+    log.info('phase 1: %s', run.config.get('message') or all_epochs_done(len(run.results)))
     return run
 
 
 def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun], ranks: Ranks) -> list[str]:
-    """Train the workers of this rank, and wait for the others.
-
-    Returns:
-        The names of those that ended well, all of them unless others may be left out.
-    """
+    """Train the workers of this rank, wait for the others, and return the names of those that ended well."""
     states = {run.name: look_at(run, config.folder) for run in workers}
     lost = {name: state.reason for name, state in states.items() if state.status == 'refused'}
     _report_lost(config, lost)
@@ -229,7 +210,7 @@ def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun], ranks: Ran
     own = [run for run in own_workers(workers, ranks) if run in left]
     sweep = Sweep(own, config.folder, jobs=config.jobs, fail_fast=False, environment=alone(ranks))
     sweep.execute()
-    _check_left(sweep)
+    sweep.check_none_left()
     meet(ranks, WORKERS)
     lost |= {failure.name: f'{failure.line} (all of its output: {failure.output})' for failure in sweep.failures}
     for run in left:
@@ -242,20 +223,8 @@ def _train_workers(config: SwapConfig, workers: Sequence[PlannedRun], ranks: Ran
     return names
 
 
-def _check_left(sweep: Sweep) -> None:
-    """End where a run is still written by another process, such as one whose parent was killed, or was stopped."""
-    for name, why in sweep.left.items():
-        raise Interrupted(f'as {name} {why}')
-
-
 def _find_damage(parent: Path, name: str, *, epochs_before: int = 0, num_epochs: int | None = None) -> str:
-    """Say what keeps the run of a phase from being gone on with; empty for a sound one.
-
-    Args:
-        parent: the folder of SWAP, which holds a network of the same kind.
-        epochs_before: its --start-epoch.
-        num_epochs: that it has to have; None: any, as it may have been ended by --stop-accuracy.
-    """
+    """Say what keeps the run of a phase from being gone on with; empty for a sound one, of any length if not given."""
     folder, path = parent / name, parent / name / layout.LATEST
     try:
         run = load_run(folder)
@@ -294,11 +263,7 @@ def _report_lost(config: SwapConfig, lost: dict[str, str]) -> None:
 
 
 def _average(config: SwapConfig, content: dict, phase1: Run, names: Sequence[str], worker: Experiment) -> None:
-    """Average the workers into the network of `worker`, score it and write all files.
-
-    Args:
-        worker: network, data and criterion of a worker.
-    """
+    """Average the workers into the network of `worker`, score it on its data and write all files."""
     start, model, folder = time.perf_counter(), worker.model, config.folder
     average_weights(model, [folder / name / layout.LATEST for name in names])
     scores = settle(model, worker.criterion, worker.data.train, worker.data.val)
@@ -338,21 +303,11 @@ def _report(folder: Path, table, phases: dict[str, float], tested: dict | None) 
 
     errors = table.set_index('name')['val_error1']
     workers = errors[errors.index.str.startswith('worker')]
-    log.info(
-        'workers: error@1 %.2f %% on average, %.2f to %.2f %%; their average: %.2f %%',
-        errors['mean'],
-        workers.min(),
-        workers.max(),
-        errors['average'],
-    )
+    shown = (errors['mean'], workers.min(), workers.max(), errors['average'])
+    log.info('workers: error@1 %.2f %% on average, %.2f to %.2f %%; their average: %.2f %%', *shown)
     if tested:
         log.info('test set, scored once: loss %.4f  error@1 %.2f %%', tested['loss'], tested['error1'])
-    log.info(
-        'seconds: phase 1 %.1f, phase 2 %.1f in turn and %.1f as if side by side, phase 3 %.1f',
-        phases['phase1'],
-        phases['phase2_in_turn'],
-        phases['phase2_side_by_side'],
-        phases['phase3'],
-    )
+    text = 'seconds: phase 1 %.1f, phase 2 %.1f in turn and %.1f as if side by side, phase 3 %.1f'
+    log.info(text, *phases.values())
     write_run_page(folder)
     log.info('page: %s', write_swap_page(folder))

@@ -34,12 +34,7 @@ class Average:
 
 
 def write_tables(folder: Path, phase1: Run, workers: Sequence[Run], average: Average) -> pd.DataFrame:
-    """Write results.csv, weight_distance.csv and swap.csv; return what is in the last one.
-
-    Args:
-        phase1: the run of the first phase.
-        workers: those that were averaged, all of as many epochs.
-    """
+    """Write results.csv, weight_distance.csv and swap.csv; return the last one. All workers have as many epochs."""
     results = _results(phase1, workers, average)
     _write(folder / RESULTS, RESULT_COLUMNS, results)
     last = results.iloc[-1]
