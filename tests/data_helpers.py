@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,40 +29,35 @@ def assert_refused(message: str, make: Callable) -> None:
 
 
 def assert_all_refused(cases: Iterable[tuple[str, Callable]]) -> None:
-    """Assert the same of each pattern and call."""
     texts = [(message, refusal(make)) for message, make in cases]
     assert [(message, text) for message, text in texts if not re.search(message, text) or '\n' in text] == []
 
 
-def collect(loader, epoch=0, start_step=0):
-    """Return inputs, targets and indices of an epoch, each as one tensor."""
-    parts = [part for batch in loader.epoch(epoch, start_step) for part in batch]
-    return tuple(torch.cat(tensors) for tensors in zip(*parts, strict=True))
+def collect(batches, epoch=0, start_step=0):
+    """Return (inputs, targets, indices) of the epoch of a loader, or of batches, each as one tensor."""
+    batches = batches.epoch(epoch, start_step) if hasattr(batches, 'epoch') else batches
+    return tuple(torch.cat(tensors) for tensors in zip(*(part for batch in batches for part in batch), strict=True))
 
 
 def by_example(inputs, indices):
-    """Sort inputs by the place of their example in the data set."""
     return inputs[indices.argsort()]
 
 
 def assert_same(first, second):
-    """Assert that two sequences of tensors are equal bit for bit."""
     assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
 
 
-def write_image(path: Path, rng: np.random.RandomState, *, size=(10, 8), mode='RGB', low=0) -> Path:
+def write_image(path: Path, *, seed=0, size=(10, 8), mode='RGB') -> Path:
     """Write an image of random pixels of that (height, width) and PIL mode; the suffix says the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = rng.randint(low, 256, (*size, 3), dtype=np.uint8)
+    pixels = np.random.RandomState(seed).randint(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).convert(mode).save(path)
     return path
 
 
 def write_folder(root: Path, *, splits=('train', 'val'), classes=('ant', 'bee', 'cat'), num=4, **settings) -> Path:
-    """Write class folders of `num` random PNG images each; a number in `splits`' order makes each split its own."""
-    for number, split in enumerate(splits):
-        rng = np.random.RandomState(number)
-        for name in classes:
-            for index in range(num):
-                write_image(root / split / name / f'{index}.png', rng, **settings)
+    """Write class folders of `num` random PNG images each, all of them different."""
+    places = itertools.product(enumerate(splits), enumerate(classes), range(num))
+    for (number, split), (label, name), index in places:
+        write_image(root / split / name / f'{index}.png', seed=(number, label, index), **settings)
     return root

@@ -21,7 +21,7 @@ from torch import nn
 from data import list_datasets
 from models import list_models
 from tests.conftest import PROJECT
-from tests.official_files import write_mnist
+from tests.official_files import write_all
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser
 from utils.parser import Parser
@@ -86,7 +86,7 @@ def set_up_lines() -> list[str]:
 @pytest.mark.parametrize('page', RUN)
 def test_every_command_runs(page, tmp_path):
     copy_project(tmp_path)
-    write_mnist(tmp_path / 'Datasets' / 'mnist', num_train=4096, num_test=64)
+    write_all(tmp_path / 'Datasets', 'mnist', num_train=4096, num_test=64)
     for block in BLOCK.finditer(PAGES[page].read_text()):
         apply(block, tmp_path)
 

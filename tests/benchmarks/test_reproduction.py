@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
 
 import pytest
 
 from benchmarks.reproduction import __main__ as reproduction
 from benchmarks.reproduction import published
-from benchmarks.reproduction.archive import clean_config, keep_suite
+from benchmarks.reproduction.archive import keep_suite
 from benchmarks.reproduction.plots import read_plots, table_of
 from benchmarks.reproduction.published import Cell, Measured, judge, read_published, read_rows
 from bigbatch.errors import UserError
@@ -26,7 +27,7 @@ DOCS = PROJECT / 'docs'
 KEPT = DOCS / 'reproduction'
 
 
-def cell(value: float, *, name: str = 'LB', quantity: str = 'validation accuracy', deviation=None) -> Cell:
+def cell(value: float, name: str = 'LB', *, quantity: str = 'validation accuracy', deviation=None) -> Cell:
     return Cell('P', 'T', 'F1', 'MNIST', quantity, name, str(value), value, deviation, 50, 'verified', 's/r')
 
 
@@ -34,60 +35,40 @@ def ours(*values: float) -> Measured:
     return Measured(values, Group('r', ()))
 
 
-# Verdicts
-
-
-SB = cell(98.0, name='SB')  # published: 1 above LB of 97
-VERDICTS = [  # published, measured, the measured SB, verdict
-    (97.0, (96.0,), None, 'reproduced'),  # one point, to the digit
-    (97.0, (98.0,), None, 'reproduced'),
-    (98.27, (97.27,), None, 'reproduced'),  # whose difference is no binary number
-    (97.0, (95.99,), None, 'not'),
-    (97.0, (94.0, 96.0), None, 'reproduced'),  # 95 +- 1.41: two points below, within 2.83
-    (97.0, (93.9, 94.1), None, 'not'),
-    (97.0, (90.0,), (95.0,), 'ordering only'),
-    (97.0, (90.0,), (89.0,), 'not'),  # the other way round
-    (97.0, (90.0, 90.2), (95.0, 95.2), 'ordering only'),
-    (97.0, (90.0, 91.0), (90.2, 90.9), 'not'),  # the right way round, by less than two standard errors
-    (97.0, (90.0, 92.0), (89.0, 89.5), 'not'),  # the other way round within the noise: no agreement either
-    (97.0, (), None, 'not'),  # all runs diverged
+SB, LR, RA = cell(98.0, 'SB'), cell(97.5, '+LR'), cell(98.5, '+RA')  # published: above LB of 97
+NOISY = cell(98.0, 'SB', deviation=0.5)
+SHARPNESS = cell(100, quantity='sharpness, full space, 1e-3')
+VERDICTS = [  # published, measured, the other cells with what was measured, verdict
+    (cell(97.0), (96.0,), [], 'reproduced'),  # one point, to the digit
+    (cell(97.0), (98.0,), [], 'reproduced'),
+    (cell(98.27), (97.27,), [], 'reproduced'),  # whose difference is no binary number
+    (cell(97.0), (95.99,), [], 'not'),
+    (cell(97.0), (94.0, 96.0), [], 'reproduced'),  # 95 +- 1.41: two points below, within 2.83
+    (cell(97.0), (93.9, 94.1), [], 'not'),
+    (cell(97.0), (90.0,), [(SB, ours(95.0))], 'ordering only'),
+    (cell(97.0), (90.0,), [(SB, ours(89.0))], 'not'),  # the other way round
+    (cell(97.0), (90.0, 90.2), [(SB, ours(95.0, 95.2))], 'ordering only'),
+    (cell(97.0), (90.0, 91.0), [(SB, ours(90.2, 90.9))], 'not'),  # the right way, by less than two standard errors
+    (cell(97.0), (90.0, 92.0), [(SB, ours(89.0, 89.5))], 'not'),  # the other way within the noise: no agreement
+    (cell(97.0), (), [], 'not'),  # all runs diverged
+    (SHARPNESS, (200,), [], 'reproduced'),  # within a factor of two
+    (SHARPNESS, (50,), [], 'reproduced'),
+    (SHARPNESS, (201,), [], 'not'),
+    (SHARPNESS, (49,), [], 'not'),
+    # a contradiction within two deviations does not undo an agreement, one beyond does
+    (cell(97.0), (90.0, 90.1), [(SB, ours(95.0)), (LR, ours(88.5, 90.0))], 'ordering only'),
+    (cell(97.0), (90.0, 90.1), [(SB, ours(95.0)), (LR, ours(85.0, 85.1))], 'not'),
+    # what differs within the published noise cannot be contradicted
+    (cell(97.0), (90.0,), [(RA, ours(95.0)), (NOISY, ours(80.0))], 'ordering only'),
+    (cell(97.0), (90.0,), [(RA, ours(95.0)), (SB, ours(80.0))], 'not'),
+    (cell(97.0), (90.0,), [(SB, None), (SB, ours())], 'not'),  # cells without a result say nothing
 ]
 
 
-def test_an_accuracy_is_reproduced_within_a_point_or_two_deviations_or_its_ordering_is():
-    verdicts = [
-        judge(cell(value), ours(*large), [] if small is None else [(SB, ours(*small))])
-        for value, large, small, _ in VERDICTS
-    ]
+def test_verdicts():
+    verdicts = [judge(published, ours(*measured), others) for published, measured, others, _ in VERDICTS]
     assert verdicts == [verdict for *_, verdict in VERDICTS]
-
-
-def test_a_sharpness_is_reproduced_within_a_factor_of_two():
-    published = cell(100, quantity='sharpness, full space, 1e-3')
-    verdicts = [judge(published, ours(measured), []) for measured in (200, 50, 201, 49)]
-    assert verdicts == ['reproduced', 'reproduced', 'not', 'not']
-
-
-def test_a_contradiction_within_two_deviations_does_not_undo_an_agreement_and_one_beyond_does():
-    lr = cell(97.5, name='+LR')
-    agrees, within, beyond = (SB, ours(95.0)), (lr, ours(88.5, 90.0)), (lr, ours(85.0, 85.1))
-    assert judge(cell(97.0), ours(90.0, 90.1), [agrees, within]) == 'ordering only'
-    assert judge(cell(97.0), ours(90.0, 90.1), [agrees, beyond]) == 'not'
-
-
-def test_a_published_difference_within_the_published_noise_cannot_be_contradicted():
-    noisy = cell(98.0, name='SB', deviation=0.5)
-    agrees = (cell(98.5, name='+RA'), ours(95.0))
-    assert judge(cell(97.0), ours(90.0), [agrees, (noisy, ours(80.0))]) == 'ordering only'
-    assert judge(cell(97.0), ours(90.0), [agrees, (SB, ours(80.0))]) == 'not'
-
-
-def test_cells_without_a_result_say_nothing():
     assert judge(cell(97.0), None, [(SB, ours(97.0))]) == 'not run'
-    assert judge(cell(97.0), ours(90.0), [(SB, None), (SB, ours())]) == 'not'
-
-
-# What is kept of a run
 
 
 @pytest.fixture
@@ -122,26 +103,17 @@ def test_ended_runs_are_kept_without_checkpoints_and_places(suite, tmp_path, cap
         for place in (b'home of me', b'secret', b'results_dir', b'datasets', str(tmp_path).encode()):
             assert place not in text
     assert files['mine/a_seed0/results.csv'] == (suite / 'a_seed0' / 'results.csv').read_bytes()
-
-
-def test_the_command_that_is_left_says_what_was_trained(suite):
-    config = clean_config(json.loads((suite / 'a_seed0' / 'config.json').read_text()))
+    config = json.loads(files['mine/a_seed0/config.json'])  # it says what was trained
     start = 'TrainingResults/b_seed0/checkpoint.pth.tar'
     argv = ['--b', '32', '--init-from', start, '--dataset', 'my pictures', '--save', 'a_seed0']
     assert config['argv'] == argv
-    words = f"--b 32 --init-from {start} --dataset 'my pictures' --save a_seed0"
-    assert config['command'] == f'python main_normal.py {words}'
+    assert config['command'] == f'python main_normal.py {shlex.join(argv)}'
     assert (config['settings']['init_from'], config['settings']['dataset']) == (start, 'my pictures')
     assert config['message'] == 'cannot write TrainingResults/a_seed0/log.txt or x: 900 images/s'
-
-
-def test_keeping_runs_twice_changes_nothing(suite, tmp_path):
     keep_suite(suite, tmp_path / 'runs')
-    before = everything(tmp_path / 'runs')
-    keep_suite(suite, tmp_path / 'runs')
-    assert everything(tmp_path / 'runs') == before
-    keep_suite(tmp_path / 'runs' / 'mine', tmp_path / 'again')  # nor does keeping what is kept
-    assert everything(tmp_path / 'again') == before
+    assert everything(tmp_path / 'runs') == files
+    keep_suite(tmp_path / 'runs' / 'mine', tmp_path / 'again')  # what is kept may be kept again
+    assert everything(tmp_path / 'again') == files
 
 
 def test_what_is_no_suite_is_refused_in_a_line(suite, capsys, monkeypatch):
@@ -165,35 +137,23 @@ def test_what_is_no_suite_is_refused_in_a_line(suite, capsys, monkeypatch):
     assert everything(suite) == before
 
 
-# The page
-
-
 @pytest.fixture
 def docs(tmp_path):
-    """A copy of what the page is made from."""
-    shutil.copytree(KEPT, tmp_path / 'docs' / 'reproduction')
-    return tmp_path / 'docs'
+    return shutil.copytree(KEPT, tmp_path / 'docs' / 'reproduction').parent
 
 
 @pytest.fixture(scope='module')
 def drawn(tmp_path_factory):
-    """The page and its plots, made anew of such a copy."""
-    docs = tmp_path_factory.mktemp('drawn')
-    shutil.copytree(KEPT, docs / 'reproduction')
-    return docs, reproduction.redraw(docs)
+    docs = shutil.copytree(KEPT, tmp_path_factory.mktemp('drawn') / 'reproduction').parent
+    made = reproduction.redraw(docs)
+    assert made and all((DOCS / path.relative_to(docs)).is_file() for path in made)
+    return docs
 
 
-def test_the_page_is_what_the_script_makes_of_the_files(drawn):
-    docs, made = drawn
-    assert (docs / 'reproduction.md').read_bytes() == (DOCS / 'reproduction.md').read_bytes()
-    assert [path for path in made if not (DOCS / path.relative_to(docs)).is_file()] == []
-
-
-def test_kept_runs_and_tables_hold_no_place_of_a_machine():
-    for path in KEPT.rglob('*'):
-        if path.is_file():
-            text = path.read_text()
-            assert [place for place in ('/home', '/tmp', '/root', 'results_dir') if place in text] == [], path
+def test_the_page_is_what_the_script_makes_of_the_files_which_hold_no_place_of_a_machine(drawn):
+    assert (drawn / 'reproduction.md').read_bytes() == (DOCS / 'reproduction.md').read_bytes()
+    for path, content in everything(KEPT).items():
+        assert [place for place in (b'/home', b'/tmp', b'/root', b'results_dir') if place in content] == [], path
 
 
 def test_a_new_run_answers_its_cell_and_enters_its_plot_alone(docs, drawn):
@@ -213,28 +173,21 @@ def test_a_new_run_answers_its_cell_and_enters_its_plot_alone(docs, drawn):
     assert '4 runs of `reproduction_f1`: 2026-11-21; cpu, 2 threads; torch 2.11; commit abc1234 with changes.' in page
     assert '| `sb_reset` | SB | 98.30 +- 0.20 (3) | 98.27 | +0.03 |' in page
     assert (docs / 'images' / 'reproduction_f1.svg').stat().st_size > 5000
-    others = [path for path in (drawn[0] / 'images').iterdir() if not path.name.startswith('reproduction_f1')]
-    assert [path for path in others if path.read_bytes() != (docs / 'images' / path.name).read_bytes()] == []
-    assert others
+    before, after = (everything(folder / 'images') for folder in (drawn, docs))
+    others = [name for name in before if not name.startswith('reproduction_f1')]
+    assert others and [name for name in others if before[name] != after[name]] == []
 
 
-def test_the_figures_of_a_distance_plot_are_those_of_the_runs(tmp_path):
+def test_the_figures_of_a_distance_plot_are_those_of_the_runs_which_differ_in_the_seed_alone(tmp_path):
     [plot] = [plot for plot in read_plots(KEPT / 'plots.csv') if plot.suite == 'reproduction_ra_digits']
     for seed in range(2):  # 0.1 + 0.7 log2(t) + 0.01 seed: by hand
         write_run(tmp_path / plot.suite / f'sb_seed{seed}', seed=seed, config={'regime': []})
     [row] = table_of(plot, read_rows(tmp_path), [])
     assert (row['run'], row['seeds'], row['slope b'], row['R2 of a + b log t']) == ('SB', '2', '1.01 +- 0', '1 +- 0')
     assert row['distance after it'] == '6.405 +- 0.0071'  # at update 512
-
-
-def test_runs_of_a_row_that_differ_in_more_than_the_seed_are_refused(tmp_path):
-    write_run(tmp_path / 's' / 'a_seed0', seed=0)
-    write_run(tmp_path / 's' / 'a_seed1', seed=1, batch_size=64)
-    with pytest.raises(UserError, match=r's/a: its runs differ in batch_size'):
+    write_run(tmp_path / plot.suite / 'sb_seed2', seed=2, batch_size=64, config={'regime': []})
+    with pytest.raises(UserError, match=f'{plot.suite}/sb: its runs differ in batch_size'):
         read_rows(tmp_path)
-
-
-# The files that are kept by hand
 
 
 def test_published_figures_are_those_of_the_papers():
@@ -249,37 +202,34 @@ def test_published_figures_are_those_of_the_papers():
     assert len(listed) == len(cells) == 30 + 9 + 6 + 72
 
 
-def test_every_row_that_is_named_is_one_of_a_suite_or_kept():
+def commands_of(suite: str) -> dict[str, list[str]]:
+    return {words[words.index('--save') + 1]: words for words in find_suite(suite).commands}
+
+
+def test_every_row_that_is_named_is_one_of_a_suite_or_kept_and_kept_runs_are_those_of_their_suite():
     rows = read_rows(KEPT / 'runs')
     named = {cell.row for cell in read_published(KEPT / 'published.csv') if cell.row}
     plots = read_plots(KEPT / 'plots.csv')
     named |= {f'{plot.suite}/{name}' for plot in plots for _, names in plot.rows for name in names}
     for suite, _, name in (row.partition('/') for row in named - set(rows)):
-        assert name in [words[words.index('--save') + 1] for words in find_suite(suite).commands]
-
-
-def test_kept_runs_are_those_of_their_suite():
-    for name, group in read_rows(KEPT / 'runs').items():
+        assert name in commands_of(suite)
+    for name, group in rows.items():
         suite, _, row = name.partition('/')
-        [(script, *flags)] = [words for words in find_suite(suite).commands if words[words.index('--save') + 1] == row]
+        script, *flags = commands_of(suite)[row]
         asked, kept = json.loads(json.dumps(config_of(script, tuple(flags)).settings())), group.runs[0].settings
         assert len(kept.keys() & asked) > 25
         free = {'save', 'seed', 'device', *(key for key in ('augment', 'flip', 'channels_last') if asked[key] is None)}
         assert {key for key in kept.keys() & asked if kept[key] != asked[key]} <= free, name
-
-
-def test_kept_runs_are_read_by_what_reads_runs():
     for suite in (KEPT / 'runs').iterdir():
         assert len(load_runs([suite])) == len(list(suite.iterdir()))
 
 
-def test_a_wrong_line_of_published_is_named(docs):
+def test_a_wrong_line_of_the_tables_is_named(docs):
     values = ('P', 'T', 'F1', 'MNIST', 'validation accuracy', 'LB', '97', '', '', 'recalled', '')
     row = dict(zip(published.COLUMNS, values, strict=True))
-    path = docs / 'reproduction' / 'published.csv'
+    path, plots = docs / 'reproduction' / 'published.csv', docs / 'reproduction' / 'plots.csv'
     for changes, words in (
         ({'published': 'high'}, "published.csv:2: published 'high' is not a number"),
-        ({'published': ''}, "published.csv:2: published '' is not a number"),
         ({'epochs': '50.5'}, "epochs '50.5' is not a whole number"),
         ({'quantity': 'validation acuracy'}, 'did you mean validation accuracy'),
         ({'certainty': 'sure'}, "certainty 'sure': one of verified, recalled"),
@@ -292,15 +242,12 @@ def test_a_wrong_line_of_published_is_named(docs):
             writer.writerow(row | changes)
         assert words in refusal(lambda: reproduction.redraw(docs))
     assert not (docs / 'reproduction.md').exists()
-
-
-def test_a_wrong_line_of_plots_is_named(tmp_path):
-    path, text = tmp_path / 'plots.csv', (KEPT / 'plots.csv').read_text()
+    text = plots.read_text()
     for before, after, words in (
         (',ablation,', ',ablatoin,', 'did you mean ablation'),
         ('reproduction_f1.svg', '../x.svg', 'a name such as reproduction_f1.svg is needed'),
         ('SB: sb_keep', 'sb_keep', 'write them as "SB: sb_keep sb_reset; LB: lb_keep"'),
         ('file,kind', 'kind,file', 'needed: file, kind'),
     ):
-        path.write_text(text.replace(before, after, 1))
-        assert words in refusal(lambda: read_plots(path))
+        plots.write_text(text.replace(before, after, 1))
+        assert words in refusal(lambda: read_plots(plots))

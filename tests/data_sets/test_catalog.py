@@ -11,27 +11,14 @@ from tests.data_helpers import assert_refused, refusal, write_folder
 
 LINES = {**catalog.MODULES, **catalog.FORMS, **catalog.FOLDERS}
 STRIPES = """
-import torch
-
-from data_sets.arrays import ArrayDataset
-from data_sets.catalog import Preset
+from data_sets import fake
+from data_sets.catalog import PhotoPreset, Preset
 
 {facts}
 
 
 def load(name, split, *, datasets_path, download):
-    return ArrayDataset(torch.arange(64 * 64).remainder(7).byte().view(64, 1, 8, 8), torch.arange(64) % 2)
-"""
-PHOTOS = """
-from data_sets.catalog import PhotoPreset
-from data_sets.folder import open_splits, scan
-
-PRESET = PhotoPreset(flip=False, augment=True, mean=(0.5,), std=(0.5,))
-
-
-def load(name, split, *, datasets_path, download):
-    splits = open_splits(datasets_path / 'photos')
-    return scan(splits.folders['train'], splits.classes)
+    return fake.load('fake:64:1x8x8:2', split, datasets_path=datasets_path, download=download)
 """
 PRESET = 'PRESET = Preset(pad=3, fill=9, flip=False, augment=True, mean=(0.25,), std=(0.125,))'
 
@@ -47,37 +34,28 @@ def add_set(own_module, monkeypatch):
     return add
 
 
-# what is there
-
-
 def test_every_line_has_a_file_that_says_what_the_set_is():
     assert len(set(LINES.values())) == len(LINES) == sum(map(len, (catalog.MODULES, catalog.FORMS, catalog.FOLDERS)))
     assert set(data.list_datasets()) <= set(LINES)
     for name, line in LINES.items():
-        module = catalog.import_set(line)
+        module, preset, transform = catalog.import_set(line), catalog.find_preset(name), get_transform(name)
         assert module.__doc__ and isinstance(module.DOWNLOADS, bool), name
-        assert isinstance(module.PRESET, (catalog.Preset, catalog.PhotoPreset)), name
-        assert catalog.find_preset(name) is module.PRESET
-
-
-def test_a_transform_is_what_the_preset_says():
-    for name in LINES:
-        preset, transform = catalog.find_preset(name), get_transform(name)
+        is_photo = isinstance(preset, catalog.PhotoPreset)
+        assert preset is module.PRESET and (is_photo or isinstance(preset, catalog.Preset)), name
         assert (transform.mean, transform.std, transform.flip) == (preset.mean, preset.std, preset.flip), name
         assert transform.augment and default_augment(name) is preset.augment, name
-        is_photo = isinstance(preset, catalog.PhotoPreset)
         assert isinstance(transform, PhotoTransform) is is_photo, name
         assert transform.output_size((32, 40)) == ((PHOTO_SIZE, PHOTO_SIZE) if is_photo else (32, 40)), name
 
 
-@pytest.mark.parametrize('name', data.list_datasets())
-def test_what_a_set_says_of_its_files_is_so(name, tmp_path):
-    if not data.needs_files(name):
-        assert not data.is_downloadable(name)
-        assert len(data.get_dataset(name, datasets_path=tmp_path)) and not list(tmp_path.iterdir())
-        return
-    message = refusal(lambda: data.get_dataset(name, datasets_path=tmp_path))
-    assert str(tmp_path) in message and ('--download' in message) is data.is_downloadable(name)
+def test_what_a_set_says_of_its_files_is_so(tmp_path):
+    for name in data.list_datasets():
+        if not data.needs_files(name):
+            assert not data.is_downloadable(name) and len(data.get_dataset(name, datasets_path=tmp_path))
+        else:
+            message = refusal(lambda name=name: data.get_dataset(name, datasets_path=tmp_path))
+            assert str(tmp_path) in message and ('--download' in message) is data.is_downloadable(name), name
+        assert not list(tmp_path.iterdir()), name
 
 
 def test_a_name_is_that_of_one_set():
@@ -88,9 +66,6 @@ def test_a_name_is_that_of_one_set():
         assert catalog.find_set(name).__name__ == LINES[line], name
     for name in data.list_datasets():
         assert not any(catalog.import_set(LINES[form]).takes(name) for form in catalog.FORMS if form != name), name
-
-
-# what is added
 
 
 def test_a_set_that_is_added_is_known_everywhere(add_set, train, capsys):
@@ -116,16 +91,12 @@ def test_download_is_warned_of_as_the_file_says(add_set, train, capsys):
         assert warnings == expected, fact
 
 
-def test_a_set_without_a_preset_says_where_it_goes(add_set):
-    add_set('DOWNLOADS = False')
-    message = "no transform for data set 'stripes': own_stripes.py has no PRESET"
-    assert_refused(message, lambda: get_transform('stripes'))
-
-
-def test_photographs_of_a_set_are_treated_as_its_file_says(own_module, monkeypatch, tmp_path, train, capsys):
+def test_photographs_of_a_set_are_treated_as_its_file_says(add_set, monkeypatch, tmp_path, train, capsys):
     write_folder(tmp_path / 'photos', size=(140, 90), num=6)
-    monkeypatch.setitem(catalog.MODULES, 'stripes', 'own_stripes')
-    own_module('own_stripes', PHOTOS)
+    add_set('PRESET = PhotoPreset(False, True, (0.5,), (0.5,))')
+    files = data.get_dataset(str(tmp_path / 'photos'))
+    files.preset = None  # that of the set it is loaded as
+    monkeypatch.setattr('own_stripes.load', lambda *_, datasets_path, download: files)
     plans = []
     for dataset in ('photos', 'stripes'):
         train(*TINY, '-mb', '4', '--dataset', dataset, '--datasets-dir', str(tmp_path), '--dry-run')
@@ -133,8 +104,10 @@ def test_photographs_of_a_set_are_treated_as_its_file_says(own_module, monkeypat
     assert [plan.count('crop and flip at random') for plan in plans] == [1, 0]
 
 
-def test_a_set_is_told_of_the_memory_if_it_asks(add_set, own_module):
+def test_a_set_needs_a_preset_to_be_transformed_and_is_told_of_the_memory_if_it_asks(add_set, own_module):
     add_set()
+    message = "no transform for data set 'stripes': own_stripes.py has no PRESET"
+    assert_refused(message, lambda: get_transform('stripes'))
     assert len(data.get_dataset('stripes', memory_limit=5)) == 64
     asking = 'def load(name, split, *, datasets_path, download, memory_limit=0):\n    raise ValueError(memory_limit)'
     own_module('own_stripes', asking)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import numpy as np
 import pytest
 from torch import nn
 from torchvision import transforms
@@ -26,7 +25,7 @@ def small(tmp_path):
 def photos(tmp_path):
     root = write_folder(tmp_path / 'photos', num=12, size=(40, 50))
     for split in ('train', 'val'):
-        write_image(root / split / 'bee/0.png', np.random.RandomState(5), size=(60, 30))
+        write_image(root / split / 'bee/0.png', size=(60, 30))
     return root
 
 
@@ -35,27 +34,20 @@ def flags_of(root, *more):
 
 
 @pytest.mark.slow
-def test_a_run_is_the_same_streamed_and_in_memory(train, small, monkeypatch):
+def test_a_run_is_the_same_streamed_and_in_memory_and_goes_on_where_there_is_less(train, small, monkeypatch):
     decoded = train(*flags_of(small, '--epochs', '2'), save='decoded')
+    part = train(*flags_of(small, '--epochs', '1'), save='part')
     monkeypatch.setattr(loading, 'memory_limit', lambda device: 0)
     streamed = train(*flags_of(small, '--epochs', '2', '--workers', '2'), save='streamed')
-    assert stable_rows(decoded) == stable_rows(streamed)
+    assert main_gbn.main(['--resume', str(part), '--epochs', '2']) == 0
+    assert stable_rows(decoded) == stable_rows(streamed) == stable_rows(part)
     assert 'read by 2 workers' in (streamed / 'log.txt').read_text()
     assert 'read by' not in (decoded / 'log.txt').read_text()
 
 
-@pytest.mark.slow
-def test_a_run_goes_on_where_there_is_less_memory(train, small, monkeypatch):
-    whole = train(*flags_of(small, '--epochs', '2'), save='whole')
-    train(*flags_of(small, '--epochs', '1'), save='part')
-    monkeypatch.setattr(loading, 'memory_limit', lambda device: 0)
-    run = train('--resume', str(whole.parent / 'part'), '--epochs', '2', save='part')
-    assert stable_rows(run) == stable_rows(whole)
-
-
 def test_photographs_train_and_hold_out(train, photos):
     run = train(*flags_of(photos, *LARGE, '--val-fraction', '0.25', '--epochs', '1', '--workers', '1'))
-    assert len(read_rows(run / 'results.csv')) == 1 and read_json(run / 'config.json')['test']['error1'] <= 100
+    assert read_json(run / 'config.json')['test']['error1'] <= 100
     log = (run / 'log.txt').read_text()
     assert '27 training, 9 validation, 36 test examples of 3x32x32, read by 1 worker; crop and flip at random' in log
 
@@ -77,25 +69,20 @@ def test_a_test_folder_is_scored_once_at_the_end(train, tmp_path, refused):
     refused(*flags_of(root, '--val-fraction', '0.1'), words=('--val-fraction 0.1', 'three', 'val/', 'test/'))
 
 
-def test_a_networks_own_transform_is_used(train, small, photos, capsys, monkeypatch):
+def test_a_networks_own_transform_is_used(train, photos, capsys, monkeypatch):
     import models
 
     def build(name, *, num_classes, **options):
         model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 6, num_classes))
-        model.input_transform = {
-            'train': transforms.Compose([transforms.RandomCrop(6), transforms.ToTensor()]),
-            'eval': transforms.Compose([transforms.CenterCrop(6), transforms.ToTensor()]),
-        }
+        crop = transforms.Compose([transforms.CenterCrop(6), transforms.ToTensor()])
+        model.input_transform = {'train': crop, 'eval': crop}
         return model
 
     monkeypatch.setattr(models, 'create_model', build)
-    for root in (small, photos):
-        flags = flags_of(root, '--epochs', '1', '--flip', '--workers', '0', '--lr', '0.1')
-        run = train(*flags, save=root.name)
-        captured = capsys.readouterr()
-        assert 'brings its own input_transform' in captured.out
-        assert 'has its own input_transform: --flip has no effect' in captured.err
-        assert len(read_rows(run / 'results.csv')) == 1
+    train(*flags_of(photos, '--epochs', '1', '--flip', '--workers', '0', '--lr', '0.1'))
+    captured = capsys.readouterr()
+    assert 'brings its own input_transform' in captured.out
+    assert 'has its own input_transform: --flip has no effect' in captured.err
 
 
 def test_a_plan_decodes_nothing(small, capsys, train, monkeypatch):
@@ -108,23 +95,7 @@ def test_a_plan_decodes_nothing(small, capsys, train, monkeypatch):
     assert sorted(small.parent.rglob('*')) == before
 
 
-def test_bad_flags(refused, small):
-    for split in ('train', 'val'):
-        data.get_dataset(str(small), split)  # as after an earlier run
-    for flags, words in (
-        (('--dataset', 'small/train'), ('no folder train/ in', 'small/train', 'ant, bee, cat')),
-        (('--input_size', '99'), ('99', '10x8')),
-    ):
-        refused(*flags_of(small), *flags, words=words)
-
-
-def test_bad_images_are_named(refused, small, photos):
-    for root in (small, photos):
-        (root / 'train/ant/0.png').write_bytes(b'')
-        refused(*flags_of(root, *LARGE), words=('cannot read the image', f'{root}/train/ant/0.png'))
-
-
-def test_an_image_that_fails_later_ends_the_run_in_one_line(photos, capsys, train):
+def test_an_image_that_fails_ends_the_run_in_one_line(photos, capsys, train):
     (photos / 'train/cat/11.png').write_bytes(b'')
     assert train(*flags_of(photos, *LARGE, '--epochs', '1', '--workers', '1')) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -139,19 +110,15 @@ def test_an_image_that_fails_later_ends_the_run_in_one_line(photos, capsys, trai
 
 
 def test_flags_without_effect_are_warned_about(train, small, capsys):
-    train(*flags_of(small, '--epochs', '1', '--download', '--workers', '3'))
-    assert '--download has no effect: there is no source for small' in (err := capsys.readouterr().err)
-    assert '--workers 3 has no effect' in err
+    train(*flags_of(small, '--epochs', '1', '--workers', '3'))
+    assert '--workers 3 has no effect' in capsys.readouterr().err
     train(*flags_of(small, '--dataset', str(small), '--dry-run'))
     assert f'--datasets-dir has no effect: {small} is the whole path' in capsys.readouterr().err
 
 
-def test_sets_of_two_sizes_are_refused(refused, small):
-    root = write_folder(small.parent / 'mixed')
-    write_folder(root, splits=('val',), size=(20, 20))
-    data.get_dataset(str(root))
-    refused(*flags_of(root), words=('val/ant/0.png is 20x20', '10x8'))
+def test_sizes_that_do_not_fit_are_refused(refused, small):
     data.get_dataset(str(small)), data.get_dataset(str(small), 'val')
+    refused(*flags_of(small, '--input_size', '99'), words=('99', '10x8'))
     write_folder(small, splits=('train',), num=12, size=(12, 12))  # what is kept of val still holds
     data.get_dataset(str(small))
     refused(*flags_of(small), words=('train and val are 3x12x12 and 3x10x8',))

@@ -1,4 +1,4 @@
-"""Transforms of small images, against brute force in float64 and against torchvision."""
+"""Transforms of images, against brute force in float64 and against torchvision."""
 
 import itertools
 
@@ -8,25 +8,27 @@ import torch
 from PIL import Image
 from torch.profiler import profile
 from torchvision.transforms import functional as tvf
+from torchvision.transforms import v2
 
 from bigbatch.seeding import make_generator
 from preprocess import default_augment, get_transform
+from tests.config.test_flags import build
+from tests.conftest import TINY_GBN
 from tests.data_helpers import assert_all_refused
+from utils.engine.plan import describe_plan
 
-# name, (C, H, W), further settings
-CASES = [
-    ('mnist', (1, 28, 28), {}),
-    ('mnist', (1, 28, 28), {'flip': True, 'input_size': 24}),
-    ('digits', (1, 8, 8), {}),
-    ('cifar10', (3, 32, 32), {}),
-    ('cifar100', (3, 32, 32), {'input_size': 40}),
-    ('cifar10', (3, 32, 32), {'scale_size': 34, 'flip': False}),
-    ('fake', (3, 32, 32), {}),
-    ('fake:50:2x12x20', (2, 12, 20), {}),
-    ('fake', (4, 9, 7), {'input_size': 6}),
-    ('folder/own.npz', (3, 16, 16), {'normalize': {'mean': [0.1, 0.2, 0.3], 'std': [1, 2, 3]}}),
+CASES = [  # name, (C, H, W), further settings; by hand: pixels added on each side, their grey level
+    ('mnist', (1, 28, 28), {}, 2, 0),
+    ('mnist', (1, 28, 28), {'flip': True, 'input_size': 24}, 2, 0),
+    ('digits', (1, 8, 8), {}, 1, 0),
+    ('cifar10', (3, 32, 32), {}, 4, 127),
+    ('cifar100', (3, 32, 32), {'input_size': 40}, 4, 127),
+    ('cifar10', (3, 32, 32), {'scale_size': 34, 'flip': False}, 1, 127),
+    ('fake', (3, 32, 32), {}, 4, 127),
+    ('fake:50:2x12x20', (2, 12, 20), {}, 2, 127),
+    ('fake', (4, 9, 7), {'input_size': 6}, 2, 127),
+    ('folder/own.npz', (3, 16, 16), {'normalize': {'mean': [0.1, 0.2, 0.3], 'std': [1, 2, 3]}}, 2, 0),
 ]
-PADS = {'mnist': (2, 0), 'digits': (1, 0), 'cifar10': (4, 127), 'cifar100': (4, 127), 'fake': (4, 127)}
 
 
 def random_images(num, shape):
@@ -44,16 +46,11 @@ def brute_force(images, choices, size, *, pad, fill, mean, std):
     return (np.stack(crops) / 255 - mean) / std
 
 
-@pytest.mark.parametrize(('name', 'shape', 'settings'), CASES)
-def test_a_batch_equals_brute_force_and_its_images_one_by_one(name, shape, settings):
+@pytest.mark.parametrize(('name', 'shape', 'settings', 'pad', 'fill'), CASES)
+def test_a_batch_equals_brute_force_and_its_images_one_by_one(name, shape, settings, pad, fill):
     transform = get_transform(name, **settings)
     images = random_images(200, shape)
     choices = transform.draw(200, make_generator('choices'), image_size=shape)
-    pad, fill = PADS.get(name, (2, 0 if name.endswith('.npz') else 127))
-    if shape == (4, 9, 7):
-        pad = 2
-    if 'scale_size' in settings:
-        pad = (settings['scale_size'] - min(shape[1:])) // 2
     size = (settings['input_size'],) * 2 if 'input_size' in settings else shape[1:]
     expected = brute_force(images, choices, size, pad=pad, fill=fill, mean=transform.mean, std=transform.std)
     result = transform.apply(images, choices)
@@ -81,11 +78,8 @@ def test_evaluation_is_resize_and_centre_crop_as_in_torchvision():
         assert transform.draw(5, image_size=shape) is None
         torch.testing.assert_close(transform.batch(images).double(), expected, atol=1e-6, rtol=0)
         torch.testing.assert_close(transform(images[2]).double(), expected[2], atol=1e-6, rtol=0)
-
-
-def test_evaluation_pads_what_training_pads():
     images = random_images(3, (3, 32, 32))
-    result = get_transform('cifar10', 36, augment=False).batch(images)
+    result = get_transform('cifar10', 36, augment=False).batch(images)  # it pads what training pads
     choices = torch.tensor([[2, 2, 0]] * 3)
     assert torch.equal(result, get_transform('cifar10', 36).apply(images, choices))
     assert torch.equal(result[0], get_transform('cifar10', 36).apply(images)[0])
@@ -96,18 +90,12 @@ def test_choices_are_uniform_and_independent():
     num, counts = 100_000, (11, 11, 2)
     choices = transform.draw(num, make_generator(0), image_size=(32, 32)).numpy()
     cells = np.ravel_multi_index(choices.T, counts)  # raises outside the range
-    observed = np.bincount(cells, minlength=242)
-    expected = num / 242
-    chi_square = ((observed - expected) ** 2 / expected).sum()
-    assert 170 < chi_square < 320  # 241 degrees of freedom: mean 241, standard deviation 22
-
-
-def test_digits_are_not_mirrored_and_photographs_are():
-    for name, shape, mirrored in [('mnist', (28, 28), 0), ('digits', (8, 8), 0), ('cifar10', (32, 32), 1)]:
-        transform = get_transform(name)
-        assert transform.draw(500, make_generator(0), image_size=shape)[:, 2].max() == mirrored
-    assert get_transform('mnist', flip=True).flip
-    assert not get_transform('cifar10', flip=False).flip
+    observed, expected = np.bincount(cells, minlength=242), num / 242
+    # 241 degrees of freedom: mean 241, standard deviation 22
+    assert 170 < ((observed - expected) ** 2 / expected).sum() < 320
+    centers = get_transform('fake', cutout=4).draw(40_000, make_generator(0), image_size=(8, 10))[:, -2:].numpy()
+    observed = np.bincount(np.ravel_multi_index(centers.T, (8, 10)), minlength=80)
+    assert 40 < ((observed - 500) ** 2 / 500).sum() < 130  # 79 degrees of freedom: standard deviation 12.6
 
 
 def test_an_image_does_not_depend_on_its_batch_and_half_precision_is_rounded_once():
@@ -120,12 +108,9 @@ def test_an_image_does_not_depend_on_its_batch_and_half_precision_is_rounded_onc
     assert torch.equal(transform.apply(images[5:6], choices[5:6])[0], whole[5])
     for dtype in (torch.bfloat16, torch.float16):
         assert torch.equal(transform.apply(images, choices, dtype=dtype), whole.to(dtype))
-
-
-def test_input_is_left_alone():
     images = random_images(10, (1, 28, 28))
     before = images.clone()
-    for augment in (True, False):
+    for augment in (True, False):  # what comes out is no view of what went in
         get_transform('mnist', augment=augment).batch(images).add_(1)
         get_transform('mnist', augment=augment)(images[0]).add_(1)
     assert torch.equal(images, before)
@@ -166,20 +151,100 @@ def test_number_of_kernels_does_not_grow_with_the_batch():
     assert 0 < counts[0] == counts[1]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_on_a_gpu_nothing_waits_and_the_result_is_that_of_the_cpu():
-    transform = get_transform('cifar10')
-    images = random_images(300, (3, 32, 32))
-    choices = transform.draw(300, make_generator(0), image_size=(32, 32))
-    expected = transform.apply(images, choices)
-    images, choices = images.cuda(), choices.cuda()
-    transform.apply(images, choices)
-    torch.cuda.set_sync_debug_mode('error')
-    try:
-        result = transform.apply(images, choices)
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
-    torch.testing.assert_close(result.cpu(), expected)
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SIZES = [(300, 400), (500, 333), (224, 224), (100, 90), (64, 700)]
+
+
+def photograph(size):
+    """Smooth, so that resizing has something to do: (height, width)."""
+    cells = np.random.RandomState(0).randint(0, 256, (9, 7, 3), dtype=np.uint8)
+    return Image.fromarray(cells).resize(size[::-1], Image.Resampling.BICUBIC)
+
+
+def reference(*steps, mean=MEAN, std=STD):
+    return v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)])
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_photographs_are_treated_by_torchvisions_steps(size):
+    image = photograph(size)
+    for settings, crop, flip in (({}, 224, 1), ({'input_size': 64}, 64, 1), ({'flip': False}, 224, 0)):
+        ours = get_transform('imagenet', **settings)
+        steps = [v2.RandomResizedCrop(crop, antialias=True), *[v2.RandomHorizontalFlip()] * flip]
+        for seed in range(3):
+            torch.manual_seed(seed)
+            expected = reference(*steps)(image)
+            torch.manual_seed(seed)
+            result = ours(image)
+            assert result.shape == (3, crop, crop) and ours.output_size(size) == (crop, crop)
+            torch.testing.assert_close(result, expected, atol=1e-5, rtol=0)
+    own = {'mean': [0.1, 0.2, 0.3], 'std': [1, 2, 3]}
+    for input_size, scale_size, resized, pixels in (
+        (None, None, 256, {}), (64, None, 73, {}), (64, 64, 64, {}), (299, None, 342, own), (None, 300, 300, {}),
+    ):  # fmt: skip
+        ours = get_transform('imagenet', input_size, scale_size, pixels or None, augment=False)
+        steps = (v2.Resize(resized, antialias=True), v2.CenterCrop(input_size or 224))
+        torch.testing.assert_close(ours(image), reference(*steps, **pixels)(image), atol=1e-5, rtol=0)
+
+
+def test_presets_are_those_of_the_sets():
+    for size, pad in ((32, 4), (64, 8), (96, 12), (28, 3), (7, 0)):
+        transform = get_transform('folder')
+        choices = transform.draw(500, make_generator(0), image_size=(size, size + 1))
+        assert choices.amax(0).tolist() == [2 * pad, 2 * pad, 1]
+    assert (transform.mean, transform.std, transform.fill) == (MEAN, STD, 127)
+    stl10 = get_transform('stl10')
+    assert stl10.output_size((96, 96)) == (96, 96) and (stl10.pad, stl10.flip) == (12, True)  # as published
+    assert stl10.mean == (0.4467, 0.4398, 0.4066) and stl10.std == (0.2603, 0.2566, 0.2713)
+    names = ('imagenet', 'folder', 'stl10', 'mnist', 'cifar10', 'fake:20', 'digits')
+    assert [name for name in names if not default_augment(name)] == ['digits']
+    assert get_transform('imagenet').flip and not get_transform('imagenet', augment=False).flip
+    for name, shape, mirrored in [('mnist', (28, 28), 0), ('digits', (8, 8), 0), ('cifar10', (32, 32), 1)]:
+        choices = get_transform(name).draw(500, make_generator(0), image_size=shape)
+        assert choices[:, 2].max() == mirrored
+    assert get_transform('mnist', flip=True).flip and not get_transform('cifar10', flip=False).flip
+
+
+def blanked(images: torch.Tensor, centers: torch.Tensor, side: int) -> torch.Tensor:
+    """Zero the square of each image by slicing, as the published code does for even sides."""
+    images = images.clone()
+    for image, (row, column) in zip(images, centers.tolist(), strict=True):
+        top, left = row - side // 2, column - side // 2
+        image[:, max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)] = 0
+    return images
+
+
+def test_a_cutout_is_zeros_behind_all_else():
+    sets = ('cifar10', (3, 32, 32), 16), ('mnist', (1, 28, 28), 7), ('fake', (2, 9, 14), 13), ('digits', (1, 8, 8), 1)
+    for (name, shape, side), augment in itertools.product(sets, (True, False)):
+        plain, cut = (get_transform(name, augment=augment, cutout=cutout) for cutout in (None, side))
+        images = random_images(100, shape)
+        choices = cut.draw(100, make_generator(1), image_size=shape)
+        without = plain.draw(100, make_generator(1), image_size=shape)
+        assert torch.equal(choices[:, :-2], without if augment else choices[:, :0])
+        for dtype in (torch.float32, torch.float64, torch.bfloat16):
+            whole = plain.apply(images, without, dtype=dtype)
+            assert torch.equal(cut.apply(images, dtype=dtype), plain.apply(images, dtype=dtype))  # no choices
+            result = cut.apply(images, choices, dtype=dtype)
+            assert result.dtype == dtype and not torch.equal(result, whole)
+            assert torch.equal(result, blanked(whole, choices[:, -2:], side))
+        for index in range(10):
+            choices = cut.draw(1, make_generator(index), image_size=shape)
+            result = cut(images[index], generator=make_generator(index))
+            torch.testing.assert_close(result, cut.apply(images[index : index + 1], choices)[0])
+
+
+def test_cutouts_of_photographs_are_made_on_the_device():
+    plain, cut = (get_transform('imagenet', 32, cutout=cutout) for cutout in (None, 10))
+    images = random_images(6, (3, 40, 50))
+    torch.manual_seed(0)
+    prepared = torch.stack([cut.prepare(image) for image in images])
+    torch.manual_seed(0)
+    assert torch.equal(prepared, torch.stack([plain.prepare(image) for image in images]))
+    choices = cut.draw(6, make_generator(3), image_size=(32, 32))
+    assert plain.draw(6, image_size=(32, 32)) is None
+    assert torch.equal(cut.apply(prepared, choices), blanked(plain.apply(prepared), choices, 10))
+    assert all((cut(image) == 0).all(0).sum() >= 25 for image in images)
 
 
 def test_bad_input_is_one_line():
@@ -187,21 +252,35 @@ def test_bad_input_is_one_line():
     half = {'mean': [0.5]}
     assert_all_refused([
         (r"data set 'mnits'; did you mean mnist or digits\? known: .*cifar10", lambda: get_transform('mnits')),
-        ('no transform', lambda: get_transform('npz')),
-        ("'mnist:3'", lambda: default_augment('mnist:3')),
-        ('input_size 0 .* 1 or more', lambda: get_transform('mnist', 0)),
+        ('input_size 0 .* 1 or more', lambda: get_transform('imagenet', 0)),
         ('scale_size -1 .* 1 or more', lambda: get_transform('mnist', scale_size=-1)),
         ('flip=True .* augment=False', lambda: get_transform('cifar10', augment=False, flip=True)),
         ("expected 'mean' and 'std'", lambda: get_transform('cifar10', normalize=half)),
         ('stds above 0', lambda: get_transform('cifar10', normalize={**half, 'std': [0]})),
         ('as many means', lambda: get_transform('cifar10', normalize={'mean': [1, 2], 'std': [1]})),
-        ('expected 1 values', lambda: get_transform('cifar10').batch(random_images(2, (1, 32, 32)))),
-        ('expected 2 values', lambda: get_transform('cifar10')(random_images(1, (2, 32, 32))[0])),
-        ('input_size 33 .* expected 1 to 32', lambda: get_transform('mnist', 33).output_size((1, 28, 28))),
-        ('expected 1 to 32', lambda: get_transform('mnist', 33)(digit[0])),
+        ('input_size 33 .* expected 1 to 32', lambda: get_transform('mnist', 33)(digit[0])),
         ('expected 1 to 40', lambda: get_transform('fake', 41, augment=False).output_size((32, 50))),
         ('expected 1 to 28', lambda: get_transform('fake', 30, 28, augment=False).output_size((32, 32))),
         ('scale_size 27 .*28 or more', lambda: get_transform('mnist', scale_size=27).output_size((28, 28))),
         ('expected 32 or 34', lambda: get_transform('mnist', scale_size=33).output_size((28, 28))),
+        ('expected at most 19, as 10', lambda: get_transform('fake', cutout=20).output_size((3, 12, 20))),
+        ('16x16; expected at most 15', lambda: get_transform('imagenet', 16, cutout=16).output_size((3, 90, 90))),
+        ('cutout 0 is not a size in pixels; expected 1 or more', lambda: get_transform('mnist', cutout=0)),
         ('expected None', lambda: get_transform('mnist', augment=False).apply(digit, choices)),
+        ('scale_size 100 is less than the crop of 224', lambda: get_transform('imagenet', 224, 100, augment=False)),
+        ('3 values, the images 1 channels', lambda: get_transform('imagenet')(photograph((50, 50)).convert('L'))),
     ])  # fmt: skip
+
+
+def test_cutout_as_a_flag(refused, tmp_path):
+    refused(*TINY_GBN, '--cutout', words=('cutout 16', '8x8', 'at most 7, as 4'))
+    sizes = ('--b', '16', '-mb', '8')
+    alexnet = ('--model', 'alexnet', '--dataset', 'fake:64:3x32x32:4', *sizes)
+    refused(*alexnet, '--cutout', words=('--cutout 16', 'alexnet', 'input_transform'))
+    features, x, y = tmp_path / 'features.npz', np.zeros((32, 5), np.float32), np.arange(32) % 3
+    np.savez(features, x_train=x, y_train=y, x_test=x, y_test=y)
+    flags = ('--model', 'mnist_f1', '--dataset', str(features), *sizes, '--cutout', '2')
+    refused(*flags, words=('--cutout 2', 'holds features'))
+    experiment = build(*TINY_GBN, '--cutout', '3')
+    assert 'cutout of 3 pixels' in describe_plan(experiment)
+    assert experiment.data.val.transform.cutout is None
