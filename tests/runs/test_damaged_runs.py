@@ -110,8 +110,8 @@ def test_a_damaged_config_json_is_named_with_what_helps(train, refused):
 def test_an_image_that_is_gone_or_has_moved_to_another_class_is_noticed(train, refused, photos):
     flags = (*TINY_GBN, '--dataset', photos, '--model', 'cifar10_shallow', '--model_config', '{}', '--epochs', '1')
     run = train(*flags)
-    image = Path(photos, 'train', '0', '0.png')
-    for place in (Path(photos, 'train', '1', '0 of another class.png'), Path(photos, '0.png')):
+    image = Path(photos, 'train', 'a', '0.png')
+    for place in (Path(photos, 'train', 'b', '0 of another class.png'), Path(photos, '0.png')):
         image.rename(place)
         refused('--resume', str(run), '--epochs', '2', words=('training set', 'fingerprint', 'bring that one back'))
         place.rename(image)
