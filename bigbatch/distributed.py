@@ -184,7 +184,7 @@ def gather_on_first(value: object, ranks: Ranks) -> list | None:
         return [value]
     import torch.distributed as dist
 
-    values = [None] * ranks.size if ranks.is_first else None
+    values: list[object] | None = [None] * ranks.size if ranks.is_first else None
     dist.gather_object(value, values)
     return values
 

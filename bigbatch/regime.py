@@ -30,8 +30,12 @@ class Regime:
     """
 
     __slots__ = ('_at', '_changes')
+    _at: Callable[[int], Mapping]
+    _changes: Sequence[int] | None
 
-    def __init__(self, settings: Mapping | Sequence | Callable[[int], dict], *, changes: Sequence[int] | None = None):
+    def __init__(
+        self, settings: Mapping | Sequence | Callable[[int], Mapping], *, changes: Sequence[int] | None = None
+    ):
         if callable(settings):
             lookup = settings
         else:

@@ -62,12 +62,14 @@ def set_deterministic() -> None:
 
 def get_rng_state() -> dict:
     """Return the state of the global generators as tensors and plain types, fit for a checkpoint."""
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    state = np.random.get_state(legacy=True)
+    assert isinstance(state, tuple), 'the legacy form'
+    name, keys, *rest = state
     return {
         'torch': torch.get_rng_state(),
         # asking a GPU that was never used for its state would start it
         'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-        'numpy': (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached),
+        'numpy': (name, torch.from_numpy(keys.astype(np.int64)), *rest),
         'python': random.getstate(),
     }
 

@@ -9,10 +9,10 @@ that they compare.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DiffusionFit:
     num_points: int
 
 
-def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> DiffusionFit:
+def fit_diffusion(steps: ArrayLike, distances: ArrayLike) -> DiffusionFit:
     """Fit a + b log t and c t**p to distances.
 
     Args:
@@ -50,23 +50,23 @@ def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> Diffusi
     Raises:
         ValueError: fewer than two different steps.
     """
-    steps, distances = np.asarray(steps, dtype=float), np.asarray(distances, dtype=float)
-    known = np.isfinite(distances) & (distances > 0) & (steps > 0)
-    steps, distances = steps[known], distances[known]
-    if len(np.unique(steps)) < 2:
-        raise ValueError(f'a fit over {len(np.unique(steps))} different updates: at least 2 are needed')
-    logs = np.log(steps)
-    slope, intercept = np.polyfit(logs, distances, 1)
-    exponent, log_factor = np.polyfit(logs, np.log(distances), 1)
+    table = np.array([steps, distances], dtype=float)
+    times, values = table[:, np.isfinite(table[1]) & (table > 0).all(axis=0)]
+    num_different = len(np.unique(times))
+    if num_different < 2:
+        raise ValueError(f'a fit over {num_different} different updates: at least 2 are needed')
+    logs = np.log(times)
+    slope, intercept = np.polyfit(logs, values, 1)
+    exponent, log_factor = np.polyfit(logs, np.log(values), 1)
     return DiffusionFit(
         intercept=float(intercept),
         slope=float(slope),
-        log_r2=r_squared(distances, intercept + slope * logs),
+        log_r2=r_squared(values, intercept + slope * logs),
         factor=float(np.exp(log_factor)),
         exponent=float(exponent),
-        power_r2=r_squared(distances, np.exp(log_factor + exponent * logs)),
-        last_step=int(steps.max()),
-        num_points=len(steps),
+        power_r2=r_squared(values, np.exp(log_factor + exponent * logs)),
+        last_step=int(times.max()),
+        num_points=len(times),
     )
 
 

@@ -169,7 +169,7 @@ def open_objective(
 
 
 def _losses_of_network(
-    model: nn.Module, criterion: nn.Module, loader, advance: Callable[[int], None] | None
+    model: nn.Module, criterion: Callable, loader, advance: Callable[[int], None] | None
 ) -> Iterator[tuple[Tensor, int]]:
     for batch in loader.epoch(0):
         for inputs, targets, _ in batch:
@@ -201,7 +201,7 @@ class NetworkObjective:
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return loss and gradient (n,) at x (n,)."""
-        loss_sum = 0.0
+        loss_sum: float | Tensor = 0.0
 
         def gradients(loss: Tensor) -> tuple[Tensor, ...]:
             nonlocal loss_sum
@@ -260,7 +260,8 @@ class NetworkObjective:
         """
         total = torch.zeros(x.size, dtype=torch.float64, device=self._parameters[0].device)
         pieces = total.split([parameter.numel() for parameter in self._parameters])
-        sums, num_examples = None, 0
+        sums: Sequence[Tensor] | None = None
+        num_examples = 0
         with self._around(), torch.enable_grad():
             array_to_parameters(x, self._parameters)
             for loss, num in self._pass():

@@ -8,10 +8,10 @@ weights, those of `initial.pth.tar` as in the paper, or any other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bigbatch.analysis.diffusion import r_squared
 from bigbatch.seeding import derive_seed
@@ -44,7 +44,7 @@ def random_direction(dim: int, seed: int, index: int) -> np.ndarray:
     return direction / np.linalg.norm(direction)
 
 
-def summarise_potential(distances: Sequence[float], differences: np.ndarray) -> Potential:
+def summarise_potential(distances: ArrayLike, differences: np.ndarray) -> Potential:
     """Summarise loss differences and fit the exponent.
 
     Args:
@@ -54,14 +54,14 @@ def summarise_potential(distances: Sequence[float], differences: np.ndarray) -> 
     Raises:
         ValueError: fewer than two directions or distances at which the loss varies.
     """
-    distances, differences = np.asarray(distances, dtype=float), np.asarray(differences, dtype=float)
+    radii = np.asarray(distances, dtype=float)
     if len(differences) < 2:
         raise ValueError(f'{len(differences)} random direction: a deviation needs at least 2')
     stds = differences.std(axis=0, ddof=1)
     varies = np.isfinite(stds) & (stds > 0)
     if varies.sum() < 2:
         raise ValueError('the loss varies at fewer than 2 of the distances: larger ones are needed')
-    logs, values = np.log(distances[varies]), np.log(stds[varies])
+    logs, values = np.log(radii[varies]), np.log(stds[varies])
     slope, level = np.polyfit(logs, values, 1)
     r2 = r_squared(values, level + slope * logs)
-    return Potential(distances, stds, differences.mean(axis=0), alpha=float(2 * slope), r2=r2)
+    return Potential(radii, stds, differences.mean(axis=0), alpha=float(2 * slope), r2=r2)

@@ -104,9 +104,9 @@ def fit_steps(
         ValueError: fewer than two different batches; a batch or steps not finite and above 0, as of a run that did not
             reach the target; a prior that is no prediction.
     """
-    batches, logs = _checked(batches, steps)
-    num_points = len(batches)
-    parts, weights = np.column_stack([np.ones(num_points), 1 / batches]), np.ones(num_points)
+    sizes, logs = _checked(batches, steps)
+    num_points = len(sizes)
+    parts, weights = np.column_stack([np.ones(num_points), 1 / sizes]), np.ones(num_points)
     if prior is not None:
         logs, weight = _prior_logs(logs, prior), (math.log(POINT_FACTOR) / math.log(prior[2])) ** 2
         parts, weights = np.vstack([parts, np.eye(2)]), np.append(weights, [weight, weight])
@@ -122,7 +122,8 @@ def fit_steps(
             drawn[:, num_points:] += rng.normal(0, math.log(prior[2]), (num_bootstrap, 2))
         ends = np.quantile(_solve(drawn, parts, weights), [TAIL, 1 - TAIL], axis=0, method='inverted_cdf')  # keeps inf
         intervals = [tuple(pair) for pair in ends.T.tolist()]
-    return StepsFit(*fit.tolist(), *intervals, residual=math.exp(math.sqrt(np.mean(residuals**2))))
+    values = [*fit.tolist(), *intervals, math.exp(math.sqrt(np.mean(residuals**2)))]
+    return StepsFit(*values)
 
 
 def predict_steps(noise_scales: Iterable[float], batch: float, *, num_steps: int | None = None) -> tuple[float, float]:
@@ -213,8 +214,8 @@ def _checked(batches: Iterable[float], steps: Iterable[float]) -> tuple[np.ndarr
     num_batches = len({batch for batch, _ in points})
     if num_batches < 2:
         raise ValueError(f'steps at {num_batches} different batches: at least 2 are needed')
-    batches, steps = np.array(points, dtype=float).T
-    return batches, np.log(steps)
+    table = np.array(points, dtype=float)
+    return table[:, 0], np.log(table[:, 1])
 
 
 def _check_times(alpha: float, beta: float) -> None:

@@ -22,6 +22,7 @@ Four implementations of this one rule; `_choose_kernel` picks, and says what was
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bigbatch.layers.ghost_views import ViewedFunction, differentiable_gradients, ghosts_of, has_rows
 
@@ -29,7 +30,7 @@ _SMALL_GHOST = 2**17  # values in a ghost, below which _rows takes an (N, C) bat
 _BLOCK = 2**19  # values of scratch space in _sum_of_products: fits the second-level cache
 
 
-class _GhostNorm:
+class _GhostNorm(_BatchNorm):
     """What the three public layers add to torch's batch norm; comes before it in their bases."""
 
     def __init__(
@@ -98,8 +99,10 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
     """Return the class that a module converts to, None where it is no batch norm."""
     if isinstance(module, _GhostNorm):
         return type(module)
-    table = {nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d}
-    if type(module) not in table and isinstance(module, nn.modules.batchnorm._BatchNorm):
+    table: dict[type[nn.Module], type[_GhostNorm]] = {
+        nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d,
+    }  # fmt: skip
+    if type(module) not in table and isinstance(module, _BatchNorm):
         raise ValueError(
             f'{name or "the model itself"} is a {type(module).__name__}, which cannot become '
             'a ghost batch norm; use BatchNorm1d, 2d or 3d there'
@@ -329,7 +332,7 @@ def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     fold, unfold = (_fold_last, _unfold_last) if _is_channels_last(inputs) else (_fold, _unfold)
     folded = fold(inputs, num_ghosts)
     outputs = F.batch_norm(folded, mean, var, weight, bias, training=True, momentum=1.0, eps=layer.eps)
-    if mean is not None:
+    if mean is not None and var is not None:
         _update_running(layer, mean.view(num_ghosts, -1), var.view(num_ghosts, -1))
     return unfold(outputs, num_ghosts)
 

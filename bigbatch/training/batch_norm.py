@@ -11,14 +11,22 @@ import contextlib
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bigbatch.distributed import has_ranks, sum_over_ranks
 
 
-def batch_norms(model: nn.Module) -> list[nn.Module]:
+def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     """Return the batch norms of a network, ghost batch norms included."""
-    return [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [module for module in model.modules() if isinstance(module, _BatchNorm)]
+
+
+def running_buffers(norm: _BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the running mean, the running variance and their count, of a batch norm that has them."""
+    mean, var, count = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    assert mean is not None and var is not None and count is not None, norm
+    return mean, var, count
 
 
 def has_batch_norm(model: nn.Module) -> bool:
@@ -71,20 +79,18 @@ def recompute_statistics(model: nn.Module, loader) -> None:
         _average_over_ranks(norms)
 
 
-def _average_over_ranks(norms: list[nn.Module]) -> None:
+def _average_over_ranks(norms: list[_BatchNorm]) -> None:
     if not has_ranks():
         return
-    for norm in norms:
-        sums = torch.cat([norm.running_mean, norm.running_var, torch.ones_like(norm.running_mean[:1])]).double()
-        sums = sum_over_ranks(sums * norm.num_batches_tracked)
-        mean, var = (sums[:-1] / sums[-1]).chunk(2)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(var)
-        norm.num_batches_tracked.copy_(sums[-1])
+    for mean, var, count in map(running_buffers, norms):
+        sums = sum_over_ranks(torch.cat([mean, var, torch.ones_like(mean[:1])]).double() * count)
+        for buffer, value in zip((mean, var), (sums[:-1] / sums[-1]).chunk(2), strict=True):
+            buffer.copy_(value)
+        count.copy_(sums[-1])
 
 
 @contextlib.contextmanager
-def _eval_but(model: nn.Module, norms: list[nn.Module], name: str, value: object) -> Iterator[None]:
+def _eval_but(model: nn.Module, norms: list[_BatchNorm], name: str, value: object) -> Iterator[None]:
     """Put a network in eval mode but for some modules, which get an attribute besides; restore all on leaving."""
     before = [(module, 'training', module.training) for module in model.modules()]
     before += [(norm, name, getattr(norm, name)) for norm in norms]

@@ -89,8 +89,10 @@ class _Paths:
     has_graphs: bool = False
 
 
-class _FastPaths:
+class _FastPaths(nn.Module):
     """What is added to the class of a network; comes before it in the bases."""
+
+    fast_paths: _Paths
 
     def __call__(self, inputs: Tensor) -> Tensor:
         paths = self.fast_paths
@@ -119,6 +121,7 @@ def _paths_of(model: nn.Module) -> _Paths:
     if not isinstance(model, _FastPaths):
         own = type(model)
         model.__class__ = type(own.__name__, (_FastPaths, own), {'__module__': own.__module__})
+        assert isinstance(model, _FastPaths)
         model.fast_paths = _Paths()
     return model.fast_paths
 

@@ -121,6 +121,7 @@ def find_fit(workload: Workload, num: int, unit: int, limit: int) -> Fit:
     Returns:
         The fit; where not even passes of one unit fit, that of those, with more bytes than the limit.
     """
+    needs: Callable[[int], int]
     if workload.device.type == 'cuda':
         needs = functools.cache(_needs_on_gpu(workload, limit))
     else:
@@ -208,7 +209,7 @@ def peak_bytes(function: Callable[[], object]) -> int:
 class _Allocations(TorchDispatchMode):
     """Count the bytes of the storages that operations within the block return, as long as they live."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.peak = self._now = 0
         self._known: set[int] = set()

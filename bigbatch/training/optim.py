@@ -7,7 +7,7 @@ without saying so; `reset_momentum` does that on purpose, for comparison.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -110,6 +110,8 @@ class RegimeOptimizer:
             whose gradients are not finite is skipped, and their scale lowered.
     """
 
+    _optimizer: torch.optim.Optimizer  # from the first start_epoch on
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -131,7 +133,6 @@ class RegimeOptimizer:
         self._name = ''
         self._settings: dict = {}
         self._defaults: dict = {}
-        self._optimizer: torch.optim.Optimizer | None = None
 
     def start_epoch(self, epoch: int) -> None:
         """Bring the settings of an epoch into force; only another class of optimizer loses its state."""
@@ -217,7 +218,7 @@ class RegimeOptimizer:
                 state['momentum_buffer'] = torch.zeros_like(parameter)
 
 
-def without_compiler(name: str) -> type[torch.optim.Optimizer]:
+def without_compiler(name: str) -> Callable[..., torch.optim.Optimizer]:
     """Return an optimizer class of torch whose objects do not import the compiler; they cannot be compiled or pickled.
 
     torch hides some methods from its compiler by a wrapper that imports it in order to say so, which takes half of the

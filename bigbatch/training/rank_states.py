@@ -25,7 +25,7 @@ def collect_rank_states(parallel: Parallel, partial: PartialEpoch | None) -> dic
     states = gather_on_first(own, parallel.ranks)
     if not states or not partial:
         return {'ranks': states}
-    return {'ranks': states, 'partial': {**own['partial'], 'score_sums': _sum_scores(states)}}
+    return {'ranks': states, 'partial': {**partial.state_dict(), 'score_sums': _sum_scores(states)}}
 
 
 def begin_rank(parallel: Parallel, seed: int) -> None:

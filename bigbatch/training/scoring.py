@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from bigbatch.distributed import has_ranks, sum_over_ranks
 from bigbatch.training.report import Scores
 
 
-def forward_loss(model: nn.Module, criterion: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def forward_loss(model: Callable, criterion: Callable, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the loss summed over the examples, and the logits.
 
     Args:
@@ -70,10 +71,10 @@ def summed_criterion(criterion: nn.Module | None) -> nn.Module:
 
 def with_reduction(criterion: nn.Module, reduction: str) -> nn.Module:
     """Return a criterion that is like this one, but for what it makes of the losses of a batch, if it says that."""
+    changed: Any = copy.copy(criterion)
     if hasattr(criterion, 'reduction'):
-        criterion = copy.copy(criterion)
-        criterion.reduction = reduction
-    return criterion
+        changed.reduction = reduction
+    return changed
 
 
 class ScoreSums:

@@ -50,7 +50,6 @@ class GradientNoise(Estimator):
     """
 
     def __init__(self, sigma: float, seed: int):
-        super().__init__()
         self._sigma = sigma
         self._seed = seed
 

@@ -30,7 +30,6 @@ class NoiseScaleGradient(Estimator):
     """
 
     def __init__(self, ghost_size: int, num_steps: int):
-        super().__init__()
         self._ghost_size = ghost_size
         self._every = -(-num_steps // MOST_MEASURED)
         self._plain = PlainGradient()
@@ -70,7 +69,7 @@ class NoiseScaleGradient(Estimator):
 
     def _measure(self, model: nn.Module, criterion: nn.Module, batch) -> None:
         parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
-        big_norm2 = _norm2([parameter.grad for parameter in parameters])
+        big_norm2 = _norm2([parameter.grad for parameter in parameters if parameter.grad is not None])
         with untouched(model):
             norms = [
                 _norm2(_gradient(model, criterion, piece, parameters))

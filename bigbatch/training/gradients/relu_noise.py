@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from bigbatch.seeding import isolated_rng
-from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.scoring import ScoreSums
 
 RELUS = frozenset((F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_))
 
 
-class ReluNoise(Estimator):
+class ReluNoise(Wrapper):
     """Compute the gradient of another estimator with noise on the outputs of ReLUs.
 
     Args:

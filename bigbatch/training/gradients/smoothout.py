@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from torch import nn
 
 from bigbatch.splits import split_evenly
-from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.gradients.passes import OnePass, bare, with_one_sum
 from bigbatch.training.perturbation import add_noise, noise_generator, noisy_parameters, perturbed
 from bigbatch.training.scoring import ScoreSums
@@ -36,7 +36,7 @@ def strength_factor(
     return 1.0
 
 
-class SmoothOut(Estimator):
+class SmoothOut(Wrapper):
     """Compute the gradient of another estimator at noisy weights.
 
     Args:
