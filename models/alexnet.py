@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.common import apply_norm, check_images
+from models.common import apply_norm, check_images, sgd_regime
 from models.shallow import hidden_layer
 
 # Of ImageNet's pixels in 0..1; an image of other than three channels takes their mean.
@@ -144,20 +144,12 @@ def alexnet_small(
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
     apply_norm(model, norm, NORMS)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 2**-8 * 32, 'momentum': 0, 'weight_decay': 5e-4},
-        41: {'lr': 2**-8 * 3.2},
-        61: {'lr': 2**-8 * 0.32},
-    }
+    model.regime = sgd_regime({0: 2**-8 * 32, 41: 2**-8 * 3.2, 61: 2**-8 * 0.32}, momentum=0, weight_decay=5e-4)
     return model
 
 
 def _smoothout(model: nn.Module, lr: float, weight_decay: float) -> nn.Module:
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': lr, 'momentum': 0.9, 'weight_decay': weight_decay},
-        20: {'lr': lr / 10},
-        40: {'lr': lr / 100},
-    }
+    model.regime = sgd_regime({0: lr, 20: lr / 10, 40: lr / 100}, weight_decay=weight_decay)
     return model
 
 

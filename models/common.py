@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
@@ -34,6 +34,12 @@ def check_images(input_shape: Sequence[int], smallest: int = 1) -> tuple[int, in
             f'images of {height} x {width} vanish in the poolings: at least {smallest} x {smallest} is needed'
         )
     return channels, height, width
+
+
+def sgd_regime(rates: Mapping[int, float], *, momentum: float = 0.9, weight_decay: float = 1e-4) -> dict[int, dict]:
+    """Return the regime of SGD with these rates, each from its epoch on."""
+    start = {'optimizer': 'SGD', 'lr': rates[0], 'momentum': momentum, 'weight_decay': weight_decay}
+    return {epoch: {'lr': lr} for epoch, lr in rates.items()} | {0: start}
 
 
 def apply_norm(model: nn.Module, norm: str, choices: Sequence[str] = ('batch', 'none')) -> None:

@@ -11,7 +11,7 @@ import math
 
 from torch import nn
 
-from models.common import apply_norm, check_whole
+from models.common import apply_norm, check_whole, sgd_regime
 
 
 def mnist_f1(
@@ -37,10 +37,5 @@ def mnist_f1(
         layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
     model = nn.Sequential(*layers, nn.Linear(width, num_classes))
     apply_norm(model, norm)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        10: {'lr': 1e-2},
-        20: {'lr': 1e-3},
-        30: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 10: 1e-2, 20: 1e-3, 30: 1e-4})
     return model

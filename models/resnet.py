@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.common import apply_norm, check_images
+from models.common import apply_norm, check_images, sgd_regime
 
 WIDTHS = (16, 32, 64)
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
@@ -125,12 +125,7 @@ def _small_image_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Mo
             f'{LARGEST_SMALL_IMAGE} pixels: the nearest is {near}'
         )
     model = SmallImageResNet((depth - 2) // 6, num_classes, in_channels)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        81: {'lr': 1e-2},
-        122: {'lr': 1e-3},
-        164: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 81: 1e-2, 122: 1e-3, 164: 1e-4})
     return model
 
 
@@ -146,10 +141,5 @@ def _imagenet_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Modul
     if in_channels != 3:
         model.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode='fan_out', nonlinearity='relu')
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        30: {'lr': 1e-2},
-        60: {'lr': 1e-3},
-        90: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 30: 1e-2, 60: 1e-3, 90: 1e-4})
     return model

@@ -11,7 +11,7 @@ import math
 
 from torch import nn
 
-from models.common import check_images
+from models.common import check_images, sgd_regime
 from models.shallow import hidden_layer
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -58,10 +58,5 @@ def vgg(num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32)) 
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 5e-4},
-        81: {'lr': 1e-2},
-        122: {'lr': 1e-3},
-        164: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 81: 1e-2, 122: 1e-3, 164: 1e-4}, weight_decay=5e-4)
     return model

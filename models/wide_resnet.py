@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from models.common import check_images, check_whole
+from models.common import check_images, check_whole, sgd_regime
 from models.resnet import SmallImageResNet
 
 
@@ -40,12 +40,7 @@ def wide_resnet(
         near = max(10, 6 * round((depth - 4) / 6) + 4)
         raise ValueError(f'depth {depth} is not 6n + 4 with n from 1: the nearest is {near}')
     model = SmallImageResNet((depth - 4) // 6, num_classes, channels, width=width, dropout=dropout)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        60: {'lr': 2e-2},
-        120: {'lr': 4e-3},
-        140: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 60: 2e-2, 120: 4e-3, 140: 1e-4})
     return model
 
 
