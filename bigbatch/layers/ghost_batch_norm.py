@@ -76,11 +76,7 @@ def convert_ghost_batch_norm(model: nn.Module, ghost_batch_size: int) -> nn.Modu
     Instance norm is left alone.
 
     Args:
-        model: any module, a batch norm itself included.
-        ghost_batch_size: examples per ghost.
-
-    Returns:
-        The same model.
+        model: any module, a batch norm itself included; it is returned.
 
     Raises:
         ValueError: a size that is no positive integer, or a batch norm that cannot be converted
@@ -114,9 +110,6 @@ def _checked_size(ghost_batch_size: int) -> int:
     if isinstance(ghost_batch_size, bool) or not isinstance(ghost_batch_size, int) or ghost_batch_size < 1:
         raise ValueError(f'ghost_batch_size {ghost_batch_size!r} is not a positive integer; the published value is 128')
     return ghost_batch_size
-
-
-# The split and the choice of kernel
 
 
 def _normalize_ghosts(layer, inputs: Tensor) -> Tensor:
@@ -169,7 +162,7 @@ def _choose_kernel(layer, inputs: Tensor):
     """
     if not inputs.is_cpu or torch.compiler.is_compiling():
         is_eager = inputs.is_cuda and not torch.compiler.is_compiling()
-        return _viewed if is_eager and _has_views(layer, inputs) else _folded
+        return _viewed if is_eager and _has_views(inputs) else _folded
     dtype = inputs.dtype if layer.weight is None else layer.weight.dtype
     if dtype not in (torch.float32, torch.float64):
         return _folded
@@ -178,9 +171,6 @@ def _choose_kernel(layer, inputs: Tensor):
         return _looped if is_half and inputs.dim() > 2 else _folded
     small = layer.ghost_batch_size * inputs.shape[1] < _SMALL_GHOST
     return _rows if inputs.dim() == 2 and layer.weight is not None and small else _looped
-
-
-# Running statistics
 
 
 def _tracked(layer) -> bool:
@@ -209,9 +199,6 @@ def _update_running(layer, mean: Tensor, unbiased_var: Tensor) -> None:
         if wide is not running:
             running.copy_(wide)
     layer.num_batches_tracked.add_(num_ghosts)
-
-
-# Kernel 1: native batch norm, ghost after ghost
 
 
 def _looped(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
@@ -266,9 +253,6 @@ class _LoopedFunction(torch.autograd.Function):
         return grad_inputs if mask[0] else None, grad_weight, grad_bias, None, None, None
 
 
-# Kernel 2: all ghosts of an (N, C) batch at once
-
-
 def _rows(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     return _RowsFunction.apply(inputs, layer.weight, layer.bias, layer, num_ghosts)
 
@@ -320,9 +304,6 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
     return sums
 
 
-# Kernel 3: ghosts as channels
-
-
 def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     weight, bias = (None if p is None else p.repeat(num_ghosts) for p in (layer.weight, layer.bias))
     mean = var = None
@@ -338,10 +319,10 @@ def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
 
 
 def _is_channels_last(inputs: Tensor) -> bool:
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    if inputs.dim() not in formats or inputs.is_contiguous():
-        return False
-    return inputs.is_contiguous(memory_format=formats[inputs.dim()])
+    memory_format = {4: torch.channels_last, 5: torch.channels_last_3d}.get(inputs.dim())
+    return (
+        memory_format is not None and not inputs.is_contiguous() and inputs.is_contiguous(memory_format=memory_format)
+    )
 
 
 def _fold(inputs: Tensor, num_ghosts: int) -> Tensor:
@@ -364,9 +345,6 @@ def _unfold_last(outputs: Tensor, num_ghosts: int) -> Tensor:
     return outputs.movedim(1, -1).unflatten(-1, (num_ghosts, -1)).movedim(-2, 0).flatten(0, 1).movedim(-1, 1)
 
 
-# Kernel 4: views of all ghosts
-
-
 def _viewed(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     if not (inputs.is_contiguous() or has_rows(inputs)):
         inputs = inputs.contiguous()
@@ -378,8 +356,7 @@ def _viewed(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     return outputs
 
 
-def _has_views(layer, inputs: Tensor) -> bool:
+def _has_views(inputs: Tensor) -> bool:
     """Tell whether _viewed takes these inputs: in half precision images with channels first alone."""
-    if inputs.dim() > 2 and inputs.is_contiguous() and inputs.shape[2:].numel() > 1:
-        return True
-    return inputs.dtype in (torch.float32, torch.float64)
+    is_images = inputs.dim() > 2 and inputs.is_contiguous() and inputs.shape[2:].numel() > 1
+    return is_images or inputs.dtype in (torch.float32, torch.float64)

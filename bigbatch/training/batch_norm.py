@@ -8,7 +8,7 @@ update_bn does. Where we differ from it: dropout stays off.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -35,11 +35,7 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 
 def check_batches(model: nn.Module, loader) -> None:
-    """Refuse batches that have no statistics of their own: of one example.
-
-    Raises:
-        ValueError: names the batch size.
-    """
+    """Refuse, with a ValueError, batches that have no statistics of their own: of one example."""
     sizes = {min(loader.batch_size, loader.num_examples), loader.num_examples % loader.batch_size}
     if 1 in sizes and has_batch_norm(model):
         raise ValueError(
@@ -54,7 +50,7 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 
     Running statistics are neither used nor changed. On leaving, every module is in the mode it was in.
     """
-    with _eval_but(model, batch_norms(model), 'track_running_stats', False):
+    with eval_mode(model, batch_norms(model), track_running_stats=False):
         yield
 
 
@@ -62,15 +58,12 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 def recompute_statistics(model: nn.Module, loader) -> None:
     """Replace the running statistics by their mean over the batches of a loader; weights stay, dropout is off.
 
-    Ranks take the mean over what all of them have seen.
-
-    Args:
-        loader: with epoch(0), as a Network has them; one pass over it.
+    One pass is made over epoch 0; ranks take the mean over what all of them have seen.
     """
     norms = [norm for norm in batch_norms(model) if norm.track_running_stats]
     if not norms:
         return
-    with _eval_but(model, norms, 'momentum', None):  # the cumulative mean
+    with eval_mode(model, norms, momentum=None):  # the cumulative mean
         for norm in norms:
             norm.reset_running_stats()
         for batch in loader.epoch(0):
@@ -90,15 +83,15 @@ def _average_over_ranks(norms: list[_BatchNorm]) -> None:
 
 
 @contextlib.contextmanager
-def _eval_but(model: nn.Module, norms: list[_BatchNorm], name: str, value: object) -> Iterator[None]:
-    """Put a network in eval mode but for some modules, which get an attribute besides; restore all on leaving."""
-    before = [(module, 'training', module.training) for module in model.modules()]
-    before += [(norm, name, getattr(norm, name)) for norm in norms]
+def eval_mode(model: nn.Module, but: Sequence[_BatchNorm] = (), **settings: object) -> Iterator[None]:
+    """Put a network in eval mode but for some batch norms, which get settings besides; restore all on leaving."""
+    before: list[tuple[nn.Module, str, object]] = [(each, 'training', each.training) for each in model.modules()]
+    before += [(norm, name, getattr(norm, name)) for norm in but for name in settings]
     try:
         model.eval()
-        for norm in norms:
-            norm.training = True
-            setattr(norm, name, value)
+        for norm in but:
+            for name, value in {'training': True, **settings}.items():
+                setattr(norm, name, value)
         yield
     finally:
         for module, attribute, was in before:

@@ -113,13 +113,12 @@ class Workload:
 def find_fit(workload: Workload, num: int, unit: int, limit: int) -> Fit:
     """Find the fewest passes that fit, of equal numbers of units but for the last one.
 
+    Where not even passes of one unit fit, the fit is that of those, with more bytes than the limit.
+
     Args:
         num: examples that are taken in these passes: of a batch, or of the part of it that a rank has.
         unit: examples that a pass cannot cut, such as a ghost; it divides num.
         limit: bytes that the run may take besides what is there.
-
-    Returns:
-        The fit; where not even passes of one unit fit, that of those, with more bytes than the limit.
     """
     needs: Callable[[int], int]
     if workload.device.type == 'cuda':

@@ -22,27 +22,16 @@ _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', '
 
 
 def optimizer_options(name: str) -> set[str]:
-    """Return the settings that an optimizer class of torch takes, 'lr' left out.
-
-    Raises:
-        ValueError: torch.optim has no such class.
-    """
-    known = {
-        key
-        for key, value in vars(torch.optim).items()
-        if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and key not in _OTHER_INTERFACE
-    }
+    """Return the settings that an optimizer class of torch takes, 'lr' left out; a ValueError names an unknown one."""
+    classes = inspect.getmembers(torch.optim, inspect.isclass)
+    known = {key for key, value in classes if issubclass(value, torch.optim.Optimizer)} - _OTHER_INTERFACE
     if not isinstance(name, str) or name not in known:
         raise ValueError(f'unknown optimizer {name!r}: {suggest(str(name), known)}')
     return set(inspect.signature(getattr(torch.optim, name).__init__).parameters) - _INTERNAL_OPTIONS
 
 
 def check_regime(regime: Regime, num_epochs: int) -> None:
-    """Build the optimizer of every entry once, on a spare parameter, so that a bad one fails before the run starts.
-
-    Raises:
-        ValueError: an unknown optimizer or option, or a value that the optimizer refuses.
-    """
+    """Build the optimizer of every entry once, on a spare parameter, so that a bad one is a ValueError at the start."""
     for row in regime.table(num_epochs):
         epoch = row.pop('epoch')
         name = row.pop('optimizer')
@@ -64,8 +53,6 @@ def override_regime(
     Args:
         optimizer: class in place of the regime's; of the old settings only the rates and the weight decay stay.
         lr: rate of the first epoch; the others are rescaled with it.
-        momentum: in place of every momentum.
-        weight_decay: in place of every weight decay.
 
     Raises:
         ValueError: another class of optimizer without a rate for it, or one that has no such setting.
@@ -187,11 +174,7 @@ class RegimeOptimizer:
         return {**self._optimizer.state_dict(), **scale}
 
     def load_state_dict(self, state: dict, *, epoch: int) -> None:
-        """Take over the state that was saved at the end of an epoch.
-
-        Raises:
-            ValueError: it is none of this optimizer.
-        """
+        """Take over the state that was saved at the end of an epoch; a ValueError says that it is of another kind."""
         self.start_epoch(epoch)
         try:
             fused = {key: self._defaults[key] for key in ('fused',) if key in self._defaults}  # goes by the device

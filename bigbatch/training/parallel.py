@@ -26,14 +26,7 @@ from bigbatch.training.scoring import forward_loss
 class Parallel:
     """A network as this rank trains it; with one rank it is the network, and nothing else happens.
 
-    Attributes:
-        ranks: of whom this is one.
-        model: what estimators pass batches through; its gradients are means over the ranks.
-        statistics: this rank's part of the running statistics.
-
-    Args:
-        model: on its device, the same on all ranks.
-        has_idle_parameters: see the function of that name.
+    Estimators pass batches through `.model`, whose gradients are means over the ranks.
     """
 
     def __init__(self, model: nn.Module, ranks: Ranks = ALONE, *, has_idle_parameters: bool = False):
@@ -135,8 +128,7 @@ class RankStatistics:
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:
     """Have ordinary batch norm normalise over the batches of all GPUs; torch has this for GPUs alone.
 
-    Raises:
-        ValueError: a batch norm of another class, such as one over ghosts, which would be lost without a word.
+    A ValueError refuses others, such as one over ghosts, which would be lost without a word.
     """
     for name, module in model.named_modules():
         known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -146,11 +138,7 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def has_idle_parameters(model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> bool:
-    """Tell whether a network has parameters that its outputs do not depend on, which ranks would wait for.
-
-    Args:
-        examples: (inputs, targets), a few.
-    """
+    """Tell, by a few examples, whether a network's outputs leave out parameters, which ranks would wait for."""
     probe = copy.deepcopy(model).eval()
     parameters = [parameter for parameter in probe.parameters() if parameter.requires_grad]
     loss, _ = forward_loss(probe, criterion, *examples)

@@ -35,11 +35,9 @@ def begin_rank(parallel: Parallel, seed: int) -> None:
 
 
 def restore_rank(parallel: Parallel, start: dict, seed: int) -> PartialEpoch | None:
-    """Bring a rank into its state in a checkpoint; return its part of what the epoch had come to, if it was within one.
+    """Bring a rank into its state in the checkpoint `start`, of which the network has weights and buffers already.
 
-    Args:
-        start: the checkpoint; the network has its weights and buffers.
-        seed: of the run.
+    Returns its part of what the epoch had come to, if it was within one.
     """
     ranks, states = parallel.ranks, start.get('ranks') or []
     own, partial = {}, start.get('partial')

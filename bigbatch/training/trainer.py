@@ -98,19 +98,12 @@ class Trainer:
             train_seconds = progress.seconds()
             val_scores = evaluate(self.model, self.criterion, val_loader)
             distance = weight_distance(self.model, self._initial)
+            now = epoch + 1, self.step, self.optimizer.lr
             # no later step looks at what the epoch's last update did to the weights: these two do
             if not (math.isfinite(val_scores.loss) and math.isfinite(distance)):
-                raise DivergedError(
-                    epoch=epoch + 1,
-                    step=self.step,
-                    lr=self.optimizer.lr,
-                    loss=val_scores.loss,
-                    grad_norm=watch.last_grad_norm,
-                )
+                raise DivergedError(*now, loss=val_scores.loss, grad_norm=watch.last_grad_norm)
             yield EpochReport(
-                epoch=epoch + 1,
-                step=self.step,
-                lr=self.optimizer.lr,
+                *now,
                 train=train_scores,
                 val=val_scores,
                 grad_norm=watch.mean_grad_norm(),

@@ -23,9 +23,7 @@ from bigbatch.training.scoring import ScoreSums, forward_loss
 class AdaptGradNorm(Wrapper):
     """Multiply the gradient of another estimator by what the mean over copies takes from its length.
 
-    Args:
-        inner: computes the gradient of whole batches.
-        every: updates between two measurements of the factor, the first before the first update.
+    The factor is measured before the first update and `every` so many updates.
     """
 
     def __init__(self, inner: Estimator, every: int):

@@ -22,11 +22,9 @@ MOST_MEASURED = 16  # updates of an epoch, spread evenly: each costs a second fo
 
 
 class NoiseScaleGradient(Estimator):
-    """Compute what PlainGradient does, and on some updates the gradients of the ghosts as well.
+    """Compute what PlainGradient does, and on some of the num_steps updates of an epoch the ghosts' gradients too.
 
-    Args:
-        ghost_size: examples of a piece; pieces of another size, at the end of a micro-batch, are left out.
-        num_steps: updates of an epoch, of which at most MOST_MEASURED are measured, the first among them.
+    Pieces of another size than ghost_size, at the end of a micro-batch, are left out.
     """
 
     def __init__(self, ghost_size: int, num_steps: int):

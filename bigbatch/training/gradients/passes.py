@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from bigbatch.weights import keeping
+
 
 @dataclass(frozen=True)
 class OnePass:
@@ -43,14 +45,9 @@ class _Pieces(Protocol):
 @contextlib.contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Leave running statistics and random generators as they were."""
-    saved = [(buffer, buffer.clone()) for buffer in model.buffers()]
     device = next(model.parameters()).device
-    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
-        try:
-            yield
-        finally:
-            for buffer, value in saved:
-                buffer.copy_(value)
+    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []), keeping(model.buffers()):
+        yield
 
 
 def bare(model: nn.Module) -> nn.Module:
@@ -61,10 +58,8 @@ def bare(model: nn.Module) -> nn.Module:
 def with_one_sum(model: nn.Module, pieces: _Pieces) -> Iterator:
     """Yield the pieces of a batch, and have the ranks sum up their gradients in the passes of the last one alone.
 
-    Pieces may be cut into pieces again, within one another: there is one sum, in the last of the last.
-
-    Args:
-        model: passes through it and back belong within the loop over these pieces.
+    Passes through the model and back belong within the loop over the pieces. These may be cut into pieces again, within
+    one another: there is one sum, in the last of the last.
     """
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):

@@ -23,12 +23,7 @@ RELUS = frozenset((F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Ten
 
 
 class ReluNoise(Wrapper):
-    """Compute the gradient of another estimator with noise on the outputs of ReLUs.
-
-    Args:
-        inner: computes the gradient.
-        width: r, from 0 to 1.
-    """
+    """Compute the gradient of another estimator with noise of width r, from 0 to 1, on the outputs of ReLUs."""
 
     def __init__(self, inner: Estimator, width: float):
         super().__init__(inner)
