@@ -110,10 +110,8 @@ class Loader:
     """What both loaders share: sizes, order and the walk through an epoch.
 
     Args:
-        dataset: sized; examples are (image, label).
         batch_size: distinct examples per update.
-        device: where the inputs are wanted.
-        dtype: of the inputs.
+        device, dtype: of the inputs.
         seed: of order and augmentation.
         micro_batch_size: examples per forward pass, copies counted; None: the batch in one piece.
         shuffle: a new order in each epoch; else that of the data set.
@@ -154,17 +152,12 @@ class Loader:
                 f'batch size {batch_size} is more than the {counted(self.num_examples, "example")} of the set, and an '
                 f'incomplete batch is dropped: use --no-drop-last or a batch of at most {self.num_examples}'
             )
-        self.dataset = dataset
-        self.transform = transform
+        self.dataset, self.transform = dataset, transform
         self.batch_size = batch_size
-        self.duplicates = duplicates
-        self.copies = copies
+        self.duplicates, self.copies = duplicates, copies
         self.micro_batch_size = micro_batch_size or batch_size * duplicates
-        self.device = torch.device(device)
-        self.dtype = dtype
-        self.seed = seed
-        self.shuffle = shuffle
-        self.drop_last = drop_last
+        self.device, self.dtype = torch.device(device), dtype
+        self.seed, self.shuffle, self.drop_last = seed, shuffle, drop_last
         self.ranks = ranks
         self._side_stream = SideStream(self.device)
 
@@ -237,11 +230,9 @@ def purpose_of(copy: int) -> tuple[int | str, ...]:
 
 
 class DeviceLoader(Loader):
-    """Keep the decoded set on the device; gather, crop, mirror and normalise whole micro-batches there.
+    """Keep the decoded set on the device; transform whole micro-batches there, by a preprocess.Transform.
 
-    Args:
-        dataset: has no transform of its own.
-        transform: a preprocess.Transform; None for float features, which are only cast.
+    Float features, which have none, are only cast.
     """
 
     def __init__(self, dataset: ArrayDataset, transform: Callable | None, **settings):

@@ -24,12 +24,7 @@ NORMS = ('batch', 'conv', 'none')
 
 
 class AlexNet(nn.Module):
-    """Five convolutions of 64, 192, 384, 256, 256 channels, two hidden layers of 4096 units.
-
-    Args:
-        in_channels: of the images.
-        dropout: probability, after each of the hidden layers.
-    """
+    """Five convolutions of 64, 192, 384, 256, 256 channels, two hidden layers of 4096 units, dropout after each."""
 
     def __init__(self, num_classes: int, in_channels: int, dropout: float):
         super().__init__()
@@ -67,11 +62,7 @@ def alexnet(
 
     Args:
         input_shape: (C, H, W) of one image as the data set has it.
-        dropout: probability.
         norm: 'batch'; 'conv': after convolutions only; 'none'. Layers without it are initialised as He et al. do.
-
-    Raises:
-        ValueError: another norm, or inputs that are no images.
     """
     channels, _, _ = check_images(input_shape)
     model = AlexNet(num_classes, channels, dropout)
@@ -120,11 +111,7 @@ def alexnet_small(
 
     Args:
         input_shape: (C, H, W) of one image; 32 x 32 pixels become 3 x 3.
-        dropout: probability, after each of the hidden layers.
         norm: 'batch'; 'conv': after convolutions only; 'none'. The paper has all three.
-
-    Raises:
-        ValueError: another norm, or inputs that are no images or too small.
     """
     channels, height, width = check_images(input_shape, smallest=15)
     sizes = ((channels, 16, 5), (16, 48, 3), (48, 96, 3), (96, 64, 3), (64, 64, 3))

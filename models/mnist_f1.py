@@ -21,13 +21,9 @@ def mnist_f1(
     """Create F1.
 
     Args:
-        width: units of a hidden layer.
-        depth: hidden layers.
+        width: units of a hidden layer, of which there are `depth`.
         input_shape: shape of one example; it is flattened.
         norm: 'batch', or 'none', where the linear layers have a bias and weights as He et al. draw them.
-
-    Raises:
-        ValueError: a width or depth below 1, or another norm.
     """
     for option, value in (('width', width), ('depth', depth)):
         check_whole(option, value)

@@ -44,14 +44,7 @@ class BasicBlock(nn.Module):
 
 
 class SmallImageResNet(nn.Module):
-    """Stem, three stages of n blocks with 16, 32, 64 channels times `width`, mean over the image, linear.
-
-    Args:
-        num_blocks: n, blocks in a stage.
-        in_channels: of the images.
-        width: factor on all channels, those of the stem included.
-        dropout: probability, inside the blocks.
-    """
+    """Stem, three stages of num_blocks blocks with 16, 32, 64 channels times `width`, mean over the image, linear."""
 
     def __init__(self, num_blocks: int, num_classes: int, in_channels: int, *, width: int = 1, dropout: float = 0.0):
         super().__init__()
@@ -98,9 +91,6 @@ def resnet(
             initialisation. The last convolution of each block is then divided by the number of blocks, so that the
             sum over them does not grow with the depth. That is ours: without it depth 32 diverged at once, unclipped,
             even at a batch of 8 and a rate of 0.002. It still wants a smaller rate than this regime's: --lr 0.03.
-
-    Raises:
-        ValueError: another depth or norm, or inputs that are no images.
     """
     channels, height, width = check_images(input_shape)
     is_small = dataset in ('cifar10', 'cifar100') or max(height, width) <= LARGEST_SMALL_IMAGE

@@ -17,9 +17,7 @@ from models.common import check_images, sgd_regime
 class ShallowNet(nn.Module):
     """[conv 5x5x64, max-pool 3/2, batch norm, ReLU] x 2 -> (384, batch norm, ReLU, dropout) -> (192, ...) -> classes.
 
-    Args:
-        input_shape: (C, H, W) of one image; 32 x 32 pixels become 7 x 7 before the hidden layers.
-        dropout: probability of the two dropout layers.
+    Images of 32 x 32 pixels become 7 x 7 before the hidden layers.
     """
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5):

@@ -24,9 +24,6 @@ class VGG(nn.Module):
     Dropout stands between the convolutions of a stage, but not before a pooling: 0.3 in the first stage, 0.4 in the
     others; 0.5 before and after the hidden layer. An odd side is halved upwards, so any image fits. The layers before a
     batch norm have no bias, which the normalisation would take out again.
-
-    Args:
-        input_shape: (C, H, W) of one image; 32 x 32 pixels become one.
     """
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int]):

@@ -27,11 +27,7 @@ def wide_resnet(
     Args:
         depth: 6n + 4: 10, 16, 22, 28, 40, ...
         width: factor on the 16, 32 and 64 channels of the residual network for small images.
-        input_shape: (C, H, W) of one image.
         dropout: probability, between the two convolutions of a block.
-
-    Raises:
-        ValueError: another depth, a width below 1, or inputs that are no images.
     """
     channels, _, _ = check_images(input_shape)
     check_whole('width', width)

@@ -17,27 +17,16 @@ from numpy.typing import ArrayLike
 
 @dataclass(frozen=True)
 class DiffusionFit:
-    """Both laws, fitted to the same points.
+    """Both laws, a + b log t and c t**p, fitted to the same points."""
 
-    Args:
-        intercept: a of a + b log t.
-        slope: b, per factor e of updates.
-        log_r2: of a + b log t.
-        factor: c of c t**p.
-        exponent: p.
-        power_r2: of c t**p, like log_r2 in the plane of distances; below 0 where a constant would be nearer.
-        last_step: last update of the points.
-        num_points: that were fitted.
-    """
-
-    intercept: float
-    slope: float
-    log_r2: float
-    factor: float
-    exponent: float
-    power_r2: float
-    last_step: int
-    num_points: int
+    intercept: float  # a
+    slope: float  # b, per factor e of updates
+    log_r2: float  # of a + b log t
+    factor: float  # c
+    exponent: float  # p
+    power_r2: float  # of c t**p, in the plane of distances as well; below 0 where a constant would be nearer
+    last_step: int  # of the points
+    num_points: int  # that were fitted
 
 
 def fit_diffusion(steps: ArrayLike, distances: ArrayLike) -> DiffusionFit:

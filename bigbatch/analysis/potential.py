@@ -21,21 +21,13 @@ RELATIVE_DISTANCES = (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0)  # 
 
 @dataclass(frozen=True)
 class Potential:
-    """What the losses along random directions come to.
+    """What the losses along random directions come to."""
 
-    Args:
-        distances: from the start, (k,).
-        stds: sample standard deviation of the loss over the directions, (k,).
-        means: of the loss differences from the start, (k,).
-        alpha: of std ~ distance**(alpha / 2), least squares in logarithms.
-        r2: of that fit, in logarithms.
-    """
-
-    distances: np.ndarray
-    stds: np.ndarray
-    means: np.ndarray
-    alpha: float
-    r2: float
+    distances: np.ndarray  # from the start, (k,)
+    stds: np.ndarray  # sample standard deviation of the loss over the directions, (k,)
+    means: np.ndarray  # of the loss differences from the start, (k,)
+    alpha: float  # of std ~ distance**(alpha / 2), least squares in logarithms
+    r2: float  # of that fit, in logarithms
 
 
 def random_direction(dim: int, seed: int, index: int) -> np.ndarray:
@@ -45,14 +37,9 @@ def random_direction(dim: int, seed: int, index: int) -> np.ndarray:
 
 
 def summarise_potential(distances: ArrayLike, differences: np.ndarray) -> Potential:
-    """Summarise loss differences and fit the exponent.
+    """Summarise loss differences (directions, k) at distances (k,) above 0, and fit the exponent.
 
-    Args:
-        distances: (k,), above 0.
-        differences: (directions, k).
-
-    Raises:
-        ValueError: fewer than two directions or distances at which the loss varies.
+    A ValueError asks for two directions, and two distances at which the loss varies.
     """
     radii = np.asarray(distances, dtype=float)
     if len(differences) < 2:

@@ -50,20 +50,14 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What a run does that takes memory.
+    """What a run does that takes memory."""
 
-    model: on its device. criterion: gives sums over examples. estimator: of the gradient; those that also measure
-    gradients do so in passes that are no larger. optimizer: a new one of the same parameters, to be thrown away.
-    examples: (inputs, targets), a few on the device, which passes of any size are made of. eval_size: examples of a
-    pass that scores.
-    """
-
-    model: nn.Module
-    criterion: nn.Module
-    estimator: Estimator
-    optimizer: RegimeOptimizer
-    examples: tuple[Tensor, Tensor]
-    eval_size: int
+    model: nn.Module  # on its device
+    criterion: nn.Module  # gives sums over examples
+    estimator: Estimator  # those that also measure gradients do so in passes that are no larger
+    optimizer: RegimeOptimizer  # a new one of the same parameters, to be thrown away
+    examples: tuple[Tensor, Tensor]  # (inputs, targets), a few on the device, which passes of any size are made of
+    eval_size: int  # examples of a pass that scores
 
     @property
     def device(self) -> torch.device:

@@ -57,10 +57,10 @@ class Trainer:
         initial: Mapping[str, Tensor],
         first_step: int = 0,
         clip_grad: float = 5.0,
-        on_step: Callable | None = None,
+        on_step: Callable = lambda epoch, index, sums: None,
         should_stop: Callable[[], bool] = lambda: False,
         should_save: Callable[[], bool] = lambda: False,
-        save: Callable[[int, int, PartialEpoch], object] | None = None,
+        save: Callable[[int, int, PartialEpoch], object] = lambda epoch, step, partial: None,
         parallel: Parallel | None = None,
     ):
         self.model, self.criterion = model, criterion
@@ -68,9 +68,8 @@ class Trainer:
         self.step = first_step
         self._initial = initial
         self._clip_grad = clip_grad
-        self._on_step = on_step or (lambda epoch, index, sums: None)
+        self._on_step, self._save = on_step, save
         self._should_stop, self._should_save = should_stop, should_save
-        self._save = save or (lambda epoch, step, partial: None)
         self._parallel = parallel or Parallel(model)
         self._asked = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
         self._num_skipped = 0  # updates before the present epoch that were lost in a row
