@@ -55,11 +55,9 @@ class Batch:
 
     Args:
         indices: int64 (n,), places of the examples in the data set, on the device.
-        micro_batch_size: at most this many examples at once.
         gather: makes the MicroBatch of the examples from start to stop within the batch; with duplicates a third
             argument, the step, takes every so many of them.
-        duplicates: copies of each example in the whole batch.
-        copies: their layout, one of LAYOUTS.
+        duplicates, copies: of each example in the whole batch, and their layout, one of LAYOUTS.
         start: place of the first example here in the whole batch.
         whole_size: examples of the whole batch, over all ranks; None: there is one rank.
     """
@@ -68,11 +66,9 @@ class Batch:
         self, indices: torch.Tensor, micro_batch_size: int, gather: Callable[..., MicroBatch], *,
         duplicates: int = 1, copies: str = 'spread', start: int = 0, whole_size: int | None = None,
     ):  # fmt: skip
-        self.indices = indices
-        self.duplicates = duplicates
-        self.start = start
+        self.indices, self.start = indices, start
         self.whole_size = len(indices) if whole_size is None else whole_size
-        self._together = copies == 'together'
+        self.duplicates, self._together = duplicates, copies == 'together'
         self._micro_batch_size = micro_batch_size
         self._bounds = split_evenly(len(indices), micro_batch_size)
         self._gather = gather
@@ -116,8 +112,7 @@ class Loader:
         micro_batch_size: examples per forward pass, copies counted; None: the batch in one piece.
         shuffle: a new order in each epoch; else that of the data set.
         drop_last: leave out what does not fill a batch; the order decides what that is.
-        duplicates: copies of each example in its batch, each with choices of its own.
-        copies: their layout, one of LAYOUTS.
+        duplicates, copies: of each example in its batch, each with choices of its own, and their layout.
         ranks: whose part of each batch is loaded; sizes are those of whole batches.
     """
 

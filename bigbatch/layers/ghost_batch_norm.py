@@ -96,8 +96,10 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
     if isinstance(module, _GhostNorm):
         return type(module)
     table: dict[type[nn.Module], type[_GhostNorm]] = {
-        nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d,
-    }  # fmt: skip
+        nn.BatchNorm1d: GhostBatchNorm1d,
+        nn.BatchNorm2d: GhostBatchNorm2d,
+        nn.BatchNorm3d: GhostBatchNorm3d,
+    }
     if type(module) not in table and isinstance(module, _BatchNorm):
         raise ValueError(
             f'{name or "the model itself"} is a {type(module).__name__}, which cannot become '

@@ -1,7 +1,6 @@
 """Faster ways through a network: channels last in memory, half precision, compilation.
 
-The network itself takes them: its class is swapped for one derived from it, so gradient estimators, scoring, averages
-and ranks pass batches through it as ever. Names of weights, copies and checkpoints stay what they are.
+The network itself takes them: its class is swapped for one derived from it, and all pass batches through it as ever.
 
 Half precision is torch.autocast: products and convolutions compute in it; weights, gradients, the statistics of batch
 norm and the logits stay float32. With float16 the gradient is scaled where it enters the network, at the logits, not

@@ -112,11 +112,9 @@ class RegimeOptimizer:
     ):
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.lr = float('nan')
-        self._regime = regime
+        self._regime, self._scaler = regime, scaler
         self._warmup_steps, self._warmup_start = warmup_steps, warmup_start
-        self._decay_steps = decay_steps
-        self._reset_momentum = reset_momentum
-        self._scaler = scaler
+        self._decay_steps, self._reset_momentum = decay_steps, reset_momentum
         self._name = ''
         self._settings: dict = {}
         self._defaults: dict = {}

@@ -61,9 +61,10 @@ def summed_criterion(criterion: nn.Module | None) -> nn.Module:
 
 def with_reduction(criterion: nn.Module, reduction: str) -> nn.Module:
     """Return a criterion that is like this one, but for what it makes of the losses of a batch, if it says that."""
+    if not hasattr(criterion, 'reduction'):
+        return criterion
     changed: Any = copy.copy(criterion)
-    if hasattr(criterion, 'reduction'):
-        changed.reduction = reduction
+    changed.reduction = reduction
     return changed
 
 

@@ -66,8 +66,7 @@ class Trainer:
         self.model, self.criterion = model, criterion
         self.optimizer, self.estimator = optimizer, estimator
         self.step = first_step
-        self._initial = initial
-        self._clip_grad = clip_grad
+        self._initial, self._clip_grad = initial, clip_grad
         self._on_step, self._save = on_step, save
         self._should_stop, self._should_save = should_stop, should_save
         self._parallel = parallel or Parallel(model)

@@ -37,15 +37,11 @@ def strength_factor(
 
 
 class SmoothOut(Wrapper):
-    """Compute the gradient of another estimator at noisy weights.
+    """Compute the gradient of another estimator at noisy weights; see bigbatch.training.perturbation.add_noise.
 
     Args:
-        inner: computes the gradient of a piece.
-        strength: of the noise at an update, see bigbatch.training.perturbation.add_noise; 0: the plain gradient.
+        strength: of the noise at an update; 0: the plain gradient.
         ghost_size: examples that share a draw of the noise; None: all of the batch.
-        seed: of the noise.
-        adapt_type: what the noise scales with: none, weight or filter.
-        noise_type: uniform or normal.
         exclude: names of the parameters without noise.
         denoise: take the noise out after each piece; else it stays in the weights and adds up.
     """
@@ -63,12 +59,10 @@ class SmoothOut(Wrapper):
         denoise: bool = True,
     ):
         super().__init__(inner)
-        self._strength = strength
+        self._strength, self._seed = strength, seed
         self._ghost_size = ghost_size
-        self._seed = seed
         self._noise = {'adapt_type': adapt_type, 'noise_type': noise_type}
-        self._exclude = exclude
-        self._denoise = denoise
+        self._exclude, self._denoise = exclude, denoise
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         strength = self._strength(step)
