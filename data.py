@@ -102,7 +102,6 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
     Args:
         transform: a preprocess.Transform, any callable on PIL images, or None for float features.
-        num_workers: processes that read and transform, for a StreamLoader; a DeviceLoader needs none.
         settings: as for data_sets.loader.Loader: batch_size, device, dtype, seed, ...
     """
     from data_sets.arrays import ArrayDataset

@@ -58,11 +58,7 @@ class Transform:
         return pixels.to_tensor(image)
 
     def output_size(self, image_size: Sequence[int]) -> tuple[int, int]:
-        """Return (height, width) after the transform of images whose size ends in (height, width).
-
-        Raises:
-            ValueError: the images are too small for `input_size`, or do not fit `scale_size`.
-        """
+        """Return (height, width) after the transform of images of that size; a ValueError where they do not fit it."""
         return self._geometry(image_size).crop
 
     def draw(

@@ -20,14 +20,10 @@ log = logging.getLogger('bigbatch')
 
 
 def choose_device(name: str, *, strict: bool, ranks: Ranks = ALONE) -> torch.device:
-    """Return the device of a name; auto is the first GPU if there is one.
+    """Return the device of a name; auto is the first GPU if there is one, several ranks have one each, in order.
 
     Args:
-        strict: refuse a device that is missing, instead of falling back with a warning.
-        ranks: each of several has a GPU of its own, in order.
-
-    Raises:
-        ValueError: a strict device that is not there, or fewer GPUs than ranks.
+        strict: refuse a device that is missing by a ValueError, instead of falling back with a warning.
     """
     if ranks.size > 1 and name != 'cpu' and torch.cuda.is_available():
         return _gpu_of_rank(name, ranks)

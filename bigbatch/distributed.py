@@ -67,11 +67,7 @@ def is_first_rank() -> bool:
 
 
 def from_environment() -> Ranks:
-    """Return which rank this process is, from what torchrun sets; one alone without it.
-
-    Raises:
-        UserError: variables that contradict each other.
-    """
+    """Return which rank this process is, from what torchrun sets; a UserError names variables that contradict."""
     if world_size() == '1':
         return ALONE
     texts = {name: os.environ.get(name) or '' for name in NAMES}
@@ -89,11 +85,7 @@ def from_environment() -> Ranks:
 
 @contextlib.contextmanager
 def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
-    """Join the ranks within the block; all leave it together where it ends for all of them alike.
-
-    Raises:
-        OtherRankError: another rank failed.
-    """
+    """Join the ranks within the block, which all leave together; an OtherRankError says that another one failed."""
     if ranks.size == 1:
         yield
         return
@@ -124,11 +116,7 @@ def process_group(ranks: Ranks, device: torch.device) -> Iterator[None]:
 
 @contextlib.contextmanager
 def naming_failed_rank(ranks: Ranks) -> Iterator[None]:
-    """Turn the failure to reach another rank into that one's message.
-
-    Raises:
-        OtherRankError: in place of a RuntimeError within the block.
-    """
+    """Raise, in place of a RuntimeError that another rank cannot be reached, an OtherRankError with its message."""
     try:
         yield
     except RuntimeError as error:
@@ -184,17 +172,13 @@ def gather_on_first(value: object, ranks: Ranks) -> list | None:
         return [value]
     import torch.distributed as dist
 
-    values = [None] * ranks.size if ranks.is_first else None
+    values: list[object] | None = [None] * ranks.size if ranks.is_first else None
     dist.gather_object(value, values)
     return values
 
 
 def meet(ranks: Ranks, place: str) -> None:
-    """Wait until all ranks have come to a place of this name, without a process group.
-
-    Raises:
-        OtherRankError: another rank failed.
-    """
+    """Wait until all ranks have come to a place of this name, without a process group; or raise OtherRankError."""
     if ranks.size > 1:
         store = _open_store(ranks)
         store.set(f'{place}/{ranks.rank}', '')
@@ -244,10 +228,7 @@ def announce_failure(message: str, status: int) -> bool:
 
 
 def _open_store(ranks: Ranks, seconds: float = SECONDS_TO_CONNECT):
-    """Connect to the store of torchrun, or to that of the first rank where there is no torchrun.
-
-    Each script and each restart has names of its own in it.
-    """
+    """Connect to the store of torchrun or of the first rank; each script and restart has names of its own in it."""
     import torch.distributed as dist
 
     of_torchrun = os.environ.get('TORCHELASTIC_USE_AGENT_STORE') == 'True'

@@ -10,7 +10,7 @@ class UserError(ValueError):
 class DivergedError(RuntimeError):
     """Report that the loss or its gradient stopped being finite."""
 
-    def __init__(self, *, epoch: int, step: int, lr: float, loss: float, grad_norm: float):
+    def __init__(self, epoch: int, step: int, lr: float, *, loss: float, grad_norm: float):
         super().__init__(
             f'diverged in epoch {epoch} at step {step}: loss {loss:g}, gradient norm {grad_norm:g}, '
             f'learning rate {lr:g}'
@@ -18,13 +18,7 @@ class DivergedError(RuntimeError):
 
 
 class OtherRankError(RuntimeError):
-    """Report that another rank failed.
-
-    Args:
-        message: names the rank and what it said.
-        status: its exit status.
-        is_told: whether it printed that itself.
-    """
+    """Report that another rank failed, with what it said, its exit status and whether it printed that itself."""
 
     def __init__(self, message: str, status: int = 1, *, is_told: bool = True):
         super().__init__(message)

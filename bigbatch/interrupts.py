@@ -41,11 +41,7 @@ def ending_by_signal() -> Iterator[None]:
 
 @contextlib.contextmanager
 def stop_requests(promise: str) -> Iterator[StopRequest]:
-    """Give an object that says whether a signal has come, which is left to the block; as above at a second Ctrl-C.
-
-    Args:
-        promise: what the first signal leads to, which is printed.
-    """
+    """Give an object that says whether a signal has come, the first of which prints `promise`, what it leads to."""
 
     def promise_it(name: str) -> None:
         if is_first_rank():  # one of the processes of a run says it for all

@@ -14,11 +14,7 @@ def counted(number: float, noun: str) -> str:
 
 
 def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
-    """Name the nearest known words, then all of them.
-
-    Args:
-        cutoff: how near they have to be, 0 to 1, as difflib.get_close_matches has it.
-    """
+    """Name the nearest known words, by the cutoff of difflib.get_close_matches, then all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=3, cutoff=cutoff)
     hint = f'did you mean {" or ".join(near)}? ' if near else ''

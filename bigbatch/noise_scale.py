@@ -16,11 +16,9 @@ CONFIDENCE = 0.95
 
 
 def gradient_moments(small_norm2, big_norm2, *, small: int, big: int) -> tuple:
-    """Return (|G|**2, tr Sigma) without bias; either may come out negative where the other drowns it.
+    """Return (|G|**2, tr Sigma) without bias, from mean squared norms of gradients over `small` and `big` examples.
 
-    Args:
-        small_norm2: mean squared norm of gradients that are means over `small` examples; a number or a tensor.
-        big_norm2: the same for `big` examples.
+    Either may come out negative where the other drowns it.
     """
     norm2 = (big * big_norm2 - small * small_norm2) / (big - small)
     variance = (small_norm2 - big_norm2) / (1 / small - 1 / big)

@@ -30,8 +30,12 @@ class Regime:
     """
 
     __slots__ = ('_at', '_changes')
+    _at: Callable[[int], Mapping]
+    _changes: Sequence[int] | None
 
-    def __init__(self, settings: Mapping | Sequence | Callable[[int], dict], *, changes: Sequence[int] | None = None):
+    def __init__(
+        self, settings: Mapping | Sequence | Callable[[int], Mapping], *, changes: Sequence[int] | None = None
+    ):
         if callable(settings):
             lookup = settings
         else:
@@ -131,10 +135,9 @@ def _check_entry(epoch: int, entry: object) -> None:
     for key, value in entry.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f'{key} {value!r} at epoch {epoch} of the regime: a finite number is needed')
-    if 'lr' in entry:
-        lr = entry['lr']
-        if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not (0 < lr < math.inf):
-            raise ValueError(f'lr {lr!r} at epoch {epoch} of the regime: a finite number above 0 is needed')
+    lr = entry.get('lr', 1)
+    if isinstance(lr, bool) or not isinstance(lr, (int, float)) or not (0 < lr < math.inf):
+        raise ValueError(f'lr {lr!r} at epoch {epoch} of the regime: a finite number above 0 is needed')
 
 
 def lr_factor(batch_size: int, base_batch_size: int, scaling: str) -> float:
@@ -144,8 +147,7 @@ def lr_factor(batch_size: int, base_batch_size: int, scaling: str) -> float:
     linear: B / B_base. Neither has a floor: a batch below the base lowers the rate, as published.
     """
     ratio = batch_size / base_batch_size
-    factors = {'none': 1.0, 'sqrt': ratio**0.5, 'linear': ratio}
-    return factors[scaling]
+    return {'none': 1.0, 'sqrt': ratio**0.5, 'linear': ratio}[scaling]
 
 
 def epoch_factor(batch_size: int, base_batch_size: int) -> int:

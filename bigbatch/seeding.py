@@ -18,11 +18,7 @@ import torch
 
 
 def derive_seed(*parts: int | str) -> int:
-    """Hash the parts to 63 bits; the same in every process, on every machine and version.
-
-    Args:
-        parts: whole numbers and words; the type counts, so 1 and '1' differ, and so does the order.
-    """
+    """Hash whole numbers and words to 63 bits, the same everywhere; type and order count, so 1 and '1' differ."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
@@ -48,11 +44,7 @@ def seed_everything(seed: int) -> None:
 
 
 def set_deterministic() -> None:
-    """Choose reproducible kernels in full precision; call it before the first CUDA operation.
-
-    An operation without a deterministic kernel raises a RuntimeError from then on. Results still
-    differ between devices, numbers of threads and versions of torch.
-    """
+    """Choose reproducible kernels in full precision, before the first CUDA operation; others raise from then on."""
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read by cuBLAS as it starts
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
@@ -62,12 +54,14 @@ def set_deterministic() -> None:
 
 def get_rng_state() -> dict:
     """Return the state of the global generators as tensors and plain types, fit for a checkpoint."""
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    state = np.random.get_state(legacy=True)
+    assert isinstance(state, tuple), 'the legacy form'
+    name, keys, *rest = state
     return {
         'torch': torch.get_rng_state(),
         # asking a GPU that was never used for its state would start it
         'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
-        'numpy': (name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached),
+        'numpy': (name, torch.from_numpy(keys.astype(np.int64)), *rest),
         'python': random.getstate(),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 
 def split_evenly(num: int, size: int) -> list[tuple[int, int]]:
     """Cut range(num) into pieces of `size`, in order, as (start, stop).
@@ -10,8 +12,6 @@ def split_evenly(num: int, size: int) -> list[tuple[int, int]]:
     are that small): batch norm has no variance for one value, and ghosts are then cut as in the whole batch.
     """
     starts = list(range(0, num, size))
-    if not starts:
-        return []
     if len(starts) > 1 and size > 1 and num - starts[-1] == 1:
         starts.pop()
-    return list(zip(starts, [*starts[1:], num], strict=True))
+    return list(itertools.pairwise([*starts, num]))

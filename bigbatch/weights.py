@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,12 +18,7 @@ POINTS_PER_DECADE = 20
 
 @torch.no_grad()
 def weight_distance_tensor(model: nn.Module, initial: Mapping[str, Tensor]) -> Tensor:
-    """Return the L2 distance over all parameters as a float64 scalar on the model's device (no wait for a GPU).
-
-    Args:
-        model: its parameters are compared, its buffers are not.
-        initial: name -> tensor, for example a state dict; names that are no parameters are left out.
-    """
+    """Return the L2 distance of all parameters from a state dict: float64, on the model's device, no wait for a GPU."""
     parts = [
         torch.linalg.vector_norm(parameter - initial[name].to(parameter.device), dtype=torch.float64)
         for name, parameter in model.named_parameters()
@@ -57,14 +52,7 @@ def parameters_to_array(parameters: Sequence[nn.Parameter]) -> np.ndarray:
 
 @torch.no_grad()
 def array_to_parameters(x: np.ndarray, parameters: Sequence[nn.Parameter]) -> None:
-    """Set parameters, in place, rounded to their precision.
-
-    Args:
-        x: (n,), as parameters_to_array returns it.
-
-    Raises:
-        ValueError: another length; the parameters are then unchanged.
-    """
+    """Set parameters in place from x (n,), rounded; a ValueError names another length and leaves them unchanged."""
     num = sum(parameter.numel() for parameter in parameters)
     if x.shape != (num,):
         raise ValueError(f'an array of shape {x.shape} for {num} numbers in the parameters: expected ({num},)')
@@ -73,10 +61,15 @@ def array_to_parameters(x: np.ndarray, parameters: Sequence[nn.Parameter]) -> No
         parameter.copy_(value.view(parameter.shape))
 
 
-@contextlib.contextmanager
-def restored(model: nn.Module) -> Iterator[None]:
+def restored(model: nn.Module) -> contextlib.AbstractContextManager[None]:
     """Give parameters and buffers the values again, on leaving, that they have on entering; also where it raises."""
-    saved = [(tensor, tensor.detach().clone()) for tensor in [*model.parameters(), *model.buffers()]]
+    return keeping([*model.parameters(), *model.buffers()])
+
+
+@contextlib.contextmanager
+def keeping(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Give tensors the values again, on leaving, that they have on entering; also where it raises."""
+    saved = [(tensor, tensor.detach().clone()) for tensor in tensors]
     try:
         yield
     finally:

@@ -13,17 +13,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.utils.data import Dataset
 
-_PIL_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+_PIL_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA; images of others, which PIL has no mode for, stay tensors
 
 
 class ArrayDataset(Dataset):
-    """Hold images or features with their labels.
-
-    Args:
-        images: uint8 (N, C, H, W), or float32 features (N, ...), which are never augmented.
-        targets: integer (N,), labels from 0.
-        num_classes: default: the highest label + 1.
-    """
+    """Images, uint8 (N, C, H, W), or float32 features (N, ...), which are never augmented, and labels (N,) from 0."""
 
     preset: str | None = None  # how preprocess knows such images; None: by the name of the data set
     transform: Callable | None = None  # applied to the image of an example, not to features
@@ -56,10 +50,7 @@ class ArrayDataset(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int):
-        """Return (image, label): a PIL image, or what the transform makes of it, or the float features.
-
-        Images of 2 or more than 4 channels, which PIL has no mode for, stay uint8 tensors (C, H, W).
-        """
+        """Return (image, label): a PIL image, or what the transform makes of it, or the float features."""
         image, target = self.images[index], int(self.targets[index])
         if not self.is_float:
             image = _to_pil(image) if image.shape[0] in _PIL_CHANNELS else image

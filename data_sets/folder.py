@@ -73,9 +73,7 @@ def load(
 ) -> DecodedFiles | ImageFiles:
     """Load train, val, which is test/ where there is no val/, or test, which must be there: decoded, or as files.
 
-    Args:
-        memory_limit: bytes that the decoded images may take up; 0: read them when they are needed; None: half of what
-            is free.
+    The decoded images may take up memory_limit bytes; 0: read them when they are needed; None: half of what is free.
     """
     root = find_folder(name, datasets_path)
     splits = open_splits(root)
@@ -147,11 +145,7 @@ def scan(folder: Path, classes: Iterable[str]) -> ImageFiles:
 
 
 def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Tensor:
-    """Decode images of one size to uint8 (N, 3, H, W), with a bar on a terminal and a line now and then elsewhere.
-
-    Args:
-        num_workers: processes; None: as many as there are processors, at most 8, for more than a few images.
-    """
+    """Decode images of one size to uint8 (N, 3, H, W), with a bar on a terminal and a line now and then elsewhere."""
     if num_workers is None:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
         num_workers = 0 if len(files) <= FEW else min(8, processors)

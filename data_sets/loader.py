@@ -55,11 +55,9 @@ class Batch:
 
     Args:
         indices: int64 (n,), places of the examples in the data set, on the device.
-        micro_batch_size: at most this many examples at once.
         gather: makes the MicroBatch of the examples from start to stop within the batch; with duplicates a third
             argument, the step, takes every so many of them.
-        duplicates: copies of each example in the whole batch.
-        copies: their layout, one of LAYOUTS.
+        duplicates, copies: of each example in the whole batch, and their layout, one of LAYOUTS.
         start: place of the first example here in the whole batch.
         whole_size: examples of the whole batch, over all ranks; None: there is one rank.
     """
@@ -68,11 +66,9 @@ class Batch:
         self, indices: torch.Tensor, micro_batch_size: int, gather: Callable[..., MicroBatch], *,
         duplicates: int = 1, copies: str = 'spread', start: int = 0, whole_size: int | None = None,
     ):  # fmt: skip
-        self.indices = indices
-        self.duplicates = duplicates
-        self.start = start
+        self.indices, self.start = indices, start
         self.whole_size = len(indices) if whole_size is None else whole_size
-        self._together = copies == 'together'
+        self.duplicates, self._together = duplicates, copies == 'together'
         self._micro_batch_size = micro_batch_size
         self._bounds = split_evenly(len(indices), micro_batch_size)
         self._gather = gather
@@ -110,16 +106,13 @@ class Loader:
     """What both loaders share: sizes, order and the walk through an epoch.
 
     Args:
-        dataset: sized; examples are (image, label).
         batch_size: distinct examples per update.
-        device: where the inputs are wanted.
-        dtype: of the inputs.
+        device, dtype: of the inputs.
         seed: of order and augmentation.
         micro_batch_size: examples per forward pass, copies counted; None: the batch in one piece.
         shuffle: a new order in each epoch; else that of the data set.
         drop_last: leave out what does not fill a batch; the order decides what that is.
-        duplicates: copies of each example in its batch, each with choices of its own.
-        copies: their layout, one of LAYOUTS.
+        duplicates, copies: of each example in its batch, each with choices of its own, and their layout.
         ranks: whose part of each batch is loaded; sizes are those of whole batches.
     """
 
@@ -154,17 +147,12 @@ class Loader:
                 f'batch size {batch_size} is more than the {counted(self.num_examples, "example")} of the set, and an '
                 f'incomplete batch is dropped: use --no-drop-last or a batch of at most {self.num_examples}'
             )
-        self.dataset = dataset
-        self.transform = transform
+        self.dataset, self.transform = dataset, transform
         self.batch_size = batch_size
-        self.duplicates = duplicates
-        self.copies = copies
+        self.duplicates, self.copies = duplicates, copies
         self.micro_batch_size = micro_batch_size or batch_size * duplicates
-        self.device = torch.device(device)
-        self.dtype = dtype
-        self.seed = seed
-        self.shuffle = shuffle
-        self.drop_last = drop_last
+        self.device, self.dtype = torch.device(device), dtype
+        self.seed, self.shuffle, self.drop_last = seed, shuffle, drop_last
         self.ranks = ranks
         self._side_stream = SideStream(self.device)
 
@@ -237,11 +225,9 @@ def purpose_of(copy: int) -> tuple[int | str, ...]:
 
 
 class DeviceLoader(Loader):
-    """Keep the decoded set on the device; gather, crop, mirror and normalise whole micro-batches there.
+    """Keep the decoded set on the device; transform whole micro-batches there, by a preprocess.Transform.
 
-    Args:
-        dataset: has no transform of its own.
-        transform: a preprocess.Transform; None for float features, which are only cast.
+    Float features, which have none, are only cast.
     """
 
     def __init__(self, dataset: ArrayDataset, transform: Callable | None, **settings):

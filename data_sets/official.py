@@ -18,10 +18,8 @@ def read_official(name: str, source: type, *, datasets_path: Path, download: boo
     """Return one split as torchvision has it; nothing is unpickled before its checksum is verified.
 
     Args:
-        source: class of torchvision.datasets that lists files and checksums: CIFAR10, CIFAR100 or STL10.
+        source: class of torchvision.datasets that lists files and checksums, and takes `split` as keywords.
         datasets_path: `datasets_path`/name or `datasets_path` itself holds the folder that the archive unpacks to.
-        download: fetch and unpack what is missing or damaged.
-        split: keywords of `source` that choose the split.
     """
     roots = (datasets_path / name, datasets_path)
     root = max(roots, key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))
@@ -36,8 +34,11 @@ def read_official(name: str, source: type, *, datasets_path: Path, download: boo
         raise ValueError(explain(name, source, root, error)) from error
 
 
-def load_cifar(name: str, source: type, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
-    """Load a split of CIFAR-10 or CIFAR-100; the arguments are those of read_official."""
+def load_cifar(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
+    """Load uint8 (N, 3, 32, 32) of cifar10 or cifar100, 50,000 to train on and 10,000 to validate."""
+    from torchvision import datasets  # takes two seconds to import
+
+    source = getattr(datasets, name.upper())
     read = read_official(name, source, datasets_path=datasets_path, download=download, train=split == 'train')
     images = torch.from_numpy(read.data).permute(0, 3, 1, 2)  # torchvision has the channels last
     return ArrayDataset(images, torch.tensor(read.targets), len(read.classes))

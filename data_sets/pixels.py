@@ -61,10 +61,8 @@ def crop(padded: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: tupl
 def blank(images: torch.Tensor, choices: torch.Tensor | None, side: int | None) -> torch.Tensor:
     """Set a square of each image to 0, in place, if there is one; the number of kernels does not depend on N.
 
-    Args:
-        images: (N, C, H, W).
-        choices: (N, ...), the last two columns row and column of the centre; a square reaches `side // 2` pixels
-            above and left of it, and ends at the border of the image.
+    The last two columns of the choices are row and column of the centre; a square reaches `side // 2` pixels above and
+    left of it, and ends at the border of the image.
     """
     if choices is None or not side:
         return images

@@ -27,11 +27,8 @@ class StreamLoader(Loader):
     A transform of two stages, as preprocess makes them, has `prepare`, which a worker calls on the image and which
     returns uint8 (C, H, W), and `draw` and `apply`, which do the rest with whole micro-batches on the device.
 
-    Args:
-        transform: of two stages, or any callable on the image that returns a tensor, as a torchvision Compose; None:
-            the data set's own does it all. What runs in a worker does so with the global generators seeded from
-            (seed, epoch, index) and the number of the copy.
-        num_workers: processes; 0: none.
+    Any other callable on the image returns a tensor, as a torchvision Compose; without one the data set's own does it
+    all. What runs in a worker does so with the global generators seeded from (seed, epoch, index, copy).
     """
 
     def __init__(self, dataset: Dataset, transform: Callable | None, *, num_workers: int = 0, **settings):
@@ -146,15 +143,12 @@ class _SeededExamples(Dataset):
         self.seed = seed
 
     def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[tuple] | UserError:
-        """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each.
-
-        An error that the user caused is returned: raised in a worker it would come out as a traceback in words.
-        """
+        """Make the examples of a piece; saving the generators once for all of them saves 0.3 ms for each."""
         with isolated_rng() as seed_generators:
             try:
                 return [self._make_example(*key, seed_generators) for key in keys]
             except UserError as error:
-                return error
+                return error  # raised in a worker it would come out as a traceback in words
 
     def _make_example(self, epoch: int, index: int, copy: int, seed_generators: Callable[[int], None]) -> tuple:
         seed_generators(derive_seed(self.seed, 'augmentation', epoch, index, *purpose_of(copy)))

@@ -47,11 +47,7 @@ def list_models() -> list[str]:
 
 
 def register_model(function: Callable) -> Callable:
-    """Add a function that returns a network under the function's own name; a decorator.
-
-    Raises:
-        ValueError: the name is taken.
-    """
+    """Add a function that returns a network under the function's own name; a decorator. ValueError: it is taken."""
     name = function.__name__
     if name in MODELS:
         raise ValueError(f'model {name!r} is registered already: choose another name')
@@ -70,13 +66,10 @@ def model_options(name: str) -> set[str] | None:
 def create_model(name: str, **config) -> nn.Module:
     """Create a network.
 
-    Args:
-        name: one of list_models().
-        config: its options, see the function of that name; most take num_classes and input_shape (C, H, W).
+    It has `.regime` (optimizer settings by epoch) and perhaps `.input_transform` ({'train', 'eval'}) and `.criterion`.
 
-    Returns:
-        The network, with `.regime` (optimizer settings by epoch) and perhaps `.input_transform` ({'train', 'eval'}) and
-        `.criterion`.
+    Args:
+        config: its options, see the function of that name; most take num_classes and input_shape (C, H, W).
 
     Raises:
         ValueError: an unknown name or option, or a value that the network refuses.

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.common import apply_norm, check_images
+from models.common import apply_norm, check_images, sgd_regime
 from models.shallow import hidden_layer
 
 # Of ImageNet's pixels in 0..1; an image of other than three channels takes their mean.
@@ -24,12 +24,7 @@ NORMS = ('batch', 'conv', 'none')
 
 
 class AlexNet(nn.Module):
-    """Five convolutions of 64, 192, 384, 256, 256 channels, two hidden layers of 4096 units.
-
-    Args:
-        in_channels: of the images.
-        dropout: probability, after each of the hidden layers.
-    """
+    """Five convolutions of 64, 192, 384, 256, 256 channels, two hidden layers of 4096 units, dropout after each."""
 
     def __init__(self, num_classes: int, in_channels: int, dropout: float):
         super().__init__()
@@ -67,11 +62,7 @@ def alexnet(
 
     Args:
         input_shape: (C, H, W) of one image as the data set has it.
-        dropout: probability.
         norm: 'batch'; 'conv': after convolutions only; 'none'. Layers without it are initialised as He et al. do.
-
-    Raises:
-        ValueError: another norm, or inputs that are no images.
     """
     channels, _, _ = check_images(input_shape)
     model = AlexNet(num_classes, channels, dropout)
@@ -120,11 +111,7 @@ def alexnet_small(
 
     Args:
         input_shape: (C, H, W) of one image; 32 x 32 pixels become 3 x 3.
-        dropout: probability, after each of the hidden layers.
         norm: 'batch'; 'conv': after convolutions only; 'none'. The paper has all three.
-
-    Raises:
-        ValueError: another norm, or inputs that are no images or too small.
     """
     channels, height, width = check_images(input_shape, smallest=15)
     sizes = ((channels, 16, 5), (16, 48, 3), (48, 96, 3), (96, 64, 3), (64, 64, 3))
@@ -144,20 +131,12 @@ def alexnet_small(
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity='relu')
     apply_norm(model, norm, NORMS)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 2**-8 * 32, 'momentum': 0, 'weight_decay': 5e-4},
-        41: {'lr': 2**-8 * 3.2},
-        61: {'lr': 2**-8 * 0.32},
-    }
+    model.regime = sgd_regime({0: 2**-8 * 32, 41: 2**-8 * 3.2, 61: 2**-8 * 0.32}, momentum=0, weight_decay=5e-4)
     return model
 
 
 def _smoothout(model: nn.Module, lr: float, weight_decay: float) -> nn.Module:
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': lr, 'momentum': 0.9, 'weight_decay': weight_decay},
-        20: {'lr': lr / 10},
-        40: {'lr': lr / 100},
-    }
+    model.regime = sgd_regime({0: lr, 20: lr / 10, 40: lr / 100}, weight_decay=weight_decay)
     return model
 
 

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import nn
 
 
 def check_whole(option: str, value: object) -> None:
-    """Refuse an option that is no whole number from 1.
-
-    Raises:
-        ValueError: it is not; the message names option and value.
-    """
+    """Refuse, with a ValueError, an option that is no whole number from 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f'{option} {value!r} is not a whole number from 1')
 
 
 def check_images(input_shape: Sequence[int], smallest: int = 1) -> tuple[int, int, int]:
-    """Return (C, H, W) of one image.
-
-    Args:
-        smallest: height and width that the network needs at least, pixels.
-
-    Raises:
-        ValueError: another number of dimensions, or a smaller image.
-    """
+    """Return (C, H, W) of one image; a ValueError refuses other shapes and images with less than `smallest` pixels."""
     if len(input_shape) != 3:
         raise ValueError(f'inputs of shape {tuple(input_shape)} are no images (C, H, W), which this network takes')
     channels, height, width = input_shape
@@ -36,6 +25,12 @@ def check_images(input_shape: Sequence[int], smallest: int = 1) -> tuple[int, in
     return channels, height, width
 
 
+def sgd_regime(rates: Mapping[int, float], *, momentum: float = 0.9, weight_decay: float = 1e-4) -> dict[int, dict]:
+    """Return the regime of SGD with these rates, each from its epoch on."""
+    start = {'optimizer': 'SGD', 'lr': rates[0], 'momentum': momentum, 'weight_decay': weight_decay}
+    return {epoch: {'lr': lr} for epoch, lr in rates.items()} | {0: start}
+
+
 def apply_norm(model: nn.Module, norm: str, choices: Sequence[str] = ('batch', 'none')) -> None:
     """Take batch norm out of a network, in place.
 
@@ -44,11 +39,8 @@ def apply_norm(model: nn.Module, norm: str, choices: Sequence[str] = ('batch', '
 
     Args:
         model: its convolutions and linear layers have no bias where batch norm follows.
-        norm: 'batch': leave all; 'conv': leave those of convolutions; 'none': leave none.
+        norm: 'batch': leave all; 'conv': leave those of convolutions; 'none': leave none; a ValueError names another.
         choices: the values of `norm` that the network knows.
-
-    Raises:
-        ValueError: `norm` is none of them.
     """
     if norm not in choices:
         raise ValueError(f'norm {norm!r} is unknown: choose one of {", ".join(choices)}')

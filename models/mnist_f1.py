@@ -11,7 +11,7 @@ import math
 
 from torch import nn
 
-from models.common import apply_norm, check_whole
+from models.common import apply_norm, check_whole, sgd_regime
 
 
 def mnist_f1(
@@ -21,13 +21,9 @@ def mnist_f1(
     """Create F1.
 
     Args:
-        width: units of a hidden layer.
-        depth: hidden layers.
+        width: units of a hidden layer, of which there are `depth`.
         input_shape: shape of one example; it is flattened.
         norm: 'batch', or 'none', where the linear layers have a bias and weights as He et al. draw them.
-
-    Raises:
-        ValueError: a width or depth below 1, or another norm.
     """
     for option, value in (('width', width), ('depth', depth)):
         check_whole(option, value)
@@ -37,10 +33,5 @@ def mnist_f1(
         layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True)]
     model = nn.Sequential(*layers, nn.Linear(width, num_classes))
     apply_norm(model, norm)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        10: {'lr': 1e-2},
-        20: {'lr': 1e-3},
-        30: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 10: 1e-2, 20: 1e-3, 30: 1e-4})
     return model

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.common import apply_norm, check_images
+from models.common import apply_norm, check_images, sgd_regime
 
 WIDTHS = (16, 32, 64)
 IMAGENET_DEPTHS = (18, 34, 50, 101, 152)
@@ -44,14 +44,7 @@ class BasicBlock(nn.Module):
 
 
 class SmallImageResNet(nn.Module):
-    """Stem, three stages of n blocks with 16, 32, 64 channels times `width`, mean over the image, linear.
-
-    Args:
-        num_blocks: n, blocks in a stage.
-        in_channels: of the images.
-        width: factor on all channels, those of the stem included.
-        dropout: probability, inside the blocks.
-    """
+    """Stem, three stages of num_blocks blocks with 16, 32, 64 channels times `width`, mean over the image, linear."""
 
     def __init__(self, num_blocks: int, num_classes: int, in_channels: int, *, width: int = 1, dropout: float = 0.0):
         super().__init__()
@@ -98,9 +91,6 @@ def resnet(
             initialisation. The last convolution of each block is then divided by the number of blocks, so that the
             sum over them does not grow with the depth. That is ours: without it depth 32 diverged at once, unclipped,
             even at a batch of 8 and a rate of 0.002. It still wants a smaller rate than this regime's: --lr 0.03.
-
-    Raises:
-        ValueError: another depth or norm, or inputs that are no images.
     """
     channels, height, width = check_images(input_shape)
     is_small = dataset in ('cifar10', 'cifar100') or max(height, width) <= LARGEST_SMALL_IMAGE
@@ -125,12 +115,7 @@ def _small_image_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Mo
             f'{LARGEST_SMALL_IMAGE} pixels: the nearest is {near}'
         )
     model = SmallImageResNet((depth - 2) // 6, num_classes, in_channels)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        81: {'lr': 1e-2},
-        122: {'lr': 1e-3},
-        164: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 81: 1e-2, 122: 1e-3, 164: 1e-4})
     return model
 
 
@@ -146,10 +131,5 @@ def _imagenet_resnet(depth: int, num_classes: int, in_channels: int) -> nn.Modul
     if in_channels != 3:
         model.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
         nn.init.kaiming_normal_(model.conv1.weight, mode='fan_out', nonlinearity='relu')
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        30: {'lr': 1e-2},
-        60: {'lr': 1e-3},
-        90: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 30: 1e-2, 60: 1e-3, 90: 1e-4})
     return model

@@ -7,34 +7,29 @@ batch norm have no bias.
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
-from models.common import check_images
+from models.common import check_images, sgd_regime
 
 
 class ShallowNet(nn.Module):
     """[conv 5x5x64, max-pool 3/2, batch norm, ReLU] x 2 -> (384, batch norm, ReLU, dropout) -> (192, ...) -> classes.
 
-    Args:
-        input_shape: (C, H, W) of one image; 32 x 32 pixels become 7 x 7 before the hidden layers.
-        dropout: probability of the two dropout layers.
+    Images of 32 x 32 pixels become 7 x 7 before the hidden layers.
     """
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int] = (3, 32, 32), dropout: float = 0.5):
         super().__init__()
         channels, height, width = check_images(input_shape, smallest=7)
         self.features = nn.Sequential(*_conv_block(channels), *_conv_block(64))
-        num_features = 64 * _pooled_twice(height) * _pooled_twice(width)
+        num_features = 64 * math.prod(((side - 1) // 2 - 1) // 2 for side in (height, width))  # after both poolings
         self.classifier = nn.Sequential(
             nn.Flatten(), *hidden_layer(num_features, 384, dropout), *hidden_layer(384, 192, dropout),
             nn.Linear(192, num_classes),
         )  # fmt: skip
-        self.regime = {
-            0: {'optimizer': 'SGD', 'lr': 1e-3, 'momentum': 0.9, 'weight_decay': 5e-4},
-            60: {'lr': 1e-2},
-            120: {'lr': 1e-3},
-            180: {'lr': 1e-4},
-        }
+        self.regime = sgd_regime({0: 1e-3, 60: 1e-2, 120: 1e-3, 180: 1e-4}, weight_decay=5e-4)
 
     def forward(self, inputs):
         """Return logits (N, classes) of images (N, C, H, W)."""
@@ -50,12 +45,6 @@ def hidden_layer(fan_in: int, fan_out: int, dropout: float) -> list[nn.Module]:
     """Return linear without bias, batch norm, ReLU, dropout with that probability."""
     linear = nn.Linear(fan_in, fan_out, bias=False)
     return [linear, nn.BatchNorm1d(fan_out), nn.ReLU(inplace=True), nn.Dropout(dropout)]
-
-
-def _pooled_twice(size: int) -> int:
-    for _ in range(2):
-        size = (size - 3) // 2 + 1
-    return size
 
 
 def cifar10_shallow(

@@ -11,7 +11,7 @@ import math
 
 from torch import nn
 
-from models.common import check_images
+from models.common import check_images, sgd_regime
 from models.shallow import hidden_layer
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -24,9 +24,6 @@ class VGG(nn.Module):
     Dropout stands between the convolutions of a stage, but not before a pooling: 0.3 in the first stage, 0.4 in the
     others; 0.5 before and after the hidden layer. An odd side is halved upwards, so any image fits. The layers before a
     batch norm have no bias, which the normalisation would take out again.
-
-    Args:
-        input_shape: (C, H, W) of one image; 32 x 32 pixels become one.
     """
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int]):
@@ -58,10 +55,5 @@ def vgg(num_classes: int = 10, input_shape: tuple[int, int, int] = (3, 32, 32)) 
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 5e-4},
-        81: {'lr': 1e-2},
-        122: {'lr': 1e-3},
-        164: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 81: 1e-2, 122: 1e-3, 164: 1e-4}, weight_decay=5e-4)
     return model

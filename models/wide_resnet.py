@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from models.common import check_images, check_whole
+from models.common import check_images, check_whole, sgd_regime
 from models.resnet import SmallImageResNet
 
 
@@ -27,11 +27,7 @@ def wide_resnet(
     Args:
         depth: 6n + 4: 10, 16, 22, 28, 40, ...
         width: factor on the 16, 32 and 64 channels of the residual network for small images.
-        input_shape: (C, H, W) of one image.
         dropout: probability, between the two convolutions of a block.
-
-    Raises:
-        ValueError: another depth, a width below 1, or inputs that are no images.
     """
     channels, _, _ = check_images(input_shape)
     check_whole('width', width)
@@ -40,12 +36,7 @@ def wide_resnet(
         near = max(10, 6 * round((depth - 4) / 6) + 4)
         raise ValueError(f'depth {depth} is not 6n + 4 with n from 1: the nearest is {near}')
     model = SmallImageResNet((depth - 4) // 6, num_classes, channels, width=width, dropout=dropout)
-    model.regime = {
-        0: {'optimizer': 'SGD', 'lr': 1e-1, 'momentum': 0.9, 'weight_decay': 1e-4},
-        60: {'lr': 2e-2},
-        120: {'lr': 4e-3},
-        140: {'lr': 1e-4},
-    }
+    model.regime = sgd_regime({0: 1e-1, 60: 2e-2, 120: 4e-3, 140: 1e-4})
     return model
 
 

@@ -9,38 +9,27 @@ that they compare.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
 class DiffusionFit:
-    """Both laws, fitted to the same points.
+    """Both laws, a + b log t and c t**p, fitted to the same points."""
 
-    Args:
-        intercept: a of a + b log t.
-        slope: b, per factor e of updates.
-        log_r2: of a + b log t.
-        factor: c of c t**p.
-        exponent: p.
-        power_r2: of c t**p, like log_r2 in the plane of distances; below 0 where a constant would be nearer.
-        last_step: last update of the points.
-        num_points: that were fitted.
-    """
-
-    intercept: float
-    slope: float
-    log_r2: float
-    factor: float
-    exponent: float
-    power_r2: float
-    last_step: int
-    num_points: int
+    intercept: float  # a
+    slope: float  # b, per factor e of updates
+    log_r2: float  # of a + b log t
+    factor: float  # c
+    exponent: float  # p
+    power_r2: float  # of c t**p, in the plane of distances as well; below 0 where a constant would be nearer
+    last_step: int  # of the points
+    num_points: int  # that were fitted
 
 
-def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> DiffusionFit:
+def fit_diffusion(steps: ArrayLike, distances: ArrayLike) -> DiffusionFit:
     """Fit a + b log t and c t**p to distances.
 
     Args:
@@ -50,23 +39,23 @@ def fit_diffusion(steps: Iterable[float], distances: Iterable[float]) -> Diffusi
     Raises:
         ValueError: fewer than two different steps.
     """
-    steps, distances = np.asarray(steps, dtype=float), np.asarray(distances, dtype=float)
-    known = np.isfinite(distances) & (distances > 0) & (steps > 0)
-    steps, distances = steps[known], distances[known]
-    if len(np.unique(steps)) < 2:
-        raise ValueError(f'a fit over {len(np.unique(steps))} different updates: at least 2 are needed')
-    logs = np.log(steps)
-    slope, intercept = np.polyfit(logs, distances, 1)
-    exponent, log_factor = np.polyfit(logs, np.log(distances), 1)
+    table = np.array([steps, distances], dtype=float)
+    times, values = table[:, np.isfinite(table[1]) & (table > 0).all(axis=0)]
+    num_different = len(np.unique(times))
+    if num_different < 2:
+        raise ValueError(f'a fit over {num_different} different updates: at least 2 are needed')
+    logs = np.log(times)
+    slope, intercept = np.polyfit(logs, values, 1)
+    exponent, log_factor = np.polyfit(logs, np.log(values), 1)
     return DiffusionFit(
         intercept=float(intercept),
         slope=float(slope),
-        log_r2=r_squared(distances, intercept + slope * logs),
+        log_r2=r_squared(values, intercept + slope * logs),
         factor=float(np.exp(log_factor)),
         exponent=float(exponent),
-        power_r2=r_squared(distances, np.exp(log_factor + exponent * logs)),
-        last_step=int(steps.max()),
-        num_points=len(steps),
+        power_r2=r_squared(values, np.exp(log_factor + exponent * logs)),
+        last_step=int(times.max()),
+        num_points=len(times),
     )
 
 

@@ -84,9 +84,6 @@ def coefficients(alpha: float, mode: str) -> tuple[float, float]:
     Args:
         mode: linear: (1 - alpha, alpha). sin: the same with t = (1 + sin(pi alpha - pi / 2)) / 2 for alpha, which stays
             between the ends. arc: (cos(alpha pi / 2), sin(alpha pi / 2)), a quarter of an ellipse around the origin.
-
-    Raises:
-        ValueError: another mode.
     """
     if mode not in ('linear', 'sin', 'arc'):
         raise ValueError(f'mode {mode!r}: expected linear, sin or arc')
@@ -113,11 +110,7 @@ def interpolate(start: State, end: State, alpha: float, mode: str = 'linear') ->
 
 
 def statistics_names(model: nn.Module, *kinds: str) -> list[str]:
-    """List the buffers of batch norm in a state dict.
-
-    Args:
-        kinds: of running_mean, running_var, num_batches_tracked.
-    """
+    """List the buffers of batch norm in a state dict, of kinds such as running_mean."""
     return [
         f'{prefix}.{kind}' if prefix else kind for prefix, module in model.named_modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm) for kind in kinds if getattr(module, kind) is not None
@@ -125,14 +118,9 @@ def statistics_names(model: nn.Module, *kinds: str) -> list[str]:
 
 
 class Between:
-    """The line from the weights of a model to others of its kind.
+    """The line from the present state of a model, alpha 0, to the state dict `end`, alpha 1; mode: see coefficients.
 
-    Args:
-        model: its present state is alpha 0; `place` changes it.
-        end: state dict at alpha 1.
-        mode: see coefficients.
-        bn: interpolate: all buffers go along, variances no lower than 0; else those of batch norm stay what they are at
-            alpha 0.
+    With bn `interpolate` all buffers go along, variances no lower than 0; else those of batch norm stay as they are.
     """
 
     def __init__(self, model: nn.Module, end: State, *, mode: str, bn: str):
@@ -157,12 +145,7 @@ class Between:
 
 
 class Around:
-    """The line through the weights of a model along a random direction; buffers stay as they are.
-
-    Args:
-        model: its present weights are alpha 0; `place` changes them.
-        seed, index: say which direction.
-    """
+    """The line through the present weights of a model, alpha 0, along a random direction; buffers stay as they are."""
 
     def __init__(self, model: nn.Module, *, seed: int, index: int):
         self._weights = [(parameter, parameter.detach().clone()) for _, parameter in trainable(model)]
@@ -192,11 +175,8 @@ def random_direction(weight: Tensor, generator: torch.Generator) -> Tensor:
 
 @contextlib.contextmanager
 def statistics(model: nn.Module, bn: str, train_loader) -> Iterator[None]:
-    """Have batch norm use the statistics that `bn` names, for the weights that the model has now.
-
-    Args:
-        bn: interpolate or fixed: the running ones; recompute: measured anew over train_loader; batch: those of each
-            batch that is scored.
+    """Have batch norm use the running statistics, or with bn `recompute` those measured anew over train_loader for the
+    weights that the model has now, with `batch` those of each batch that is scored.
     """
     if bn == 'recompute':
         recompute_statistics(model, train_loader)

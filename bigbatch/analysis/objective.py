@@ -21,7 +21,7 @@ from torch.utils.data import RandomSampler
 
 from bigbatch.messages import suggest
 from bigbatch.seeding import derive_seed, isolated_rng
-from bigbatch.training.batch_norm import batch_statistics, check_batches
+from bigbatch.training.batch_norm import batch_statistics, check_batches, eval_mode
 from bigbatch.training.scoring import forward_loss
 from bigbatch.weights import array_to_parameters, parameters_to_array, restored, trainable
 
@@ -69,11 +69,7 @@ def network_objective(
 
 
 def check_loader(loader: Iterable) -> None:
-    """Refuse what gives its examples only once, or other ones each time.
-
-    Raises:
-        ValueError: see above.
-    """
+    """Refuse, with a ValueError, what gives its examples only once, or other ones each time."""
     if isinstance(loader, Iterator):
         raise ValueError(f'a {type(loader).__name__} gives its batches only once: give a DataLoader or a list of them')
     if getattr(loader, 'drop_last', False) and isinstance(getattr(loader, 'sampler', None), RandomSampler):
@@ -95,7 +91,8 @@ def losses_of(model: nn.Module, loss: Callable, loader: Iterable) -> Iterator[tu
         else:
             raise ValueError(f'a batch is a {type(batch).__name__}: expected (inputs, targets) or a dict')
         num_examples = len(next(leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)))
-        value = loss(_wide(_call(model, inputs)), targets)
+        outputs = tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, _call(model, inputs))
+        value = loss(outputs, targets)
         yield value if getattr(loss, 'reduction', '') == 'sum' else value.mean() * num_examples, num_examples
 
 
@@ -103,10 +100,6 @@ def _call(model: nn.Module, inputs):
     if isinstance(inputs, Mapping):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
-
-
-def _wide(outputs):
-    return tree_map_only(Tensor, lambda tensor: tensor.double() if tensor.is_floating_point() else tensor, outputs)
 
 
 def _in_float64(loss: Callable) -> Callable:
@@ -131,15 +124,9 @@ def _choose(model: nn.Module, parameters: Iterable[str] | Callable[[str], bool] 
 @contextlib.contextmanager
 def measuring(model: nn.Module, batch_norm: str = 'fixed') -> Iterator[None]:
     """Put a network into eval mode and full precision; weights, buffers, modes and random state are restored."""
-    modes = [(module, module.training) for module in model.modules()]
-    statistics = batch_statistics(model) if batch_norm == 'batch' else contextlib.nullcontext()
-    try:
-        model.eval()
-        with restored(model), full_precision(), isolated_rng(), statistics:
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    mode = batch_statistics(model) if batch_norm == 'batch' else eval_mode(model)
+    with mode, restored(model), full_precision(), isolated_rng():
+        yield
 
 
 @contextlib.contextmanager
@@ -152,12 +139,8 @@ def open_objective(
     Args:
         model: in eval mode.
         criterion: sums over examples.
-        loader: with epoch(0) and num_examples; every epoch(0) must be the same.
-        batch_norm: see network_objective.
+        loader: every epoch(0) must be the same.
         advance: told the number of examples of each batch that is done.
-
-    Raises:
-        ValueError: nothing to train in the network, or batches without statistics of their own.
     """
     assert batch_norm in BATCH_NORM_MODES and not model.training
     parameters = _choose(model, None)
@@ -169,7 +152,7 @@ def open_objective(
 
 
 def _losses_of_network(
-    model: nn.Module, criterion: nn.Module, loader, advance: Callable[[int], None] | None
+    model: nn.Module, criterion: Callable, loader, advance: Callable[[int], None] | None
 ) -> Iterator[tuple[Tensor, int]]:
     for batch in loader.epoch(0):
         for inputs, targets, _ in batch:
@@ -201,7 +184,7 @@ class NetworkObjective:
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Return loss and gradient (n,) at x (n,)."""
-        loss_sum = 0.0
+        loss_sum: float | Tensor = 0.0
 
         def gradients(loss: Tensor) -> tuple[Tensor, ...]:
             nonlocal loss_sum
@@ -253,21 +236,18 @@ class NetworkObjective:
         return torch.autograd.grad(value, self._parameters, allow_unused=True, materialize_grads=True, **settings)
 
     def _mean(self, x: np.ndarray, derive: Callable[[Tensor], tuple[Tensor, ...]]) -> np.ndarray:
-        """Average over the examples what `derive` makes of the loss sum of each batch, a tensor for each parameter.
-
-        Small batches are added up as they are, as those of a larger one would be, and every thousand examples in
-        float64, which takes a while.
-        """
+        """Average over the examples what `derive` makes of the loss sum of each batch, a tensor for each parameter."""
         total = torch.zeros(x.size, dtype=torch.float64, device=self._parameters[0].device)
         pieces = total.split([parameter.numel() for parameter in self._parameters])
-        sums, num_examples = None, 0
+        sums: Sequence[Tensor] | None = None
+        num_examples = 0
         with self._around(), torch.enable_grad():
             array_to_parameters(x, self._parameters)
             for loss, num in self._pass():
                 parts = derive(loss)
                 sums = parts if sums is None else [before + part for before, part in zip(sums, parts, strict=True)]
                 num_examples += num
-                if num_examples >= EXAMPLES_PER_SUM:
+                if num_examples >= EXAMPLES_PER_SUM:  # only then, as a sum in float64 takes a while
                     _add(pieces, sums)
                     sums, num_examples = None, 0
         if sums is not None:

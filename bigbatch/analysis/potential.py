@@ -8,10 +8,10 @@ weights, those of `initial.pth.tar` as in the paper, or any other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from bigbatch.analysis.diffusion import r_squared
 from bigbatch.seeding import derive_seed
@@ -21,21 +21,13 @@ RELATIVE_DISTANCES = (0.01, 0.018, 0.032, 0.056, 0.1, 0.18, 0.32, 0.56, 1.0)  # 
 
 @dataclass(frozen=True)
 class Potential:
-    """What the losses along random directions come to.
+    """What the losses along random directions come to."""
 
-    Args:
-        distances: from the start, (k,).
-        stds: sample standard deviation of the loss over the directions, (k,).
-        means: of the loss differences from the start, (k,).
-        alpha: of std ~ distance**(alpha / 2), least squares in logarithms.
-        r2: of that fit, in logarithms.
-    """
-
-    distances: np.ndarray
-    stds: np.ndarray
-    means: np.ndarray
-    alpha: float
-    r2: float
+    distances: np.ndarray  # from the start, (k,)
+    stds: np.ndarray  # sample standard deviation of the loss over the directions, (k,)
+    means: np.ndarray  # of the loss differences from the start, (k,)
+    alpha: float  # of std ~ distance**(alpha / 2), least squares in logarithms
+    r2: float  # of that fit, in logarithms
 
 
 def random_direction(dim: int, seed: int, index: int) -> np.ndarray:
@@ -44,24 +36,19 @@ def random_direction(dim: int, seed: int, index: int) -> np.ndarray:
     return direction / np.linalg.norm(direction)
 
 
-def summarise_potential(distances: Sequence[float], differences: np.ndarray) -> Potential:
-    """Summarise loss differences and fit the exponent.
+def summarise_potential(distances: ArrayLike, differences: np.ndarray) -> Potential:
+    """Summarise loss differences (directions, k) at distances (k,) above 0, and fit the exponent.
 
-    Args:
-        distances: (k,), above 0.
-        differences: (directions, k).
-
-    Raises:
-        ValueError: fewer than two directions or distances at which the loss varies.
+    A ValueError asks for two directions, and two distances at which the loss varies.
     """
-    distances, differences = np.asarray(distances, dtype=float), np.asarray(differences, dtype=float)
+    radii = np.asarray(distances, dtype=float)
     if len(differences) < 2:
         raise ValueError(f'{len(differences)} random direction: a deviation needs at least 2')
     stds = differences.std(axis=0, ddof=1)
     varies = np.isfinite(stds) & (stds > 0)
     if varies.sum() < 2:
         raise ValueError('the loss varies at fewer than 2 of the distances: larger ones are needed')
-    logs, values = np.log(distances[varies]), np.log(stds[varies])
+    logs, values = np.log(radii[varies]), np.log(stds[varies])
     slope, level = np.polyfit(logs, values, 1)
     r2 = r_squared(values, level + slope * logs)
-    return Potential(distances, stds, differences.mean(axis=0), alpha=float(2 * slope), r2=r2)
+    return Potential(radii, stds, differences.mean(axis=0), alpha=float(2 * slope), r2=r2)

@@ -96,9 +96,11 @@ class _Seen(NamedTuple):
 class _Search:
     """The objective over the box; it counts and keeps the best point."""
 
+    best: np.ndarray  # from the first finite loss on
+
     def __init__(self, objective: Objective, box: FullBox | SubspaceBox):
         self._objective, self._box = objective, box
-        self.best_loss, self.best = -np.inf, None
+        self.best_loss = -np.inf
         self.num_evaluations = self.num_nonfinite = 0
 
     def __call__(self, u: np.ndarray) -> _Seen:

@@ -25,21 +25,16 @@ LIMIT, SPACING = 12, 0.1  # grid of the logit of S_min's share in S at the mean 
 class StepsFit:
     """S(B) = s_min + e_min / B updates to a target; intervals of 95 %, (nan, nan) where nothing tells of the noise.
 
-    Args:
-        s_min: updates at an endless batch; 0 where the points show no end of linear scaling.
-        e_min: examples at the smallest batch; 0 where they show no gain from a larger one.
-        critical_batch: e_min / s_min in examples, where both are twice the least; inf and 0 in these two cases.
-            Zhang et al. 2024 mean another by the word: `linear_to()`.
-        residual: typical factor by which a point misses the curve: exp of the root mean square of its log.
+    critical_batch is e_min / s_min in examples, where both are twice the least; Zhang et al. 2024 mean `linear_to()`.
     """
 
-    s_min: float
-    e_min: float
-    critical_batch: float
+    s_min: float  # updates at an endless batch; 0 where the points show no end of linear scaling
+    e_min: float  # examples at the smallest batch; 0 where they show no gain from a larger one
+    critical_batch: float  # inf and 0 in these two cases
     s_min_interval: tuple[float, float]
     e_min_interval: tuple[float, float]
     critical_batch_interval: tuple[float, float]
-    residual: float
+    residual: float  # factor by which a point typically misses the curve: exp of the root mean square of its log
 
     def steps(self, batch: float) -> float:
         """Return updates to the target."""
@@ -56,12 +51,7 @@ class StepsFit:
     def best_batch(self, alpha: float, beta: float) -> float:
         """Return sqrt(critical_batch alpha / beta), the batch of the least time; so do the ends of its interval follow.
 
-        Args:
-            alpha: seconds of an update whatever its batch, which takes alpha + beta B; above 0.
-            beta: seconds an example, above 0.
-
-        Raises:
-            ValueError: alpha or beta not above 0.
+        An update takes alpha + beta B seconds; a ValueError refuses either that is not above 0.
         """
         _check_times(alpha, beta)
         return math.sqrt(self.critical_batch * alpha / beta)
@@ -104,9 +94,9 @@ def fit_steps(
         ValueError: fewer than two different batches; a batch or steps not finite and above 0, as of a run that did not
             reach the target; a prior that is no prediction.
     """
-    batches, logs = _checked(batches, steps)
-    num_points = len(batches)
-    parts, weights = np.column_stack([np.ones(num_points), 1 / batches]), np.ones(num_points)
+    sizes, logs = _checked(batches, steps)
+    num_points = len(sizes)
+    parts, weights = np.column_stack([np.ones(num_points), 1 / sizes]), np.ones(num_points)
     if prior is not None:
         logs, weight = _prior_logs(logs, prior), (math.log(POINT_FACTOR) / math.log(prior[2])) ** 2
         parts, weights = np.vstack([parts, np.eye(2)]), np.append(weights, [weight, weight])
@@ -122,7 +112,8 @@ def fit_steps(
             drawn[:, num_points:] += rng.normal(0, math.log(prior[2]), (num_bootstrap, 2))
         ends = np.quantile(_solve(drawn, parts, weights), [TAIL, 1 - TAIL], axis=0, method='inverted_cdf')  # keeps inf
         intervals = [tuple(pair) for pair in ends.T.tolist()]
-    return StepsFit(*fit.tolist(), *intervals, residual=math.exp(math.sqrt(np.mean(residuals**2))))
+    values = [*fit.tolist(), *intervals, math.exp(math.sqrt(np.mean(residuals**2)))]
+    return StepsFit(*values)
 
 
 def predict_steps(noise_scales: Iterable[float], batch: float, *, num_steps: int | None = None) -> tuple[float, float]:
@@ -213,8 +204,8 @@ def _checked(batches: Iterable[float], steps: Iterable[float]) -> tuple[np.ndarr
     num_batches = len({batch for batch, _ in points})
     if num_batches < 2:
         raise ValueError(f'steps at {num_batches} different batches: at least 2 are needed')
-    batches, steps = np.array(points, dtype=float).T
-    return batches, np.log(steps)
+    table = np.array(points, dtype=float)
+    return table[:, 0], np.log(table[:, 1])
 
 
 def _check_times(alpha: float, beta: float) -> None:

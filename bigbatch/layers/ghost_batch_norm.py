@@ -22,6 +22,7 @@ Four implementations of this one rule; `_choose_kernel` picks, and says what was
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bigbatch.layers.ghost_views import ViewedFunction, differentiable_gradients, ghosts_of, has_rows
 
@@ -29,7 +30,7 @@ _SMALL_GHOST = 2**17  # values in a ghost, below which _rows takes an (N, C) bat
 _BLOCK = 2**19  # values of scratch space in _sum_of_products: fits the second-level cache
 
 
-class _GhostNorm:
+class _GhostNorm(_BatchNorm):
     """What the three public layers add to torch's batch norm; comes before it in their bases."""
 
     def __init__(
@@ -75,11 +76,7 @@ def convert_ghost_batch_norm(model: nn.Module, ghost_batch_size: int) -> nn.Modu
     Instance norm is left alone.
 
     Args:
-        model: any module, a batch norm itself included.
-        ghost_batch_size: examples per ghost.
-
-    Returns:
-        The same model.
+        model: any module, a batch norm itself included; it is returned.
 
     Raises:
         ValueError: a size that is no positive integer, or a batch norm that cannot be converted
@@ -98,8 +95,12 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
     """Return the class that a module converts to, None where it is no batch norm."""
     if isinstance(module, _GhostNorm):
         return type(module)
-    table = {nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d}
-    if type(module) not in table and isinstance(module, nn.modules.batchnorm._BatchNorm):
+    table: dict[type[nn.Module], type[_GhostNorm]] = {
+        nn.BatchNorm1d: GhostBatchNorm1d,
+        nn.BatchNorm2d: GhostBatchNorm2d,
+        nn.BatchNorm3d: GhostBatchNorm3d,
+    }
+    if type(module) not in table and isinstance(module, _BatchNorm):
         raise ValueError(
             f'{name or "the model itself"} is a {type(module).__name__}, which cannot become '
             'a ghost batch norm; use BatchNorm1d, 2d or 3d there'
@@ -111,9 +112,6 @@ def _checked_size(ghost_batch_size: int) -> int:
     if isinstance(ghost_batch_size, bool) or not isinstance(ghost_batch_size, int) or ghost_batch_size < 1:
         raise ValueError(f'ghost_batch_size {ghost_batch_size!r} is not a positive integer; the published value is 128')
     return ghost_batch_size
-
-
-# The split and the choice of kernel
 
 
 def _normalize_ghosts(layer, inputs: Tensor) -> Tensor:
@@ -166,7 +164,7 @@ def _choose_kernel(layer, inputs: Tensor):
     """
     if not inputs.is_cpu or torch.compiler.is_compiling():
         is_eager = inputs.is_cuda and not torch.compiler.is_compiling()
-        return _viewed if is_eager and _has_views(layer, inputs) else _folded
+        return _viewed if is_eager and _has_views(inputs) else _folded
     dtype = inputs.dtype if layer.weight is None else layer.weight.dtype
     if dtype not in (torch.float32, torch.float64):
         return _folded
@@ -175,9 +173,6 @@ def _choose_kernel(layer, inputs: Tensor):
         return _looped if is_half and inputs.dim() > 2 else _folded
     small = layer.ghost_batch_size * inputs.shape[1] < _SMALL_GHOST
     return _rows if inputs.dim() == 2 and layer.weight is not None and small else _looped
-
-
-# Running statistics
 
 
 def _tracked(layer) -> bool:
@@ -206,9 +201,6 @@ def _update_running(layer, mean: Tensor, unbiased_var: Tensor) -> None:
         if wide is not running:
             running.copy_(wide)
     layer.num_batches_tracked.add_(num_ghosts)
-
-
-# Kernel 1: native batch norm, ghost after ghost
 
 
 def _looped(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
@@ -263,9 +255,6 @@ class _LoopedFunction(torch.autograd.Function):
         return grad_inputs if mask[0] else None, grad_weight, grad_bias, None, None, None
 
 
-# Kernel 2: all ghosts of an (N, C) batch at once
-
-
 def _rows(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     return _RowsFunction.apply(inputs, layer.weight, layer.bias, layer, num_ghosts)
 
@@ -317,9 +306,6 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
     return sums
 
 
-# Kernel 3: ghosts as channels
-
-
 def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     weight, bias = (None if p is None else p.repeat(num_ghosts) for p in (layer.weight, layer.bias))
     mean = var = None
@@ -329,16 +315,16 @@ def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     fold, unfold = (_fold_last, _unfold_last) if _is_channels_last(inputs) else (_fold, _unfold)
     folded = fold(inputs, num_ghosts)
     outputs = F.batch_norm(folded, mean, var, weight, bias, training=True, momentum=1.0, eps=layer.eps)
-    if mean is not None:
+    if mean is not None and var is not None:
         _update_running(layer, mean.view(num_ghosts, -1), var.view(num_ghosts, -1))
     return unfold(outputs, num_ghosts)
 
 
 def _is_channels_last(inputs: Tensor) -> bool:
-    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
-    if inputs.dim() not in formats or inputs.is_contiguous():
-        return False
-    return inputs.is_contiguous(memory_format=formats[inputs.dim()])
+    memory_format = {4: torch.channels_last, 5: torch.channels_last_3d}.get(inputs.dim())
+    return (
+        memory_format is not None and not inputs.is_contiguous() and inputs.is_contiguous(memory_format=memory_format)
+    )
 
 
 def _fold(inputs: Tensor, num_ghosts: int) -> Tensor:
@@ -361,9 +347,6 @@ def _unfold_last(outputs: Tensor, num_ghosts: int) -> Tensor:
     return outputs.movedim(1, -1).unflatten(-1, (num_ghosts, -1)).movedim(-2, 0).flatten(0, 1).movedim(-1, 1)
 
 
-# Kernel 4: views of all ghosts
-
-
 def _viewed(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     if not (inputs.is_contiguous() or has_rows(inputs)):
         inputs = inputs.contiguous()
@@ -375,8 +358,7 @@ def _viewed(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     return outputs
 
 
-def _has_views(layer, inputs: Tensor) -> bool:
+def _has_views(inputs: Tensor) -> bool:
     """Tell whether _viewed takes these inputs: in half precision images with channels first alone."""
-    if inputs.dim() > 2 and inputs.is_contiguous() and inputs.shape[2:].numel() > 1:
-        return True
-    return inputs.dtype in (torch.float32, torch.float64)
+    is_images = inputs.dim() > 2 and inputs.is_contiguous() and inputs.shape[2:].numel() > 1
+    return is_images or inputs.dtype in (torch.float32, torch.float64)

@@ -65,29 +65,29 @@ class Images:
 
     def normalize(self, inputs, weight, bias, mean, invstd) -> Tensor:
         """Return (inputs - mean) * invstd * weight + bias."""
-        weight, bias, mean, invstd = (self._of_images(each) for each in (weight, bias, mean, invstd))
+        if weight is not None:
+            weight, bias = self._of_images(weight), self._of_images(bias)
+        mean, invstd = self._of_images(mean), self._of_images(invstd)
         # its eps is not used any more: invstd has it
         return torch.batch_norm_elemt(self._view(inputs), weight, bias, mean, invstd, 0.0).view(self._shape)
 
     def gradients(self, grads, inputs, weight, mean, invstd) -> tuple[Tensor, Tensor, Tensor]:
         """Return the sums of grads and of grads * (inputs - mean) of each ghost, and the gradient of the inputs."""
         grads, inputs = self._view(grads), self._view(inputs)
-        weight, mean, invstd = (self._of_images(each) for each in (weight, mean, invstd))
+        weight = None if weight is None else self._of_images(weight)
+        mean, invstd = self._of_images(mean), self._of_images(invstd)
         found = torch.batch_norm_backward_reduce(grads, inputs, mean, invstd, weight, True, False, False)
-        sums = [each.view(self._num_ghosts, self._size, -1).sum(1) for each in found[:2]]
+        sums, products = (each.view(self._num_ghosts, self._size, -1).sum(1) for each in found[:2])
         count = torch.full((1,), self._size * inputs.shape[2], dtype=torch.int32, device=inputs.device)
-        grad_inputs = torch.batch_norm_backward_elemt(
-            grads, inputs, mean, invstd, weight, *(self._of_images(each) for each in sums), count
-        )
-        return *sums, grad_inputs.view(self._shape)
+        of_images = self._of_images(sums), self._of_images(products)
+        grad_inputs = torch.batch_norm_backward_elemt(grads, inputs, mean, invstd, weight, *of_images, count)
+        return sums, products, grad_inputs.view(self._shape)
 
     def _view(self, tensor: Tensor) -> Tensor:
         return tensor.view(1, -1, self._shape[2:].numel())
 
-    def _of_images(self, values: Tensor | None) -> Tensor | None:
+    def _of_images(self, values: Tensor) -> Tensor:
         """Repeat values of ghosts (ghosts, C), or of channels (C,), for every channel of every image."""
-        if values is None:
-            return None
         return values.view(-1, 1, self._shape[1]).expand(self._num_ghosts, self._size, -1).reshape(-1)
 
 

@@ -19,11 +19,7 @@ from bigbatch.training.scoring import evaluate
 
 
 class WeightAverage(AveragedModel):
-    """Mean of the weights of networks of one kind, each of the same weight.
-
-    Args:
-        model: one of them; the mean is kept in its precision and on its device.
-    """
+    """Mean of the weights of networks of one kind, in the precision and on the device of the one it begins with."""
 
     @property
     def model(self) -> nn.Module:
@@ -41,12 +37,6 @@ class WeightAverage(AveragedModel):
 
 
 def settle(model: nn.Module, criterion: nn.Module, train_loader, val_loader) -> Scores:
-    """Give averaged weights the statistics of batch norm that belong to them, and score them.
-
-    Args:
-        model: changed in place: its running statistics.
-        train_loader: one pass over its epoch 0, where there is batch norm.
-        val_loader: what is scored.
-    """
+    """Give averaged weights the running statistics over epoch 0 of train_loader, and score them on val_loader."""
     recompute_statistics(model, train_loader)
     return evaluate(model, criterion, val_loader)

@@ -8,17 +8,25 @@ update_bn does. Where we differ from it: dropout stays off.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from bigbatch.distributed import has_ranks, sum_over_ranks
 
 
-def batch_norms(model: nn.Module) -> list[nn.Module]:
+def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     """Return the batch norms of a network, ghost batch norms included."""
-    return [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [module for module in model.modules() if isinstance(module, _BatchNorm)]
+
+
+def running_buffers(norm: _BatchNorm) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the running mean, the running variance and their count, of a batch norm that has them."""
+    mean, var, count = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    assert mean is not None and var is not None and count is not None, norm
+    return mean, var, count
 
 
 def has_batch_norm(model: nn.Module) -> bool:
@@ -27,11 +35,7 @@ def has_batch_norm(model: nn.Module) -> bool:
 
 
 def check_batches(model: nn.Module, loader) -> None:
-    """Refuse batches that have no statistics of their own: of one example.
-
-    Raises:
-        ValueError: names the batch size.
-    """
+    """Refuse, with a ValueError, batches that have no statistics of their own: of one example."""
     sizes = {min(loader.batch_size, loader.num_examples), loader.num_examples % loader.batch_size}
     if 1 in sizes and has_batch_norm(model):
         raise ValueError(
@@ -46,7 +50,7 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 
     Running statistics are neither used nor changed. On leaving, every module is in the mode it was in.
     """
-    with _eval_but(model, batch_norms(model), 'track_running_stats', False):
+    with eval_mode(model, batch_norms(model), track_running_stats=False):
         yield
 
 
@@ -54,15 +58,12 @@ def batch_statistics(model: nn.Module) -> Iterator[None]:
 def recompute_statistics(model: nn.Module, loader) -> None:
     """Replace the running statistics by their mean over the batches of a loader; weights stay, dropout is off.
 
-    Ranks take the mean over what all of them have seen.
-
-    Args:
-        loader: with epoch(0), as a Network has them; one pass over it.
+    One pass is made over epoch 0; ranks take the mean over what all of them have seen.
     """
     norms = [norm for norm in batch_norms(model) if norm.track_running_stats]
     if not norms:
         return
-    with _eval_but(model, norms, 'momentum', None):  # the cumulative mean
+    with eval_mode(model, norms, momentum=None):  # the cumulative mean
         for norm in norms:
             norm.reset_running_stats()
         for batch in loader.epoch(0):
@@ -71,28 +72,26 @@ def recompute_statistics(model: nn.Module, loader) -> None:
         _average_over_ranks(norms)
 
 
-def _average_over_ranks(norms: list[nn.Module]) -> None:
+def _average_over_ranks(norms: list[_BatchNorm]) -> None:
     if not has_ranks():
         return
-    for norm in norms:
-        sums = torch.cat([norm.running_mean, norm.running_var, torch.ones_like(norm.running_mean[:1])]).double()
-        sums = sum_over_ranks(sums * norm.num_batches_tracked)
-        mean, var = (sums[:-1] / sums[-1]).chunk(2)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(var)
-        norm.num_batches_tracked.copy_(sums[-1])
+    for mean, var, count in map(running_buffers, norms):
+        sums = sum_over_ranks(torch.cat([mean, var, torch.ones_like(mean[:1])]).double() * count)
+        for buffer, value in zip((mean, var), (sums[:-1] / sums[-1]).chunk(2), strict=True):
+            buffer.copy_(value)
+        count.copy_(sums[-1])
 
 
 @contextlib.contextmanager
-def _eval_but(model: nn.Module, norms: list[nn.Module], name: str, value: object) -> Iterator[None]:
-    """Put a network in eval mode but for some modules, which get an attribute besides; restore all on leaving."""
-    before = [(module, 'training', module.training) for module in model.modules()]
-    before += [(norm, name, getattr(norm, name)) for norm in norms]
+def eval_mode(model: nn.Module, but: Sequence[_BatchNorm] = (), **settings: object) -> Iterator[None]:
+    """Put a network in eval mode but for some batch norms, which get settings besides; restore all on leaving."""
+    before: list[tuple[nn.Module, str, object]] = [(each, 'training', each.training) for each in model.modules()]
+    before += [(norm, name, getattr(norm, name)) for norm in but for name in settings]
     try:
         model.eval()
-        for norm in norms:
-            norm.training = True
-            setattr(norm, name, value)
+        for norm in but:
+            for name, value in {'training': True, **settings}.items():
+                setattr(norm, name, value)
         yield
     finally:
         for module, attribute, was in before:

@@ -1,7 +1,6 @@
 """Faster ways through a network: channels last in memory, half precision, compilation.
 
-The network itself takes them: its class is swapped for one derived from it, so gradient estimators, scoring, averages
-and ranks pass batches through it as ever. Names of weights, copies and checkpoints stay what they are.
+The network itself takes them: its class is swapped for one derived from it, and all pass batches through it as ever.
 
 Half precision is torch.autocast: products and convolutions compute in it; weights, gradients, the statistics of batch
 norm and the logits stay float32. With float16 the gradient is scaled where it enters the network, at the logits, not
@@ -29,33 +28,20 @@ def convolutions(model: nn.Module) -> list[nn.Module]:
 
 
 def use_channels_last(model: nn.Module) -> None:
-    """Keep the weights of convolutions channels last in memory; their results, and so what follows, come out likewise.
-
-    The weights are the same objects of the same values. Inputs are converted by the first convolution itself.
-    """
+    """Keep the weights of convolutions channels last in memory; the first one converts inputs, the others follow."""
     for layer in convolutions(model):
         layer.to(memory_format=torch.channels_last)
 
 
 def use_half_precision(model: nn.Module, amp: str) -> None:
-    """Compute products and convolutions in half precision, in training and in scoring; logits come out as float32.
-
-    Args:
-        model: float32, on its device.
-        amp: bf16, or fp16, which needs its gradients scaled: see loss_scaler.
-    """
+    """Compute products and convolutions in bf16, or fp16, which needs its gradients scaled: see loss_scaler."""
     paths, device = _paths_of(model), next(model.parameters()).device.type
     paths.dtype = HALF[amp]
     paths.scaler = torch.amp.GradScaler(device) if amp == 'fp16' else None
 
 
 def compile_passes(model: nn.Module, mode: str, num_examples: int) -> None:
-    """Have the training passes of so many examples compiled, at the first of them.
-
-    Args:
-        mode: default, or reduce-overhead: replayed as CUDA graphs.
-        num_examples: of a whole pass; passes of any other size run as they are.
-    """
+    """Have the training passes of so many examples compiled at the first of them; mode: see torch.compile."""
     paths = _paths_of(model)
     paths.compiled_size, paths.has_graphs = num_examples, mode == 'reduce-overhead'
     model.compile(mode=mode, dynamic=False)
@@ -68,11 +54,7 @@ def loss_scaler(model: nn.Module) -> torch.amp.GradScaler | None:
 
 
 def check_compiler(device: torch.device) -> None:
-    """Compile a function of one line.
-
-    Raises:
-        ValueError: that does not work here, with the reason.
-    """
+    """Compile a function of one line; a ValueError says why that does not work here."""
     try:
         torch.compile(lambda numbers: numbers.sin() + 1)(torch.ones(8, device=device))
     except Exception as error:  # whatever a compiler may raise
@@ -89,8 +71,10 @@ class _Paths:
     has_graphs: bool = False
 
 
-class _FastPaths:
+class _FastPaths(nn.Module):
     """What is added to the class of a network; comes before it in the bases."""
+
+    fast_paths: _Paths
 
     def __call__(self, inputs: Tensor) -> Tensor:
         paths = self.fast_paths
@@ -119,6 +103,7 @@ def _paths_of(model: nn.Module) -> _Paths:
     if not isinstance(model, _FastPaths):
         own = type(model)
         model.__class__ = type(own.__name__, (_FastPaths, own), {'__module__': own.__module__})
+        assert isinstance(model, _FastPaths)
         model.fast_paths = _Paths()
     return model.fast_paths
 

@@ -50,20 +50,14 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What a run does that takes memory.
+    """What a run does that takes memory."""
 
-    model: on its device. criterion: gives sums over examples. estimator: of the gradient; those that also measure
-    gradients do so in passes that are no larger. optimizer: a new one of the same parameters, to be thrown away.
-    examples: (inputs, targets), a few on the device, which passes of any size are made of. eval_size: examples of a
-    pass that scores.
-    """
-
-    model: nn.Module
-    criterion: nn.Module
-    estimator: Estimator
-    optimizer: RegimeOptimizer
-    examples: tuple[Tensor, Tensor]
-    eval_size: int
+    model: nn.Module  # on its device
+    criterion: nn.Module  # gives sums over examples
+    estimator: Estimator  # those that also measure gradients do so in passes that are no larger
+    optimizer: RegimeOptimizer  # a new one of the same parameters, to be thrown away
+    examples: tuple[Tensor, Tensor]  # (inputs, targets), a few on the device, which passes of any size are made of
+    eval_size: int  # examples of a pass that scores
 
     @property
     def device(self) -> torch.device:
@@ -113,14 +107,14 @@ class Workload:
 def find_fit(workload: Workload, num: int, unit: int, limit: int) -> Fit:
     """Find the fewest passes that fit, of equal numbers of units but for the last one.
 
+    Where not even passes of one unit fit, the fit is that of those, with more bytes than the limit.
+
     Args:
         num: examples that are taken in these passes: of a batch, or of the part of it that a rank has.
         unit: examples that a pass cannot cut, such as a ghost; it divides num.
         limit: bytes that the run may take besides what is there.
-
-    Returns:
-        The fit; where not even passes of one unit fit, that of those, with more bytes than the limit.
     """
+    needs: Callable[[int], int]
     if workload.device.type == 'cuda':
         needs = functools.cache(_needs_on_gpu(workload, limit))
     else:
@@ -208,7 +202,7 @@ def peak_bytes(function: Callable[[], object]) -> int:
 class _Allocations(TorchDispatchMode):
     """Count the bytes of the storages that operations within the block return, as long as they live."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.peak = self._now = 0
         self._known: set[int] = set()

@@ -7,7 +7,7 @@ without saying so; `reset_momentum` does that on purpose, for comparison.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -22,27 +22,16 @@ _INTERNAL_OPTIONS = {'self', 'params', 'lr', 'foreach', 'fused', 'capturable', '
 
 
 def optimizer_options(name: str) -> set[str]:
-    """Return the settings that an optimizer class of torch takes, 'lr' left out.
-
-    Raises:
-        ValueError: torch.optim has no such class.
-    """
-    known = {
-        key
-        for key, value in vars(torch.optim).items()
-        if inspect.isclass(value) and issubclass(value, torch.optim.Optimizer) and key not in _OTHER_INTERFACE
-    }
+    """Return the settings that an optimizer class of torch takes, 'lr' left out; a ValueError names an unknown one."""
+    classes = inspect.getmembers(torch.optim, inspect.isclass)
+    known = {key for key, value in classes if issubclass(value, torch.optim.Optimizer)} - _OTHER_INTERFACE
     if not isinstance(name, str) or name not in known:
         raise ValueError(f'unknown optimizer {name!r}: {suggest(str(name), known)}')
     return set(inspect.signature(getattr(torch.optim, name).__init__).parameters) - _INTERNAL_OPTIONS
 
 
 def check_regime(regime: Regime, num_epochs: int) -> None:
-    """Build the optimizer of every entry once, on a spare parameter, so that a bad one fails before the run starts.
-
-    Raises:
-        ValueError: an unknown optimizer or option, or a value that the optimizer refuses.
-    """
+    """Build the optimizer of every entry once, on a spare parameter, so that a bad one is a ValueError at the start."""
     for row in regime.table(num_epochs):
         epoch = row.pop('epoch')
         name = row.pop('optimizer')
@@ -64,8 +53,6 @@ def override_regime(
     Args:
         optimizer: class in place of the regime's; of the old settings only the rates and the weight decay stay.
         lr: rate of the first epoch; the others are rescaled with it.
-        momentum: in place of every momentum.
-        weight_decay: in place of every weight decay.
 
     Raises:
         ValueError: another class of optimizer without a rate for it, or one that has no such setting.
@@ -110,6 +97,8 @@ class RegimeOptimizer:
             whose gradients are not finite is skipped, and their scale lowered.
     """
 
+    _optimizer: torch.optim.Optimizer  # from the first start_epoch on
+
     def __init__(
         self,
         parameters: Iterable[nn.Parameter],
@@ -123,15 +112,12 @@ class RegimeOptimizer:
     ):
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.lr = float('nan')
-        self._regime = regime
+        self._regime, self._scaler = regime, scaler
         self._warmup_steps, self._warmup_start = warmup_steps, warmup_start
-        self._decay_steps = decay_steps
-        self._reset_momentum = reset_momentum
-        self._scaler = scaler
+        self._decay_steps, self._reset_momentum = decay_steps, reset_momentum
         self._name = ''
         self._settings: dict = {}
         self._defaults: dict = {}
-        self._optimizer: torch.optim.Optimizer | None = None
 
     def start_epoch(self, epoch: int) -> None:
         """Bring the settings of an epoch into force; only another class of optimizer loses its state."""
@@ -186,11 +172,7 @@ class RegimeOptimizer:
         return {**self._optimizer.state_dict(), **scale}
 
     def load_state_dict(self, state: dict, *, epoch: int) -> None:
-        """Take over the state that was saved at the end of an epoch.
-
-        Raises:
-            ValueError: it is none of this optimizer.
-        """
+        """Take over the state that was saved at the end of an epoch; a ValueError says that it is of another kind."""
         self.start_epoch(epoch)
         try:
             fused = {key: self._defaults[key] for key in ('fused',) if key in self._defaults}  # goes by the device
@@ -217,7 +199,7 @@ class RegimeOptimizer:
                 state['momentum_buffer'] = torch.zeros_like(parameter)
 
 
-def without_compiler(name: str) -> type[torch.optim.Optimizer]:
+def without_compiler(name: str) -> Callable[..., torch.optim.Optimizer]:
     """Return an optimizer class of torch whose objects do not import the compiler; they cannot be compiled or pickled.
 
     torch hides some methods from its compiler by a wrapper that imports it in order to say so, which takes half of the

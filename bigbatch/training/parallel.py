@@ -19,21 +19,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bigbatch.distributed import ALONE, Ranks, sum_over_ranks
-from bigbatch.training.batch_norm import batch_norms
+from bigbatch.training.batch_norm import batch_norms, running_buffers
 from bigbatch.training.scoring import forward_loss
 
 
 class Parallel:
     """A network as this rank trains it; with one rank it is the network, and nothing else happens.
 
-    Attributes:
-        ranks: of whom this is one.
-        model: what estimators pass batches through; its gradients are means over the ranks.
-        statistics: this rank's part of the running statistics.
-
-    Args:
-        model: on its device, the same on all ranks.
-        has_idle_parameters: see the function of that name.
+    Estimators pass batches through `.model`, whose gradients are means over the ranks.
     """
 
     def __init__(self, model: nn.Module, ranks: Ranks = ALONE, *, has_idle_parameters: bool = False):
@@ -68,21 +61,22 @@ class RankStatistics:
 
     def __init__(self, model: nn.Module, ranks: Ranks):
         norms = [norm for norm in batch_norms(model) if norm.track_running_stats and norm.running_mean is not None]
-        norms = [norm for norm in norms if not isinstance(norm, nn.SyncBatchNorm)]
+        norms = [norm for norm in norms if not isinstance(norm, nn.SyncBatchNorm)] if ranks.size > 1 else []
+        buffers = [running_buffers(norm) for norm in norms]
         self._ranks = ranks
-        self._norms = norms if ranks.size > 1 else []
-        self._running = [running for norm in self._norms for running in (norm.running_mean, norm.running_var)]
-        if not self._norms:
+        self._running = [running for mean, var, _ in buffers for running in (mean, var)]
+        self._tracked = [count for _, _, count in buffers]
+        if not norms:
             return
-        device, sizes = self._running[0].device, [2 * norm.num_features for norm in self._norms]
+        device, sizes = self._running[0].device, [2 * norm.num_features for norm in norms]
         self._layer = torch.arange(len(sizes), device=device).repeat_interleave(torch.tensor(sizes, device=device))
-        momenta = [float('nan') if norm.momentum is None else norm.momentum for norm in self._norms]
+        momenta = [float('nan') if norm.momentum is None else norm.momentum for norm in norms]
         self._momenta = torch.tensor(momenta, dtype=torch.float64, device=device)
         self.restart()
 
     def restart(self) -> None:
         """Begin with the running statistics as they are, which all ranks have alike."""
-        if self._norms:
+        if self._tracked:
             self._counts, self._part = self._read_counts(), self._read_running()
             self._part *= torch.where(self._momenta.isnan(), self._counts, 1.0)[self._layer]
             if not self._ranks.is_first:
@@ -91,10 +85,10 @@ class RankStatistics:
     @contextlib.contextmanager
     def of_update(self) -> Iterator[None]:
         """Take what the passes of an update within the block make of the running statistics, which are 0 before it."""
-        if not self._norms:
+        if not self._tracked:
             yield
             return
-        torch._foreach_zero_([*self._running, *(norm.num_batches_tracked for norm in self._norms)])
+        torch._foreach_zero_([*self._running, *self._tracked])
         yield
         num, rank, size = self._read_counts(), self._ranks.rank, self._ranks.size
         decay = (1 - self._momenta) ** num
@@ -106,27 +100,26 @@ class RankStatistics:
     @torch.no_grad()
     def gather(self) -> None:
         """Give the network the running statistics of one process, by one sum over the ranks; the parts stay."""
-        if not self._norms:
+        if not self._tracked:
             return
-        sums = sum_over_ranks(torch.cat([self._counts, self._part]))
-        counts, running = sums[: len(self._norms)], sums[len(self._norms) :]
+        counts, running = sum_over_ranks(torch.cat([self._counts, self._part])).tensor_split([len(self._tracked)])
         running = running / torch.where(self._momenta.isnan(), counts.clamp_min(1.0), 1.0)[self._layer]
         for buffer, values in zip(self._running, running.split([len(each) for each in self._running]), strict=True):
             buffer.copy_(values)
-        for norm, count in zip(self._norms, counts, strict=True):
-            norm.num_batches_tracked.copy_(count)
+        for tracked, count in zip(self._tracked, counts, strict=True):
+            tracked.copy_(count)
 
     def state_dict(self) -> dict:
         """Return this rank's part."""
-        return {'part': self._part.cpu(), 'counts': self._counts.cpu()} if self._norms else {}
+        return {'part': self._part.cpu(), 'counts': self._counts.cpu()} if self._tracked else {}
 
     def load_state_dict(self, state: dict) -> None:
         """Take over what state_dict returned on this rank, of as many."""
-        if self._norms:
+        if self._tracked:
             self._part, self._counts = (state[name].to(self._layer.device) for name in ('part', 'counts'))
 
     def _read_counts(self) -> Tensor:
-        return torch.stack([norm.num_batches_tracked for norm in self._norms]).double()
+        return torch.stack(self._tracked).double()
 
     def _read_running(self) -> Tensor:
         return torch.cat(self._running).double()
@@ -135,8 +128,7 @@ class RankStatistics:
 def synchronize_batch_norm(model: nn.Module) -> nn.Module:
     """Have ordinary batch norm normalise over the batches of all GPUs; torch has this for GPUs alone.
 
-    Raises:
-        ValueError: a batch norm of another class, such as one over ghosts, which would be lost without a word.
+    A ValueError refuses others, such as one over ghosts, which would be lost without a word.
     """
     for name, module in model.named_modules():
         known = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -146,11 +138,7 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def has_idle_parameters(model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> bool:
-    """Tell whether a network has parameters that its outputs do not depend on, which ranks would wait for.
-
-    Args:
-        examples: (inputs, targets), a few.
-    """
+    """Tell, by a few examples, whether a network's outputs leave out parameters, which ranks would wait for."""
     probe = copy.deepcopy(model).eval()
     parameters = [parameter for parameter in probe.parameters() if parameter.requires_grad]
     loss, _ = forward_loss(probe, criterion, *examples)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from bigbatch.messages import suggest
 from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_norms
+from bigbatch.weights import keeping
 
 
 @contextlib.contextmanager
@@ -73,21 +74,14 @@ def perturbed(
     noise_type: str = 'uniform',
     exclude: Collection[str] = (),
 ) -> Iterator[None]:
-    """Add noise to the parameters within the block and restore them from a copy; buffers stay as they come out of it.
+    """Have noise on the parameters within the block, but those of the names in exclude; see add_noise.
 
-    Args:
-        exclude: names of parameters that get none; without it those of batch norm get noise as well.
-        strength, generator, adapt_type, noise_type: see add_noise.
+    They are restored from a copy; buffers stay as they come out of the block.
     """
     parameters = noisy_parameters(model, exclude)
-    saved = [parameter.detach().clone() for parameter in parameters]
-    try:
+    with keeping(parameters):
         add_noise(parameters, strength, generator, adapt_type=adapt_type, noise_type=noise_type)
         yield
-    finally:
-        with torch.no_grad():
-            for parameter, value in zip(parameters, saved, strict=True):
-                parameter.copy_(value)
 
 
 @torch.no_grad()
@@ -102,12 +96,7 @@ def add_noise(
     """Add noise in place, for u uniform between -1 and 1 or normal, and w_f the slices along the first dimension.
 
     none: strength * u; weight: strength * |w| * u; filter: strength * |w_f| * u / |u_f|, of norm strength * |w_f|.
-
-    Args:
-        strength: a, from 0.
-        generator: on the device of the tensors.
-        adapt_type: none, weight or filter.
-        noise_type: uniform or normal.
+    The generator is on the device of the tensors.
     """
     for tensor in tensors:
         noise = torch.empty_like(tensor, memory_format=torch.contiguous_format)  # drawn alike for every layout
@@ -130,11 +119,7 @@ def noisy_parameters(model: nn.Module, exclude: Collection[str]) -> list[nn.Para
 
 
 def quiet_names(model: nn.Module, *, exclude_bn: bool) -> frozenset[str]:
-    """Return the names of the parameters that get no noise: of model.quiet_parameters, and of batch norm if wanted.
-
-    Raises:
-        ValueError: quiet_parameters names what is no parameter of the network.
-    """
+    """Return the names of the parameters that get no noise: of model.quiet_parameters, and of batch norm if wanted."""
     names = dict(model.named_parameters())
     quiet = frozenset(getattr(model, 'quiet_parameters', ()))
     for name in sorted(quiet - names.keys()):

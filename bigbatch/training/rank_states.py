@@ -25,7 +25,7 @@ def collect_rank_states(parallel: Parallel, partial: PartialEpoch | None) -> dic
     states = gather_on_first(own, parallel.ranks)
     if not states or not partial:
         return {'ranks': states}
-    return {'ranks': states, 'partial': {**own['partial'], 'score_sums': _sum_scores(states)}}
+    return {'ranks': states, 'partial': {**partial.state_dict(), 'score_sums': _sum_scores(states)}}
 
 
 def begin_rank(parallel: Parallel, seed: int) -> None:
@@ -35,11 +35,9 @@ def begin_rank(parallel: Parallel, seed: int) -> None:
 
 
 def restore_rank(parallel: Parallel, start: dict, seed: int) -> PartialEpoch | None:
-    """Bring a rank into its state in a checkpoint; return its part of what the epoch had come to, if it was within one.
+    """Bring a rank into its state in the checkpoint `start`, of which the network has weights and buffers already.
 
-    Args:
-        start: the checkpoint; the network has its weights and buffers.
-        seed: of the run.
+    Returns its part of what the epoch had come to, if it was within one.
     """
     ranks, states = parallel.ranks, start.get('ranks') or []
     own, partial = {}, start.get('partial')

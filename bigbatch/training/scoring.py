@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +13,11 @@ from bigbatch.distributed import has_ranks, sum_over_ranks
 from bigbatch.training.report import Scores
 
 
-def forward_loss(model: nn.Module, criterion: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss summed over the examples, and the logits.
+def forward_loss(model: Callable, criterion: Callable, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss summed over the examples, a scalar, and the logits (N, classes).
 
     Args:
-        inputs: (N, ...), normalised.
-        targets: (N,), class indices.
         criterion: a loss over the batch, one per example or their sum; see summed_criterion.
-
-    Returns:
-        (loss_sum, logits): a scalar and (N, classes).
     """
     logits = model(inputs)
     return criterion(logits, targets).sum(), logits
@@ -33,10 +29,7 @@ def score(
 ) -> Scores:
     """Score a model as it stands on every example of a loader once, in the modes that its layers are in.
 
-    Ranks score the part of each batch that their loader gives them.
-
-    Args:
-        advance: called with the number of examples of each forward pass.
+    Ranks score the part of each batch that their loader gives them; advance gets the size of each forward pass.
     """
     sums = ScoreSums(next(model.parameters()).device)
     for batch in loader.epoch(0):
@@ -59,29 +52,24 @@ def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
 
 
 def summed_criterion(criterion: nn.Module | None) -> nn.Module:
-    """Return a criterion that does not average, so that a batch may be taken in pieces of any size.
+    """Return a criterion, None: cross entropy, that sums, so that a batch may be taken in pieces of any size.
 
-    Args:
-        criterion: a network's own; None: cross entropy. One with class weights sums weighted losses, where torch's mean
-            would divide by the weights of the pieces.
+    One with class weights sums weighted losses, where torch's mean would divide by the weights of the pieces.
     """
     return with_reduction(nn.CrossEntropyLoss() if criterion is None else criterion, 'sum')
 
 
 def with_reduction(criterion: nn.Module, reduction: str) -> nn.Module:
     """Return a criterion that is like this one, but for what it makes of the losses of a batch, if it says that."""
-    if hasattr(criterion, 'reduction'):
-        criterion = copy.copy(criterion)
-        criterion.reduction = reduction
-    return criterion
+    if not hasattr(criterion, 'reduction'):
+        return criterion
+    changed: Any = copy.copy(criterion)
+    changed.reduction = reduction
+    return changed
 
 
 class ScoreSums:
-    """Sum losses and count errors on the device: one wait for a GPU when `scores` is called, none before.
-
-    Args:
-        device: where the logits live.
-    """
+    """Sum losses and count errors on the device of the logits: one wait for a GPU when `scores` is called."""
 
     def __init__(self, device: torch.device | str):
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)  # loss, top-1 correct, top-5 correct
@@ -89,13 +77,7 @@ class ScoreSums:
 
     @torch.no_grad()
     def add(self, loss_sum: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Add a forward pass.
-
-        Args:
-            loss_sum: scalar, summed over the examples.
-            logits: (N, classes).
-            targets: (N,), class indices.
-        """
+        """Add a forward pass: its loss, summed over the examples, logits (N, classes) and targets (N,)."""
         top = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices == targets.unsqueeze(1)
         self._sums += torch.stack([loss_sum.detach().double(), top[:, 0].sum().double(), top.sum().double()])
         self.num_examples += len(targets)

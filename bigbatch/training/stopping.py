@@ -10,16 +10,7 @@ ROUNDING = 1e-9  # percent
 
 
 class StopRule:
-    """Watch the accuracy while training.
-
-    Args:
-        accuracy: percent that ends the run.
-        num_epochs: of a run that is not ended.
-
-    Attributes:
-        is_reached: whether the last epoch seen ends the run.
-        message: how it went, in a line; empty before the first epoch.
-    """
+    """Watch the accuracy, percent, while training: `is_reached` says that the run ends, `message` how it went."""
 
     def __init__(self, accuracy: float, num_epochs: int):
         self._accuracy, self._num_epochs = accuracy, num_epochs
@@ -28,8 +19,6 @@ class StopRule:
     def see(self, epoch: int, train_error1: float) -> None:
         """Take note of a finished epoch."""
         self.is_reached = 100.0 - train_error1 >= self._accuracy - ROUNDING
+        begin, end = ('stopped at ', 'is') if self.is_reached else ('', 'was not')
         came_to = f'{100.0 - train_error1:.2f} % accuracy while training after epoch {epoch} of {self._num_epochs}'
-        if self.is_reached:
-            self.message = f'stopped at {came_to}: --stop-accuracy {self._accuracy:g} is reached'
-        else:
-            self.message = f'{came_to}: --stop-accuracy {self._accuracy:g} was not reached'
+        self.message = f'{begin}{came_to}: --stop-accuracy {self._accuracy:g} {end} reached'

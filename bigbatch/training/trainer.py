@@ -57,20 +57,18 @@ class Trainer:
         initial: Mapping[str, Tensor],
         first_step: int = 0,
         clip_grad: float = 5.0,
-        on_step: Callable | None = None,
+        on_step: Callable = lambda epoch, index, sums: None,
         should_stop: Callable[[], bool] = lambda: False,
         should_save: Callable[[], bool] = lambda: False,
-        save: Callable[[int, int, PartialEpoch], object] | None = None,
+        save: Callable[[int, int, PartialEpoch], object] = lambda epoch, step, partial: None,
         parallel: Parallel | None = None,
     ):
         self.model, self.criterion = model, criterion
         self.optimizer, self.estimator = optimizer, estimator
         self.step = first_step
-        self._initial = initial
-        self._clip_grad = clip_grad
-        self._on_step = on_step or (lambda epoch, index, sums: None)
+        self._initial, self._clip_grad = initial, clip_grad
+        self._on_step, self._save = on_step, save
         self._should_stop, self._should_save = should_stop, should_save
-        self._save = save or (lambda epoch, step, partial: None)
         self._parallel = parallel or Parallel(model)
         self._asked = (False, False)  # of the ranks, at the last look: whether one is to stop, whether to save
         self._num_skipped = 0  # updates before the present epoch that were lost in a row
@@ -98,19 +96,12 @@ class Trainer:
             train_seconds = progress.seconds()
             val_scores = evaluate(self.model, self.criterion, val_loader)
             distance = weight_distance(self.model, self._initial)
+            now = epoch + 1, self.step, self.optimizer.lr
             # no later step looks at what the epoch's last update did to the weights: these two do
             if not (math.isfinite(val_scores.loss) and math.isfinite(distance)):
-                raise DivergedError(
-                    epoch=epoch + 1,
-                    step=self.step,
-                    lr=self.optimizer.lr,
-                    loss=val_scores.loss,
-                    grad_norm=watch.last_grad_norm,
-                )
+                raise DivergedError(*now, loss=val_scores.loss, grad_norm=watch.last_grad_norm)
             yield EpochReport(
-                epoch=epoch + 1,
-                step=self.step,
-                lr=self.optimizer.lr,
+                *now,
                 train=train_scores,
                 val=val_scores,
                 grad_norm=watch.mean_grad_norm(),

@@ -8,16 +8,7 @@ from bigbatch.training.scoring import ScoreSums
 
 
 class Estimator:
-    """Leave in `.grad` an estimate of the mean gradient of a batch.
-
-    One may wrap another, `inner`, which computes the gradient under conditions that the outer one sets.
-
-    Args:
-        inner: the wrapped estimator; None: this one computes the gradient itself.
-    """
-
-    def __init__(self, inner: Estimator | None = None):
-        self.inner = inner
+    """Leave in `.grad` an estimate of the mean gradient of a batch."""
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         """Add the gradient to `.grad` and return the scores.
@@ -35,9 +26,22 @@ class Estimator:
 
     def state_dict(self) -> dict:
         """Return what a resumed run needs, as tensors and plain values."""
-        return self.inner.state_dict() if self.inner else {}
+        return {}
 
     def load_state_dict(self, state: dict) -> None:
         """Take over what state_dict returned."""
-        if self.inner:
-            self.inner.load_state_dict(state)
+
+
+class Wrapper(Estimator):
+    """Have another estimator, `inner`, compute the gradient, under conditions that this one sets."""
+
+    def __init__(self, inner: Estimator):
+        self.inner = inner
+
+    def state_dict(self) -> dict:
+        """Return the state of the inner estimator."""
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take over what state_dict returned."""
+        self.inner.load_state_dict(state)

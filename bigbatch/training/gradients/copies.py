@@ -15,17 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from bigbatch.distributed import sum_over_ranks
-from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.gradients.passes import bare, untouched
 from bigbatch.training.scoring import ScoreSums, forward_loss
 
 
-class AdaptGradNorm(Estimator):
+class AdaptGradNorm(Wrapper):
     """Multiply the gradient of another estimator by what the mean over copies takes from its length.
 
-    Args:
-        inner: computes the gradient of whole batches.
-        every: updates between two measurements of the factor, the first before the first update.
+    The factor is measured before the first update and `every` so many updates.
     """
 
     def __init__(self, inner: Estimator, every: int):
@@ -63,11 +61,11 @@ def copies_factor(model: nn.Module, criterion: nn.Module, batch) -> Tensor:
     Runs the network as it stands, so running statistics and random generators move.
     """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    total, norms = None, []
+    total, norms = torch.zeros(()), []
     for number in range(batch.duplicates):
         gradient = sum_over_ranks(_gradient(model, criterion, batch.copy(number), parameters))
         norms.append(gradient.norm())
-        total = gradient if total is None else total + gradient
+        total = total + gradient
     shortened, mean = total.norm() / batch.duplicates, torch.stack(norms).mean()
     return torch.where(shortened > 0, mean / shortened, torch.ones_like(mean))
 

@@ -25,14 +25,7 @@ MIXES = ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64))
 
 
 def normal_numbers(indices: Tensor, seed: int) -> Tensor:
-    """Return a standard normal number for each index, a function of (seed, index) alone.
-
-    Args:
-        indices: int64 (n,), from 0.
-
-    Returns:
-        float64 (n,), on the device of the indices.
-    """
+    """Return a standard normal number, float64 (n,), for each index, int64 (n,) from 0: a function of (seed, index)."""
     bits = (indices + 1) * GOLDEN + seed
     for shift, factor in MIXES:
         bits = (bits ^ _shift_right(bits, shift)) * factor
@@ -42,15 +35,9 @@ def normal_numbers(indices: Tensor, seed: int) -> Tensor:
 
 
 class GradientNoise(Estimator):
-    """Compute the gradient of losses that are weighted by z from N(1, sigma**2); the scores are of plain losses.
-
-    Args:
-        sigma: standard deviation of z, above 0.
-        seed: of z.
-    """
+    """Compute the gradient of losses that are weighted by z from N(1, sigma**2); the scores are of plain losses."""
 
     def __init__(self, sigma: float, seed: int):
-        super().__init__()
         self._sigma = sigma
         self._seed = seed
 

@@ -22,15 +22,12 @@ MOST_MEASURED = 16  # updates of an epoch, spread evenly: each costs a second fo
 
 
 class NoiseScaleGradient(Estimator):
-    """Compute what PlainGradient does, and on some updates the gradients of the ghosts as well.
+    """Compute what PlainGradient does, and on some of the num_steps updates of an epoch the ghosts' gradients too.
 
-    Args:
-        ghost_size: examples of a piece; pieces of another size, at the end of a micro-batch, are left out.
-        num_steps: updates of an epoch, of which at most MOST_MEASURED are measured, the first among them.
+    Pieces of another size than ghost_size, at the end of a micro-batch, are left out.
     """
 
     def __init__(self, ghost_size: int, num_steps: int):
-        super().__init__()
         self._ghost_size = ghost_size
         self._every = -(-num_steps // MOST_MEASURED)
         self._plain = PlainGradient()
@@ -70,7 +67,7 @@ class NoiseScaleGradient(Estimator):
 
     def _measure(self, model: nn.Module, criterion: nn.Module, batch) -> None:
         parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
-        big_norm2 = _norm2([parameter.grad for parameter in parameters])
+        big_norm2 = _norm2([parameter.grad for parameter in parameters if parameter.grad is not None])
         with untouched(model):
             norms = [
                 _norm2(_gradient(model, criterion, piece, parameters))

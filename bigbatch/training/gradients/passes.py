@@ -5,12 +5,15 @@ which leave no trace in training.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from bigbatch.weights import keeping
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,18 @@ class OnePass:
         yield self.micro_batch
 
 
+class _Pieces(Protocol):
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator: ...
+
+
 @contextlib.contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Leave running statistics and random generators as they were."""
-    saved = [(buffer, buffer.clone()) for buffer in model.buffers()]
     device = next(model.parameters()).device
-    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
-        try:
-            yield
-        finally:
-            for buffer, value in saved:
-                buffer.copy_(value)
+    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []), keeping(model.buffers()):
+        yield
 
 
 def bare(model: nn.Module) -> nn.Module:
@@ -51,16 +55,15 @@ def bare(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
-def with_one_sum(model: nn.Module, pieces: Sized) -> Iterator:
+def with_one_sum(model: nn.Module, pieces: _Pieces) -> Iterator:
     """Yield the pieces of a batch, and have the ranks sum up their gradients in the passes of the last one alone.
 
-    Pieces may be cut into pieces again, within one another: there is one sum, in the last of the last.
-
-    Args:
-        model: passes through it and back belong within the loop over these pieces.
+    Passes through the model and back belong within the loop over the pieces. These may be cut into pieces again, within
+    one another: there is one sum, in the last of the last.
     """
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
-        waits = index < last and isinstance(model, DistributedDataParallel)
-        with model.no_sync() if waits else contextlib.nullcontext():
+        with (
+            model.no_sync() if index < last and isinstance(model, DistributedDataParallel) else contextlib.nullcontext()
+        ):
             yield piece

@@ -16,19 +16,14 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from bigbatch.seeding import isolated_rng
-from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.scoring import ScoreSums
 
 RELUS = frozenset((F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_))
 
 
-class ReluNoise(Estimator):
-    """Compute the gradient of another estimator with noise on the outputs of ReLUs.
-
-    Args:
-        inner: computes the gradient.
-        width: r, from 0 to 1.
-    """
+class ReluNoise(Wrapper):
+    """Compute the gradient of another estimator with noise of width r, from 0 to 1, on the outputs of ReLUs."""
 
     def __init__(self, inner: Estimator, width: float):
         super().__init__(inner)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from torch import nn
 
 from bigbatch.splits import split_evenly
-from bigbatch.training.gradients.base import Estimator
+from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.gradients.passes import OnePass, bare, with_one_sum
 from bigbatch.training.perturbation import add_noise, noise_generator, noisy_parameters, perturbed
 from bigbatch.training.scoring import ScoreSums
@@ -36,16 +36,12 @@ def strength_factor(
     return 1.0
 
 
-class SmoothOut(Estimator):
-    """Compute the gradient of another estimator at noisy weights.
+class SmoothOut(Wrapper):
+    """Compute the gradient of another estimator at noisy weights; see bigbatch.training.perturbation.add_noise.
 
     Args:
-        inner: computes the gradient of a piece.
-        strength: of the noise at an update, see bigbatch.training.perturbation.add_noise; 0: the plain gradient.
+        strength: of the noise at an update; 0: the plain gradient.
         ghost_size: examples that share a draw of the noise; None: all of the batch.
-        seed: of the noise.
-        adapt_type: what the noise scales with: none, weight or filter.
-        noise_type: uniform or normal.
         exclude: names of the parameters without noise.
         denoise: take the noise out after each piece; else it stays in the weights and adds up.
     """
@@ -63,12 +59,10 @@ class SmoothOut(Estimator):
         denoise: bool = True,
     ):
         super().__init__(inner)
-        self._strength = strength
+        self._strength, self._seed = strength, seed
         self._ghost_size = ghost_size
-        self._seed = seed
         self._noise = {'adapt_type': adapt_type, 'noise_type': noise_type}
-        self._exclude = exclude
-        self._denoise = denoise
+        self._exclude, self._denoise = exclude, denoise
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
         strength = self._strength(step)
