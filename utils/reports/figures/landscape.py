@@ -7,6 +7,7 @@ al. 2016 (arXiv 1609.04836) and in the published SmoothOut scripts.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,8 +20,8 @@ from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landsca
 from utils.reports.style import COLORS
 
 LOSS, ACCURACY = COLORS[0], COLORS[1]
-LINES = {'train': 'solid', 'val': 'dashed'}
-MARK = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
+LINES: dict[str, Any] = {'train': 'solid', 'val': 'dashed'}
+MARK: dict[str, Any] = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 
 def write_landscape_figure(folder: Path) -> Path:
@@ -75,5 +76,7 @@ def _mark(axes: Axes, place: float, letter: str) -> None:
     low, high = axes.get_xlim()
     if low <= place <= high:
         axes.axvline(place, zorder=0, **MARK)
-        at, above = {'xycoords': ('data', 'axes fraction')}, {'textcoords': 'offset points', 'xytext': (0, 2)}
-        axes.annotate(letter, (place, 1), ha='center', va='bottom', color='#595959', **at, **above)
+        axes.annotate(
+            letter, (place, 1), xycoords=('data', 'axes fraction'), xytext=(0, 2), textcoords='offset points',
+            ha='center', va='bottom', color='#595959',
+        )  # fmt: skip

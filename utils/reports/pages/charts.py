@@ -107,8 +107,9 @@ def line_chart(
         notes.append('Zeros have no place on the log scale and are left out there.')
     fig = _empty_figure(title, x_labels[x], y_label)
     fig.tags = list(parts)
-    for axis in fig.xaxis if ticks is not None else ():
-        axis.ticker = models.FixedTicker(ticks=list(ticks))
+    if ticks is not None:
+        for axis in fig.xaxis:
+            axis.ticker = models.FixedTicker(ticks=list(ticks))
     _add_glyphs(fig, styles, points.iloc[kept], list(x_labels))
     return Chart(title, fig, x_labels, x, log_x, y_scales, notes, legend)
 
@@ -131,17 +132,18 @@ def shared_scales(values: np.ndarray) -> tuple[str, ...] | None:
 
 def embed(charts: Sequence[Chart | None]) -> tuple[Markup, list[Chart]]:
     """Return the scripts for the head of a page, bokeh itself included, and the charts, each with its place in it."""
-    charts = [replace(chart, root=f'chart{index}') for index, chart in enumerate(filter(None, charts))]
-    if not charts:
+    drawn = {f'chart{index}': chart for index, chart in enumerate(filter(None, charts))}
+    if not drawn:
         return Markup(''), []
     document = Document()
     with document.models.freeze():  # once for all roots: bokeh would walk through all of them after each
-        for chart in charts:
-            chart.figure.name = chart.root
+        for root, chart in drawn.items():
+            chart.figure.name = root
             document.add_root(chart.figure)
-    script, divs = components({chart.root: chart.figure for chart in charts})
+    script, divs = components({root: chart.figure for root, chart in drawn.items()})
     resources = Resources(mode='inline', components=['bokeh']).render()
-    return Markup(f'{resources}\n{script}'), [replace(chart, div=Markup(divs[chart.root])) for chart in charts]
+    embedded = [replace(chart, root=root, div=Markup(divs[root])) for root, chart in drawn.items()]
+    return Markup(f'{resources}\n{script}'), embedded
 
 
 def _empty_figure(title: str, x_label: str, y_label: str) -> figure:

@@ -37,33 +37,14 @@ DISTANCES = {
 def write_landscape_page(folder: Path) -> Path:
     """Write line.html from line.json and line.csv and return its path."""
     landscape = load_landscape(folder)
-    charts = [
-        _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear')),
-        _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',)),
-    ]
-    head, charts = embed(charts)
+    loss = _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear'))
+    accuracy = _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',))
+    head, charts = embed([loss, accuracy])
     return write_page(
-        folder / PAGE, 'landscape.html', head=head, charts=charts, explanation=_explain(landscape),
+        folder / PAGE, 'landscape.html', head=head, charts=charts, line=landscape, modes=MODES,
         title=f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}',
-        clamped=landscape.rows[landscape.rows['clamped'] > 0], facts=_facts(landscape), points=_points(landscape),
+        facts=_facts(landscape), points=_points(landscape),
     )  # fmt: skip
-
-
-def _explain(landscape: Landscape) -> str:
-    if landscape.kind == 'line':
-        first, second = landscape.names
-        return f'Weights at alpha: {MODES[landscape.settings["mode"]]}, A being {first} and B {second}.'
-    count, seed = landscape.num_directions, landscape.settings['seed']
-    one = f'One direction was drawn, from random seed {seed} (--seed); another seed draws another.'
-    several = (
-        f'{count} directions were drawn, from random seed {seed} (--seed): lines are means over them, bands one sample '
-        'deviation to either side.'
-    )
-    return (
-        f'At alpha 0 stand the weights of A, {landscape.names[0]}; elsewhere alpha times a random direction is added '
-        'to them. Each filter of the direction is as long (L2 norm) as that filter of A, so that alpha 1 or -1 moves '
-        f'it by its own length. {several if count > 1 else one}'
-    )
 
 
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
@@ -74,8 +55,9 @@ def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: 
         title, styles, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
         y_scales=y_scales, parts=('bands',), legend=styles,
     )  # fmt: skip
-    for place, letter in enumerate(landscape.marks if chart is not None else ()):
-        _mark(chart, place, letter, at_top=name == 'loss')
+    if chart is not None:
+        for place, letter in enumerate(landscape.marks):
+            _mark(chart, place, letter, at_top=name == 'loss')
     return chart
 
 
