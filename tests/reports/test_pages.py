@@ -284,7 +284,7 @@ def test_comparison_shows_first_what_differs(tmp_path):
 
 
 def test_comparison_of_many_rows_counts_the_values_of_settings_and_has_a_button_and_a_look_for_each(tmp_path):
-    names = [f'row{index}' for index in range(24)]
+    names = [f'row{index:02d}' for index in range(24)]
     for index, name in enumerate(names):
         write_run(tmp_path / name, batch_size=32 * (1 + index % 3), settings={'lr': index}, errors=(12.5,))
     page = comparison(tmp_path)
