@@ -73,9 +73,8 @@ def find_heat_maps(groups: Sequence[Group], axes: Sequence[str] | None = None, m
     """Return the maps that groups make, one for all groups that agree in all other settings.
 
     Args:
-        groups: from group_runs.
-        axes: names of the settings for x and y; None: the batch size and each setting
-            that is looked at against it, where more than half of a grid of them is there.
+        axes: names of the settings for x and y; None: the batch size and each setting that is looked at against it,
+            where more than half of a grid of them is there.
         margin: points over the best error up to which a setting is usable.
 
     Raises:

@@ -1,8 +1,4 @@
-"""Summarise groups of runs in one table, a row a group.
-
-Headline figures are those of the last epoch; the best epoch stands apart, because it is chosen on the split that
-it is scored on.
-"""
+"""Summarise groups of runs in one table, a row a group."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib import RcParams
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
@@ -37,12 +37,12 @@ LEGEND_WIDTHS = {1: 54, 2: 22, 3: 12}  # columns of a legend -> characters of a 
 MOST_IN_LEGEND = 24
 LOG_FROM = 10.0  # curves that span more than this factor are on a log axis
 # Type 42 fonts stay text that can be selected and searched; type 3, the default, is refused by many journals.
-STYLE = RcParams({
+STYLE: dict[Any, Any] = {
     'pdf.fonttype': 42, 'font.size': 8, 'axes.labelsize': 8, 'xtick.labelsize': 7, 'ytick.labelsize': 7,
     'legend.fontsize': 7, 'legend.handletextpad': 0.5, 'legend.columnspacing': 1.0, 'legend.borderpad': 0.0,
     'lines.linewidth': 1.2, 'axes.linewidth': 0.6, 'axes.spines.top': False, 'axes.spines.right': False,
     'axes.grid': True, 'axes.axisbelow': True, 'grid.linewidth': 0.4, 'grid.color': '#e0e0e0', 'text.usetex': False,
-})  # fmt: skip
+}  # fmt: skip
 MARKERS = 'osD^vP*'
 
 
@@ -129,7 +129,7 @@ def _draw_curves(
     figure, axes = new_figure([labels[row] for row in shown])
     axes.set_yscale('linear' if column == DISTANCE else _scale_for(points['mean'].to_numpy()))
     for curve, part in means:
-        _draw_mean(axes, part, styles[curve.row])
+        draw_mean(axes, part, styles[curve.row])
     limits = axes.get_ylim() if means else None
     for curve, part in parts:
         if curve.diverged:
@@ -153,8 +153,8 @@ def _line_style(row: int, colors: Sequence[str]) -> dict:
     return {'color': color, 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
 
 
-def _draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
-    """Draw a mean and its band."""
+def draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
+    """Draw a mean and its band of one deviation, on axes of their final scale; points has columns x, mean and std."""
     if points['std'].notna().any():
         low = points['mean'] - points['std']
         if axes.get_yscale() == 'log':  # where a band that reaches zero has no lower edge: end it a decade below

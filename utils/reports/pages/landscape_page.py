@@ -13,25 +13,8 @@ from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, li
 from utils.reports.pages.html import number, write_page
 
 MARK = '#808080'
+IN_WORDS = ('pixels', 'augment')  # what the page has sentences for
 TOP = 218  # pixels above the x axis, just within the frame of a chart
-BN = {
-    'interpolate': 'running statistics on the line too, variances no lower than 0',
-    'recompute': 'running statistics measured anew at each point, over the training set',
-    'fixed': 'the running statistics of the network at alpha 0, everywhere',
-    'batch': 'of each batch that is scored',
-}
-MODES = {
-    'linear': '(1 - alpha) A + alpha B',
-    'sin': '(1 - t) A + t B with t = (1 + sin(pi alpha - pi / 2)) / 2, which stays between the two',
-    'arc': 'cos(alpha pi / 2) A + sin(alpha pi / 2) B',
-}
-PIXELS = {'normalized': 'normalized by mean and deviation of the data set', 'unit': 'from 0 to 1'}
-AUGMENTED = ('as they are, not cropped or mirrored at random', 'augmented: cropped and mirrored at random')
-DISTANCES = {
-    'between': 'L2 distance from A to B',
-    'start_to_first': 'of A from where its run began',
-    'start_to_second': 'of B from where its run began',
-}
 
 
 def write_landscape_page(folder: Path) -> Path:
@@ -41,9 +24,9 @@ def write_landscape_page(folder: Path) -> Path:
     accuracy = _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',))
     head, charts = embed([loss, accuracy])
     return write_page(
-        folder / PAGE, 'landscape.html', head=head, charts=charts, line=landscape, modes=MODES,
+        folder / PAGE, 'landscape.html', head=head, charts=charts, line=landscape, points=_points(landscape),
         title=f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}',
-        facts=_facts(landscape), points=_points(landscape),
+        conditions=[name for name in (*CONDITIONS, 'batch_size') if name not in IN_WORDS],
     )  # fmt: skip
 
 
@@ -69,25 +52,6 @@ def _mark(chart: Chart, place: int, letter: str, *, at_top: bool) -> None:
         x=place, y=TOP if at_top else 4, y_units='screen', x_offset=4, text=letter, text_font_size='13px',
         text_baseline='top' if at_top else 'bottom', text_color='#404040', background_fill_color='white',
     ))  # fmt: skip
-
-
-def _facts(landscape: Landscape) -> list[tuple[str, str]]:
-    settings = landscape.settings
-    facts = [
-        (f'{"AB"[place]}, at alpha {place}', f'{path} ({digest})')
-        for place, (path, digest) in enumerate(zip(landscape.paths, settings['digests'], strict=True))
-    ]
-    wanted = len(settings['alpha']) * landscape.num_directions
-    facts.append(('points', f'{len(landscape.rows):,} of {wanted:,}'))
-    facts.append(('statistics of batch norm', f'{settings["bn"]}: {BN[settings["bn"]]}'))
-    facts += [(DISTANCES[name], number(value, 5)) for name, value in landscape.distances.items()]
-    shown = [name for name in (*CONDITIONS, 'batch_size') if name not in ('pixels', 'augment')]  # those in words
-    facts += [(name.replace('_', ' '), str(settings[name])) for name in shown if settings.get(name) not in (None, '')]
-    pixels = settings.get('pixels')
-    facts += [('pixels', PIXELS.get(pixels, str(pixels)))] if pixels else []
-    if 'train' in landscape.splits and settings.get('augment') is not None:
-        facts.append(('training images', AUGMENTED[bool(settings['augment'])]))
-    return facts
 
 
 def _points(landscape: Landscape) -> pd.DataFrame:

@@ -1,8 +1,4 @@
-"""The page of one run: status, headline figures, settings and curves, from its files alone.
-
-Works at any moment of a run: before its first epoch, while it goes on (the page then reloads itself), after it
-failed or diverged.
-"""
+"""The page of one run, at any moment of it: status, headline figures, settings and curves, from its files alone."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from utils.config.every import fields_of
 from utils.reports.columns import columns_beside, known_columns
 from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
-from utils.reports.pages.html import number, write_page
+from utils.reports.pages.html import write_page
 from utils.reports.sharpness import TABLES, WORDS
 from utils.reports.style import COLORS, X_LABELS
 from utils.runs.columns import DISTANCE, PANELS, Column
@@ -48,8 +44,7 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
         run=run, message=str(run.config.get('message') or '').strip(), **_progress(run), **_scores(run),
         charts=charts, entries=_key(panels), x_labels=X_LABELS, words=WORDS,
         measured=[(kind, pd.DataFrame(cells, dtype=object)) for kind, cells in measured if cells],
-        facts=_facts(run), regime=_regime(run.config.get('regime')),
-        every=[(name, _plain(value)) for name, value in sorted(run.settings.items())],
+        key_settings=fields_of(Means.KEY), regime=_regime(run.config.get('regime')),
     )  # fmt: skip
 
 
@@ -93,24 +88,6 @@ def _key(panels: Sequence[Sequence[Column]]) -> list[tuple[LineStyle, str]]:
     return [(style, f'{style.name} ({style.dash.replace("dotdash", "dash-dotted")})') for style in styles]
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
-    config, settings = run.config, run.settings
-    shown = [name for name in fields_of(Means.KEY) if settings.get(name) is not None]
-    facts = [(name.replace('_', ' '), _plain(settings[name])) for name in shown]
-    counts = ('num_epochs', 'steps_per_epoch', 'num_parameters')
-    facts += [(name.replace('_', ' '), number(config[name])) for name in counts if config.get(name) is not None]
-    git = config.get('git') or {}
-    commit = f'{git["commit"]}{", with uncommitted changes" if git.get("dirty") else ""}' if git.get('commit') else None
-    versions = ', '.join(f'{name} {version}' for name, version in (config.get('versions') or {}).items())
-    named = {'device': config.get('device'), 'versions': versions, 'git commit': commit}
-    named |= {'started': config.get('started'), 'finished': config.get('finished')}
-    return [*facts, *((name, value) for name, value in named.items() if value)]
-
-
-def _plain(value: object) -> str:
-    return '-' if value is None or value == {} else str(value)
-
-
 def _regime(entries: object) -> pd.DataFrame | None:
     """Return the regime, every row with all settings in force from its epoch on."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -122,7 +99,7 @@ def _regime(entries: object) -> pd.DataFrame | None:
 
 
 def _cell(value: object) -> str:
-    return f'{value:.6g}' if isinstance(value, float) else _plain(value)
+    return f'{value:.6g}' if isinstance(value, float) else '-' if value is None or value == {} else str(value)
 
 
 def _panels(run: Run, results: Averages) -> list[list[Column]]:

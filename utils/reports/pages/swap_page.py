@@ -33,14 +33,13 @@ def write_swap_page(folder: Path) -> Path:
     curves = [chart for columns in PAIRS for chart in _pair(columns, phases, rows)]
     head, charts = embed([_ends(rows), _curves('lr', phases, rows), *curves])
     pages = [Path(name) / PAGE for name in rows['name']]
-    given = {name: run.settings.get(name) for name in fields_of(Means.KEY)}
     return write_page(
         folder / SWAP_PAGE, 'swap.html', title=f'SWAP: {run.name}', head=head, run=run, num_workers=len(names),
         wanted=run.settings.get('swap_workers', len(names)), rows=rows.set_index('name'),
         entries=[(style, style.name) for style in (PHASE1, *map(_line_style, names), AVERAGE)], x_labels=X_LABELS,
         charts=charts, cells=_cells(rows),
         links=[page.as_posix() if (folder / page).is_file() else None for page in pages],
-        facts=[(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})],
+        key_settings=fields_of(Means.KEY),
     )  # fmt: skip
 
 
