@@ -11,13 +11,16 @@ from utils.reports import watch as watching
 
 
 @pytest.fixture
-def interrupted(monkeypatch):
-    """Press Ctrl-C as soon as a watch sleeps."""
+def seen(tmp_path, monkeypatch):
+    """Press Ctrl-C as soon as a watch sleeps; the pages that were there then."""
+    pages = []
 
     def interrupt(_):
+        pages.extend(path.read_text() for path in tmp_path.rglob('comparison.html'))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(watching.time, 'sleep', interrupt)
+    return pages
 
 
 @pytest.fixture
@@ -130,40 +133,17 @@ def test_after_the_watch_a_wrong_reference_costs_no_table(tmp_path, compare, mon
     assert (tmp_path / 'comparison.html').is_file()
 
 
-@pytest.mark.slow
-def test_watching_keeps_the_page_until_the_runs_have_ended(tmp_path, compare, monkeypatch):
-    """The clock of the watch is a script of what happens meanwhile."""
-    page, refresh, seen = tmp_path / 'comparison.html', 'http-equiv="refresh"', []
-    write_run(tmp_path / 'small_seed1', errors=(), status='running')
-
-    def sleep(_):
-        seen.append(refresh in page.read_text())
-        folder = tmp_path / f'small_seed{len(seen)}'
-        (folder / 'config.json').rename(tmp_path / 'old')
-        folder.rename(tmp_path / f'.away{len(seen)}')
-        (tmp_path / 'old').unlink()
-        write_run(folder, errors=(30.0, 20.0), seed=len(seen))
-        if len(seen) < 3:
-            write_run(tmp_path / f'small_seed{len(seen) + 1}', errors=(), status='running')
-
-    monkeypatch.setattr(watching.time, 'sleep', sleep)
-    monkeypatch.setattr(watching, 'QUIET_SECONDS', -1.0)
-    status, out, errors = compare('--watch')
-    assert (status, seen, errors) == (0, [True, True, True], '')
-    assert refresh not in page.read_text()
-    assert '1 done, 1 running' in out
-    assert '80.00 +- 0.00 (3)' in out
-
-
-def test_ctrl_c_ends_the_watch_and_the_page_loads_itself_no_more(tmp_path, compare, interrupted):
-    for column, errors, told in (  # only a later run may have the noise scale
-        ('noise_scale', (), 'no run has finished an epoch'), ('lr', (30.0,), '1 running, at the latest epoch'),
-    ):  # fmt: skip
-        write_run(tmp_path / column / 'run', errors=errors, status='running')
-        folder = tmp_path / column
-        status, out, said = compare('--watch', '--reference', 'run', '--compare', column, folder=folder)
-        assert (status, told in out, said) == (0, True, '')
-        assert 'http-equiv="refresh"' not in (folder / 'comparison.html').read_text()
+def test_ctrl_c_ends_the_watch_and_the_page_loads_itself_no_more(tmp_path, compare, seen):
+    folder, refresh = tmp_path / 'runs', 'http-equiv="refresh"'
+    for name, more, column, *told in (  # only a later run may have the noise scale
+        ('a', {'status': 'running'}, 'noise_scale', '1 running; page: ', 'no run has finished an epoch'),
+        ('b', {'batch_size': 64}, 'lr', '1 done, 1 running; page: ', '1 running, no finished epoch', '70.00 (1)'),
+    ):
+        write_run(folder / name, errors=() if name == 'a' else (30.0,), **more)
+        status, out, _ = compare('--watch', '--reference', 'a', '--compare', column, folder=folder)
+        assert (status, [words for words in told if words not in out]) == (0, [])
+        assert refresh in seen.pop()
+        assert refresh not in (folder / 'comparison.html').read_text()
 
 
 @pytest.mark.slow

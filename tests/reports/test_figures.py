@@ -95,21 +95,22 @@ def test_many_rows_have_no_legend_and_one_has_none_either(tmp_path, drawn, caplo
 
 def test_final_error_against_batch_size_is_a_line_for_what_differs_in_nothing_else(tmp_path, drawn):
     runs = {
-        f'ghost{ghost}_{size}_seed{seed}': {
-            'batch_size': size, 'seed': seed, 'errors': (1.0, error / (2 if ghost else 1)),
+        f'{size} {ghost}': {
+            'batch_size': size, 'errors': (1.0, size / (32 if ghost else 16)),
             'settings': {'micro_batch_size': None, 'ghost_batch_size': ghost},
         }
-        for ghost in (None, 32)
-        for size, errors in ((64, (2.0, 4.0)), (128, (5.0, 6.0)), (256, (9.0, 9.0)))
-        for seed, error in enumerate(errors)
+        for ghost in (None, 32) for size in (64, 128, 256)
     }  # fmt: skip
-    figure = drawn(groups_of(tmp_path, **runs))['error_vs_batch_size']
-    axes = figure.axes[0]
-    lines = [container.lines[0] for container in axes.containers]
+    figures_of = drawn(groups_of(tmp_path, **runs), colors=['seagreen', '#ff0000'])
+    figure = figures_of['error_vs_batch_size']
+    lines = [container.lines[0] for container in figure.axes[0].containers]
     assert [line.get_xdata().tolist() for line in lines] == [[64, 128, 256]] * 2
-    assert sorted(line.get_ydata().tolist() for line in lines) == [[1.5, 2.75, 4.5], [3.0, 5.5, 9.0]]
+    assert sorted(line.get_ydata().tolist() for line in lines) == [[2, 4, 8], [4, 8, 16]]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['ghost batch size 32', 'no ghost batch size']
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ['64', '128', '256']
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ['64', '128', '256']
+    curves = figures_of['val_error1'].axes[0].lines
+    assert [line.get_color() for line in curves] == ['seagreen', '#ff0000'] * 3  # cycled
+    assert len({(line.get_color(), line.get_linestyle()) for line in curves}) == 6
 
 
 def test_a_diverged_run_ends_in_a_cross_and_squeezes_no_other(tmp_path, drawn):
@@ -122,10 +123,3 @@ def test_a_diverged_run_ends_in_a_cross_and_squeezes_no_other(tmp_path, drawn):
     cross = next(line for line in axes.lines if line.get_marker() == 'x')
     assert cross.get_xdata().tolist() == [2.0]
     assert cross.get_ydata() == pytest.approx(axes.get_ylim()[1])
-
-
-def test_given_colors_are_cycled(tmp_path, drawn):
-    groups = groups_of(tmp_path, **{f'run{size}': {'batch_size': size} for size in (64, 128, 256)})
-    lines = drawn(groups, colors=['seagreen', '#ff0000'])['val_error1'].axes[0].lines
-    assert [line.get_color() for line in lines] == ['seagreen', '#ff0000', 'seagreen']
-    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 3
