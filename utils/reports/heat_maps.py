@@ -97,18 +97,17 @@ def find_heat_maps(groups: Sequence[Group], axes: Sequence[str] | None = None, m
 def heat_map_sections(groups: Sequence[Group], maps: Sequence[HeatMap]) -> list[Section]:
     """Return two tables for each map, the map itself and what of it is usable; in CSV the error of each group."""
     sections: list[Section] = []
+    places = range(len(groups))
+    errors, name = pd.DataFrame([_error(group) for group in groups]), f'median{LAST_EPOCHS}_val_error1'
+    values = errors[['error', 'std']].set_axis([name, f'{name}_std'], axis='columns')  # beside the first map alone
     for heat_map in maps:
-        errors = [_error(group) for group in groups] if not sections else []
-        values = {f'median{LAST_EPOCHS}_val_error1': [each['error'] for each in errors]} if errors else {}
-        values |= {f'median{LAST_EPOCHS}_val_error1_std': [each['std'] for each in errors]} if errors else {}
         usable = heat_map.cells.set_index('group')['is_usable'].map({True: 'yes', False: 'no'})
-        column = f'usable {heat_map.y}{f" {heat_map.family}" if heat_map.family else ""}'
-        values[column] = [usable.get(place, '') for place in range(len(groups))]
-        sections.append(Section(heat_map.title, pd.DataFrame(values), _matrix(heat_map), explain(heat_map)))
+        values[f'usable {heat_map.y} {heat_map.family}'.rstrip()] = usable.reindex(places, fill_value='')
+        sections.append(Section(heat_map.title, values, _matrix(heat_map), explain(heat_map)))
         title = f'Usable {label_of(heat_map.y)} for each {label_of(heat_map.x)}'
         title += f': {heat_map.family}' if heat_map.family else ''
-        ranges = usable_ranges(heat_map)
-        sections.append(Section(title, pd.DataFrame(index=range(len(groups))), ranges, explain_ranges(heat_map)))
+        ranges, values = usable_ranges(heat_map), pd.DataFrame(index=places)
+        sections.append(Section(title, pd.DataFrame(index=places), ranges, explain_ranges(heat_map)))
     return sections
 
 

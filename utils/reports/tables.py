@@ -44,10 +44,9 @@ def format_summary(
 
     Args:
         summary: from summarise.
-        settings: from varying_between, for the same groups.
+        settings: from varying_between, for the same groups; sections: for them, too, in 'csv' more columns.
         style: 'text' of at most 120 columns; 'csv' with all digits and the column names of the summary; 'markdown';
             'latex', a tabular for \\usepackage{booktabs}.
-        sections: for the same groups; tables of their own below the summary, in 'csv' more columns of it.
     """
     sizes = list(fields_of(Means.SUMMARY))
     settings = settings.drop(columns=sizes, errors='ignore')

@@ -56,13 +56,11 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     names = [name for name in ends.index if name.startswith('worker')]
     places = [int(name.removeprefix('worker')) for name in names]
     span = (min(places) - 0.5, max(places) + 0.5)
-    lines = [(MEAN, 'mean'), (AVERAGE, 'average')]
-    points: list[tuple[float, float, int]] = [
-        (place, 100 - ends[name], curve) for curve, (place, name) in enumerate(zip(places, names, strict=True))
-    ]
-    points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
+    curves: list[tuple[str, Sequence[float]]] = [(name, [place]) for name, place in zip(names, places, strict=True)]
+    curves += [('mean', span), ('average', span)]
+    points = [(x, 100 - ends[name], curve) for curve, (name, xs) in enumerate(curves) for x in xs]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
-    styles = [*map(_line_style, names), *(style for style, _ in lines)]
+    styles = [*map(_line_style, names), MEAN, AVERAGE]
     return line_chart(
         'Final accuracy', styles, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
         y_scales=('linear',), legend=[MEAN, AVERAGE], ticks=places if len(places) <= 20 else None,
