@@ -4,8 +4,6 @@ import functools
 import itertools
 import shutil
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -26,21 +24,16 @@ SIZES, POLICIES, EPOCHS = (64, 256, 1024, 4096), ('none', 'sqrt'), 40
 ODD = 'odd <b>#1 & 100%'  # what a name of a folder may hold and a page must show
 FIRST = '.chart[data-root="chart1"]'  # of the curves: validation error
 SVG = '{http://www.w3.org/2000/svg}'
+FIGURE = 'const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);'
 SHOWN_AXES = """
-const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
 return [...figure.below, ...figure.left].filter(axis => axis.visible).map(axis => [axis.type, axis.axis_label]);
 """
-NAMES = """
-const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
-return figure.toolbar.tools.find(tool => tool.type === 'HoverTool').formatters['@curve'].args.names;
-"""
+NAMES = "return figure.toolbar.tools.find(tool => tool.type === 'HoverTool').formatters['@curve'].args.names;"
 LINES = """
-const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
 const {xs, ys} = figure.renderers.find(renderer => renderer.name === 'lines').data_source.data;
 return xs.map((x, i) => [[...x], [...ys[i]]]);
 """
 POINT = """
-const figure = Bokeh.documents.flatMap(doc => doc.roots()).find(root => root.name === arguments[0]);
 const {frame} = Bokeh.index.find_one(figure), points = figure.renderers.find(renderer => renderer.name === 'points');
 const {epoch, mean, curve} = points.data_source.data, row = [...curve].indexOf(arguments[1]) + arguments[2];
 return [frame.x_scales.get(points.x_range_name).compute(epoch[row]),
@@ -63,7 +56,6 @@ return [...document.querySelectorAll('body *')].filter(each => each.getBoundingC
 
 @pytest.fixture(scope='module')
 def browser(tmp_path_factory):
-    """One Chromium for all tests."""
     browsers.require_browser()
     browser = browsers.Browser(tmp_path_factory.mktemp('chromium'))
     yield browser
@@ -106,6 +98,11 @@ def comparison(browser, pages):
     return browser
 
 
+def ask(browser, script, root, *more):
+    """Run a script that reads a figure."""
+    return browser.run(FIGURE + script, root, *more)
+
+
 def column(browser, table, heading):
     """Return the texts of one column of a table, in the order of the page."""
     return browser.run(
@@ -116,14 +113,7 @@ def column(browser, table, heading):
 
 
 def tooltips(browser, label):
-    """Return the texts of the tooltips that name a curve."""
     return [text for text in browser.run(INSIDE, 'bk-Tooltip') if label in text]
-
-
-def saved(browser, name):
-    """Wait for a download and parse it."""
-    browser.until((browser.downloads / name).is_file)
-    return ElementTree.parse(browser.downloads / name).getroot()
 
 
 @pytest.mark.parametrize('name', ['comparison', 'run'])
@@ -182,9 +172,9 @@ def test_the_reader_chooses_the_x_axis_of_one_chart_and_of_all(comparison, pages
         ('epoch', 'epochs', EPOCHS),
     ):  # fmt: skip
         comparison.choose(f'{FIRST} select', value)
-        assert comparison.run(LINES, 'chart1')[0][0][-1] == pytest.approx(last)
-        assert comparison.run(SHOWN_AXES, 'chart1')[0][1].startswith(label)
-        assert comparison.run(SHOWN_AXES, 'chart2')[0][1].startswith('epochs')
+        assert ask(comparison, LINES, 'chart1')[0][0][-1] == pytest.approx(last)
+        assert ask(comparison, SHOWN_AXES, 'chart1')[0][1].startswith(label)
+        assert ask(comparison, SHOWN_AXES, 'chart2')[0][1].startswith('epochs')
     comparison.click('[data-x-of-all="step"]')
     labels = comparison.run("return [...document.querySelectorAll('.chart select')].map(each => each.value)")
     assert labels == ['step'] * 6
@@ -195,11 +185,10 @@ def test_a_click_makes_an_axis_logarithmic(comparison):
     comparison.run("document.querySelector(arguments[0]).checked ? 0 : document.querySelector(arguments[0]).click()",
                    f'{FIRST} [name="log-y"]')  # fmt: skip
     comparison.click(f'{FIRST} [name="log-x"]')
-    assert comparison.run(SHOWN_AXES, 'chart1') == [
-        ['LogAxis', 'epochs, log scale'], ['LogAxis', 'error@1 (%), log scale'],
-    ]  # fmt: skip
+    shown = [['LogAxis', 'epochs, log scale'], ['LogAxis', 'error@1 (%), log scale']]
+    assert ask(comparison, SHOWN_AXES, 'chart1') == shown
     # Equal ratios lie equally far apart, in the picture as well as in the model: 1 to 2 to 4 to 8 epochs.
-    places = [comparison.run(POINT, 'chart1', 0, epoch - 1) for epoch in (1, 2, 4, 8)]
+    places = [ask(comparison, POINT, 'chart1', 0, epoch - 1) for epoch in (1, 2, 4, 8)]
     assert [place[2] for place in places] == [1, 2, 4, 8]
     assert np.ptp(np.diff([place[0] for place in places])) < 0.01
     heights, errors = [place[1] for place in places], np.log([place[3] for place in places])
@@ -207,7 +196,7 @@ def test_a_click_makes_an_axis_logarithmic(comparison):
     log = comparison.pixels(f'{FIRST} .plot')
     comparison.click(f'{FIRST} [name="log-x"]')
     comparison.click(f'{FIRST} [name="log-y"]')
-    assert comparison.run(SHOWN_AXES, 'chart1') == [['LinearAxis', 'epochs'], ['LinearAxis', 'error@1 (%)']]
+    assert ask(comparison, SHOWN_AXES, 'chart1') == [['LinearAxis', 'epochs'], ['LinearAxis', 'error@1 (%)']]
     assert (np.abs(comparison.pixels(f'{FIRST} .plot') - log).max(axis=-1) > 60).mean() > 0.01
     assert comparison.complaints() == []
 
@@ -215,11 +204,11 @@ def test_a_click_makes_an_axis_logarithmic(comparison):
 def test_pointing_at_a_curve_shows_its_values(comparison, pages):
     from selenium.webdriver.common.action_chains import ActionChains
 
-    curves = comparison.run(NAMES, 'chart1')
+    curves = ask(comparison, NAMES, 'chart1')
     plot = comparison.driver.find_element('css selector', f'{FIRST} .plot')
     comparison.run("arguments[0].scrollIntoView({block: 'center'})", plot)
     for label in ('none_bs64', ODD):
-        x, y, epoch, mean = comparison.run(POINT, 'chart1', curves.index(label), 2)
+        x, y, epoch, mean = ask(comparison, POINT, 'chart1', curves.index(label), 2)
         offset = round(x - plot.size['width'] / 2), round(y - plot.size['height'] / 2)
         ActionChains(comparison.driver).move_to_element_with_offset(plot, *offset).perform()
         [shown] = comparison.until(functools.partial(tooltips, comparison, label))
@@ -230,13 +219,13 @@ def test_pointing_at_a_curve_shows_its_values(comparison, pages):
 
 
 def test_the_chart_of_batch_sizes_joins_what_differs_in_nothing_else(comparison, pages):
-    lines = [line for line in comparison.run(LINES, 'chart0') if len(set(line[0])) > 1]  # the others are bars
+    lines = [line for line in ask(comparison, LINES, 'chart0') if len(set(line[0])) > 1]  # the others are bars
     assert [line[0] for line in lines] == [list(SIZES)] * 2
     for policy, (_, errors) in zip(POLICIES, lines, strict=True):
         groups = [next(each for each in pages['groups'] if each.label == f'{policy}_bs{size}') for size in SIZES]
         last = [np.mean([run.results['val_error1'].iloc[-1] for run in group.counted]) for group in groups]
         np.testing.assert_allclose(errors, last, rtol=1e-5)
-    assert comparison.run(SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size (examples per update), log scale']
+    assert ask(comparison, SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size (examples per update), log scale']
 
 
 def test_a_table_sorts_by_clicks_and_keys_and_puts_missing_values_last(comparison, pages):
@@ -261,14 +250,6 @@ def test_a_table_sorts_by_clicks_and_keys_and_puts_missing_values_last(compariso
     assert settings == [group.label for group in pages['groups']]  # no other table moved
 
 
-def test_the_name_of_every_run_leads_to_its_page(comparison, pages):
-    links = comparison.run("return [...document.querySelectorAll('td a')].map(a => [a.textContent, a.href])")
-    found = {name: Path(unquote(urlsplit(address).path)) for name, address in links}
-    assert found == {run.name: run / 'results.html' for run in pages['root'].iterdir()}
-    comparison.driver.find_element('link text', ODD).click()
-    assert comparison.driver.title == f'page of {ODD}'
-
-
 def test_a_chart_is_saved_as_svg_with_text_curves_and_key(browser, pages):
     for page, root, file, words in (
         ('comparison', 'chart0', 'final-error-against-batch-size.svg',
@@ -278,7 +259,8 @@ def test_a_chart_is_saved_as_svg_with_text_curves_and_key(browser, pages):
     ):  # fmt: skip
         browser.open(pages[page])
         browser.click(f'[data-root="{root}"] .save')
-        svg = saved(browser, file)
+        browser.until((browser.downloads / file).is_file)
+        svg = ElementTree.parse(browser.downloads / file).getroot()
         assert svg.tag == f'{SVG}svg'
         texts = [text.text or '' for text in svg.iter(f'{SVG}text')]
         for word in words:
@@ -299,7 +281,7 @@ def test_a_reload_keeps_what_the_reader_chose(comparison):
     order = column(comparison, 0, 'run')
     comparison.driver.refresh()
     comparison.wait()
-    assert comparison.run(SHOWN_AXES, 'chart1')[0] == ['LogAxis', 'updates, log scale']
+    assert ask(comparison, SHOWN_AXES, 'chart1')[0] == ['LogAxis', 'updates, log scale']
     pressed = "return [...document.querySelectorAll('.key [aria-pressed=false]')].map(button => button.dataset.name)"
     assert comparison.run(pressed) == ['none_bs256']
     assert column(comparison, 0, 'run') == order

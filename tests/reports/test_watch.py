@@ -44,7 +44,7 @@ def add_row(folder):
 
 
 def nothing():
-    """Let time pass."""
+    pass
 
 
 def test_pages_follow_the_files_until_every_run_has_ended(tmp_path, follow):
@@ -52,16 +52,11 @@ def test_pages_follow_the_files_until_every_run_has_ended(tmp_path, follow):
     drawn, _, left = follow(
         tmp_path,
         nothing,  # no run is there yet
-        lambda: write_run(first, errors=(), status='running'),
-        nothing,
-        lambda: (tmp_path / 'a' / 'checkpoint.pth.tar').write_bytes(b'x'),  # no result
-        lambda: write_run(second, status='running'),
-        lambda: add_row(second),
-        lambda: set_status(first, 'failed'),
-        lambda: set_status(second, 'done'),
-        nothing,
-        quiet=-1.0,
-    )
+        lambda: write_run(first, errors=(), status='running'), nothing,
+        lambda: (first / 'checkpoint.pth.tar').write_bytes(b'x'),  # no result
+        lambda: write_run(second, status='running'), lambda: add_row(second),
+        lambda: set_status(first, 'failed'), lambda: set_status(second, 'done'), nothing, quiet=-1.0,
+    )  # fmt: skip
     states = [{'a': 0}, {'a': 0, 'b': 3}, {'a': 0, 'b': 4}, {'a': 0, 'b': 4}]
     assert drawn == states  # the last change, which ends the watch, is for the caller to draw
     assert left == [nothing]
@@ -72,11 +67,8 @@ def test_a_watch_waits_for_the_next_run_of_a_suite(tmp_path, follow):
     drawn, _, left = follow(tmp_path, nothing, lambda: write_run(tmp_path / 'b', status='running'), quiet=60.0)
     assert drawn == [{'a': 3}, {'a': 3, 'b': 3}]
     assert not left
-
-
-def test_runs_that_ended_long_ago_end_it_at_once(tmp_path, follow):
-    write_run(tmp_path / 'a')
-    assert follow(tmp_path, quiet=-1.0) == ([], [], [])
+    set_status(tmp_path / 'b', 'done')
+    assert follow(tmp_path, quiet=-1.0) == ([], [], [])  # all have ended long ago
 
 
 def test_drawing_takes_a_small_share_of_the_time(tmp_path, follow, monkeypatch):
@@ -93,8 +85,5 @@ def test_what_vanishes_while_it_is_looked_at_does_no_harm(tmp_path, follow):
     write_run(tmp_path / 'b', status='running')
     drawn, _, _ = follow(tmp_path, lambda: shutil.rmtree(tmp_path / 'a'), nothing)
     assert drawn == [{'a': 3, 'b': 3}, {'b': 3}]
-
-
-def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UserError, match='no folder'):
         watch([tmp_path / 'nowhere'], print)

@@ -28,9 +28,8 @@ class Group:
 
     label: str
     runs: tuple[Run, ...]  # in the order of their seeds
-    key: Mapping[str, str] = field(
-        default_factory=dict
-    )  # the settings that make the row, as JSON; the same in all runs
+    # the settings that make the row, as JSON; the same in all runs
+    key: Mapping[str, str] = field(default_factory=dict)
     mixed: tuple[str, ...] = ()  # names of other settings, in which its runs differ
 
     @property
@@ -68,8 +67,8 @@ def group_runs(runs: Iterable[Run], by: Sequence[str] | None = None) -> list[Gro
         return _group_by_settings(runs, by)
     members: dict[tuple, list[Run]] = {}
     for run in runs:
-        key = scientific_settings(run) if run.settings else {'name': seedless(run.name)}
-        members.setdefault(tuple(sorted(key.items())), []).append(run)
+        settings = scientific_settings(run) if run.settings else {'name': seedless(run.name)}
+        members.setdefault(tuple(sorted(settings.items())), []).append(run)
     groups = []
     for key, alike in members.items():
         by_folder = len({run.folder.name for run in alike}) < len(alike)
@@ -115,7 +114,7 @@ def varying_between(groups: Sequence[Group]) -> pd.DataFrame:
     """
     runs = [run for group in groups for run in group.runs]
     owners = [index for index, group in enumerate(groups) for _ in group.runs]
-    table = _varying(runs).drop(columns=['seed', *_places()], errors='ignore')
+    table = _varying(runs).drop(columns=['seed', *names_of(Means.PLACE)], errors='ignore')
     rows = [table[np.equal(owners, index)] for index in range(len(groups))]
     joined = {name: [' | '.join(dict.fromkeys(row[name])) for row in rows] for name in table}
     joined = {name: texts for name, texts in joined.items() if len(set(texts)) > 1}
@@ -129,7 +128,7 @@ def scientific_settings(run: Run) -> dict[str, str]:
     """
     own = {'script': run.config.get('script'), 'regime': run.config.get('regime')}
     settings = {**before_flags(), **run.settings, **own}
-    ignored = {*_places(), 'save', 'seed'}
+    ignored = {*names_of(Means.PLACE), 'save', 'seed'}
     kept = {name: json.dumps(value) for name, value in settings.items() if name not in ignored and value is not None}
     return kept | {name: re.sub(r'([_-]seed)\d+', r'\1', kept[name]) for name in names_of(Means.RUN) if name in kept}
 
@@ -146,15 +145,13 @@ def shorten_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: shorten(table[name]) for name in table}, index=table.index, dtype=object)
 
 
-def _places() -> tuple[str, ...]:
-    """Return the settings that say where or how fast something runs and what is kept of it."""
-    return names_of(Means.PLACE)
-
-
 def _varying(runs: Sequence[Run]) -> pd.DataFrame:
     """Return what varying_settings returns, in full."""
-    table = _differing([{**scientific_settings(run), **_other_settings(run)} for run in runs])
-    others = table.drop(columns=['seed', 'regime', *_places()], errors='ignore')
+    later = ('seed', *names_of(Means.PLACE))
+    given = [{name: run.settings[name] for name in later if run.settings.get(name) is not None} for run in runs]
+    texts = [{name: json.dumps(value) for name, value in each.items()} for each in given]
+    table = _differing([scientific_settings(run) | each for run, each in zip(runs, texts, strict=True)])
+    others = table.drop(columns=['regime', *later], errors='ignore')
     if 'regime' in table and len(others.columns):
         with_regime = table[[*others, 'regime']]
         if len(with_regime.drop_duplicates()) == len(others.drop_duplicates()):
@@ -188,13 +185,8 @@ def _plain_value(value: object) -> str:
     return f'{value:.6g}' if isinstance(value, float) else str(value)
 
 
-def _other_settings(run: Run) -> dict[str, str]:
-    names = ('seed', *_places())
-    return {name: json.dumps(run.settings[name]) for name in names if run.settings.get(name) is not None}
-
-
 def _reading_place(name: str) -> tuple[int, int, str]:
-    later = ('seed', *_places())
+    later = ('seed', *names_of(Means.PLACE))
     if name in later:
         return 1, later.index(name), name
     order = ('script', *every_setting())
@@ -226,7 +218,7 @@ def _group_by_settings(runs: Sequence[Run], by: Sequence[str]) -> list[Group]:
     for row, (key, places) in enumerate(members.items()):
         alike = [runs[place] for place in places]
         varying = varying_settings(alike)
-        mixed = tuple(name for name in varying if name not in ('seed', *_places(), *by))
+        mixed = tuple(name for name in varying if name not in ('seed', *names_of(Means.PLACE), *by))
         label = ', '.join(f'{name} {shown[name][row]}' for name in by)
         groups.append(_group(label, alike, {name: text for name, text in zip(by, key, strict=True) if text}, mixed))
     return groups

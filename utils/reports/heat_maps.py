@@ -73,9 +73,8 @@ def find_heat_maps(groups: Sequence[Group], axes: Sequence[str] | None = None, m
     """Return the maps that groups make, one for all groups that agree in all other settings.
 
     Args:
-        groups: from group_runs.
-        axes: names of the settings for x and y; None: the batch size and each setting
-            that is looked at against it, where more than half of a grid of them is there.
+        axes: names of the settings for x and y; None: the batch size and each setting that is looked at against it,
+            where more than half of a grid of them is there.
         margin: points over the best error up to which a setting is usable.
 
     Raises:
@@ -86,29 +85,29 @@ def find_heat_maps(groups: Sequence[Group], axes: Sequence[str] | None = None, m
         return [each for each in found if _is_grid(each)]
     for name in axes:
         _check_axis(groups, name)
-    if axes[0] == axes[1]:
-        raise UserError(f'--heat-map {axes[0]} {axes[1]}: a map needs two settings that differ')
-    maps = [each for each in _maps(groups, *axes, margin) if len(each.cells) > 1]
+    x, y = axes
+    if x == y:
+        raise UserError(f'--heat-map {x} {y}: a map needs two settings that differ')
+    maps = [each for each in _maps(groups, x, y, margin) if len(each.cells) > 1]
     if not maps:
-        raise UserError(f'--heat-map {" ".join(axes)}: no two rows differ in these alone, so there is nothing to draw')
+        raise UserError(f'--heat-map {x} {y}: no two rows differ in these alone, so there is nothing to draw')
     return maps
 
 
 def heat_map_sections(groups: Sequence[Group], maps: Sequence[HeatMap]) -> list[Section]:
     """Return two tables for each map, the map itself and what of it is usable; in CSV the error of each group."""
-    sections = []
+    sections: list[Section] = []
+    places = range(len(groups))
+    errors, name = pd.DataFrame([_error(group) for group in groups]), f'median{LAST_EPOCHS}_val_error1'
+    values = errors[['error', 'std']].set_axis([name, f'{name}_std'], axis='columns')  # beside the first map alone
     for heat_map in maps:
-        errors = [_error(group) for group in groups] if not sections else []
-        values = {f'median{LAST_EPOCHS}_val_error1': [each['error'] for each in errors]} if errors else {}
-        values |= {f'median{LAST_EPOCHS}_val_error1_std': [each['std'] for each in errors]} if errors else {}
-        usable = dict(heat_map.cells[['group', 'is_usable']].to_numpy().tolist())
-        column = f'usable {heat_map.y}{f" {heat_map.family}" if heat_map.family else ""}'
-        values[column] = [{True: 'yes', False: 'no'}.get(usable.get(place), '') for place in range(len(groups))]
-        sections.append(Section(heat_map.title, pd.DataFrame(values), _matrix(heat_map), explain(heat_map)))
+        usable = heat_map.cells.set_index('group')['is_usable'].map({True: 'yes', False: 'no'})
+        values[f'usable {heat_map.y} {heat_map.family}'.rstrip()] = usable.reindex(places, fill_value='')
+        sections.append(Section(heat_map.title, values, _matrix(heat_map), explain(heat_map)))
         title = f'Usable {label_of(heat_map.y)} for each {label_of(heat_map.x)}'
         title += f': {heat_map.family}' if heat_map.family else ''
-        ranges = usable_ranges(heat_map)
-        sections.append(Section(title, pd.DataFrame(index=range(len(groups))), ranges, explain_ranges(heat_map)))
+        ranges, values = usable_ranges(heat_map), pd.DataFrame(index=places)
+        sections.append(Section(title, pd.DataFrame(index=places), ranges, explain_ranges(heat_map)))
     return sections
 
 
@@ -178,8 +177,9 @@ def _check_axis(groups: Sequence[Group], name: str) -> None:
 def _value(group: Group, name: str) -> float | None:
     """Return the number that all runs of a group have for a setting, else None."""
     first, *others = [run.settings.get(name) for run in group.runs]
-    is_number = isinstance(first, (int, float)) and not isinstance(first, bool)
-    return float(first) if is_number and all(other == first for other in others) else None
+    if not isinstance(first, (int, float)) or isinstance(first, bool) or any(other != first for other in others):
+        return None
+    return float(first)
 
 
 def _maps(groups: Sequence[Group], x: str, y: str, margin: float) -> Iterator[HeatMap]:

@@ -53,14 +53,11 @@ class PointPlot:
 
 
 def point_plots(groups: Sequence[Group], summary: pd.DataFrame) -> list[PointPlot]:
-    """Return the plots that the groups have enough points for.
-
-    Args:
-        groups: from group_runs.
-        summary: from summarise, for the same groups.
-    """
+    """Return the plots that the groups have enough points for; summary is that of summarise, for the same groups."""
     rows = sharpness_rows(groups)
-    measures = [('error', 'Final error', 'validation error@1 (%), last epoch', _errors(summary))]
+    errors = {'mean': 100 - summary['val_accuracy'], 'std': summary['val_accuracy_std'], 'n': summary['n']}
+    table = pd.DataFrame(errors).astype(float).reset_index(drop=True)
+    measures = [('error', 'Final error', 'validation error@1 (%), last epoch', table)]
     for index, (setting, part) in enumerate(rows.groupby('setting', sort=False)):
         name = 'sharpness' if index == 0 else f'sharpness_{index + 1}'
         measures.append((name, f'Sharpness ({setting})', 'sharpness (metric 2.1)', _last_sharpness(groups, part)))
@@ -156,11 +153,6 @@ def _setting(row: dict) -> str:
 
 def _last_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.sort_values('epoch', kind='stable').drop_duplicates('run', keep='last')
-
-
-def _errors(summary: pd.DataFrame) -> pd.DataFrame:
-    columns = {'mean': 100 - summary['val_accuracy'], 'std': summary['val_accuracy_std'], 'n': summary['n']}
-    return pd.DataFrame(columns).astype(float).reset_index(drop=True)
 
 
 def _last_sharpness(groups: Sequence[Group], rows: pd.DataFrame) -> pd.DataFrame:

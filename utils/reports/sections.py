@@ -1,7 +1,6 @@
-"""The tables that every comparison has besides its summary, on the page and as text, of a suite as of chosen runs.
+"""The tables that every comparison has besides its summary and its heat maps, which flags decide about.
 
-A table of your own is one more file beside this one and one more entry here. Heat maps come before these tables and are
-no part of the list, as flags say what they are drawn over.
+A table of your own is one more file beside this one and one more entry here.
 """
 
 from __future__ import annotations

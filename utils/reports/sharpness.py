@@ -116,7 +116,7 @@ class Table:
     key: tuple[str, ...]
     measured: tuple[str, ...]
     note: str
-    summarise: Callable[[Iterable[Mapping]], list[dict]]
+    summarise: Callable[[Iterable[Mapping]], Sequence[Mapping]]
     cells: Callable[[Sequence[Mapping]], list[dict[str, str]]]
 
     @property

@@ -1,8 +1,4 @@
-"""Summarise groups of runs in one table, a row a group.
-
-Headline figures are those of the last epoch; the best epoch stands apart, because it is chosen on the split that
-it is scored on.
-"""
+"""Summarise groups of runs in one table, a row a group."""
 
 from __future__ import annotations
 
@@ -92,23 +88,17 @@ def summarise(groups: Sequence[Group], reference: str | None = None) -> pd.DataF
     comparable = [_shared_setting(group, 'dataset') == dataset for group in groups]
     gap = (summary['val_accuracy'] - base).where(comparable)
     summary.insert(summary.columns.get_loc('best_val_accuracy'), 'gap', gap)
-    whole = ['n', *size_columns(), 'updates']
+    whole = ['n', *fields_of(Means.SUMMARY), 'updates']
     summary[whole] = summary[whole].astype('Float64').round().astype('Int64')
     summary['is_reference'] = [label == reference for label in labels]
     summary.attrs['beside'] = beside
     return summary
 
 
-def size_columns() -> list[str]:
-    """Return the settings that are columns of a summary."""
-    return list(fields_of(Means.SUMMARY))
-
-
 def _summary_row(group: Group, beside: Mapping[str, Column]) -> dict:
     """Return the columns of a group that need no other group; beside is that of summarise."""
     runs = group.counted
     lasts = pd.DataFrame([run.results.iloc[-1] for run in runs], columns=list(RESULT_COLUMNS), dtype=float)
-    sized = {name: _shared_setting(group, name) for name in size_columns()}
     best = [run.results['val_error1'].min() for run in runs]
     tests = [(run.config.get('test') or {}).get('error1') for run in runs]
     test_accuracy = 100 - pd.Series(tests, dtype=float).dropna()
@@ -117,7 +107,7 @@ def _summary_row(group: Group, beside: Mapping[str, Column]) -> dict:
         'label': group.label,
         'n': len(runs),
         'note': _note(group),
-        **sized,
+        **{name: _shared_setting(group, name) for name in fields_of(Means.SUMMARY)},
         'val_accuracy': val_accuracy.mean(),
         'val_accuracy_std': val_accuracy.std(),
         **_accuracies_beside(runs, beside),
@@ -139,7 +129,7 @@ def _reduced(runs: Sequence[Run], column: Column) -> float:
 
 def _accuracies_beside(runs: Sequence[Run], beside: Mapping[str, Column]) -> dict[str, float]:
     """Return mean and deviation of the accuracies of other weights than those that were trained."""
-    found = {}
+    found: dict[str, float] = {}
     for name, column in beside.items():
         errors = [run.results[column.name].iloc[-1] for run in runs if column.name in run.results]
         accuracy = 100 - pd.Series(errors, dtype=float).dropna()

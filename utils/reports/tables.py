@@ -10,9 +10,10 @@ from html import escape
 
 import pandas as pd
 
+from utils.config.every import fields_of
 from utils.quantities import plus_minus
 from utils.reports.groups import shorten_table
-from utils.reports.summary import size_columns
+from utils.settings import Means
 from utils.text_table import NARROWEST_LABEL, text_table
 
 FORMATS = ('text', 'csv', 'markdown', 'latex')
@@ -43,18 +44,18 @@ def format_summary(
 
     Args:
         summary: from summarise.
-        settings: from varying_between, for the same groups.
+        settings: from varying_between, for the same groups; sections: for them, too, in 'csv' more columns.
         style: 'text' of at most 120 columns; 'csv' with all digits and the column names of the summary; 'markdown';
             'latex', a tabular for \\usepackage{booktabs}.
-        sections: for the same groups; tables of their own below the summary, in 'csv' more columns of it.
     """
-    settings = settings.drop(columns=size_columns(), errors='ignore')
+    sizes = list(fields_of(Means.SUMMARY))
+    settings = settings.drop(columns=sizes, errors='ignore')
     short = shorten_table(settings)
     if style == 'text':
         return '\n\n'.join([*_settings_text(short), format_table(summary), *map(format_section, sections)])
     if style == 'csv':
         given = settings.replace('-', '').reset_index(drop=True)
-        first = ['label', *size_columns()]
+        first = ['label', *sizes]
         more = [section.values for section in sections]
         table = pd.concat([summary[first], given, summary.drop(columns=first), *more], axis=1)
         return table.to_csv(index=False, lineterminator='\n').rstrip('\n')
@@ -62,8 +63,8 @@ def format_summary(
     shown = short.rename(columns=lambda name: name.replace('_', ' ')).reset_index(drop=True)
     first = [name for name in ('run', 'batch', 'ghost') if name in cells]
     cells = pd.concat([cells[first], shown, cells.drop(columns=first)], axis=1)
-    write, tables = (_markdown if style == 'markdown' else _latex), [section.cells for section in sections]
-    more = [write(table, {*WORDS, table.columns[0]}) for table in tables]
+    write = _markdown if style == 'markdown' else _latex
+    more = [write(section.cells, {*WORDS, section.cells.columns[0]}) for section in sections]
     return '\n\n'.join([write(cells, {*WORDS, *shown}), *more])
 
 

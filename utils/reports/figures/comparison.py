@@ -11,14 +11,16 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from utils.reports.columns import describe_column
 from utils.reports.groups import Group
@@ -35,7 +37,7 @@ LEGEND_WIDTHS = {1: 54, 2: 22, 3: 12}  # columns of a legend -> characters of a 
 MOST_IN_LEGEND = 24
 LOG_FROM = 10.0  # curves that span more than this factor are on a log axis
 # Type 42 fonts stay text that can be selected and searched; type 3, the default, is refused by many journals.
-STYLE = {
+STYLE: dict[Any, Any] = {
     'pdf.fonttype': 42, 'font.size': 8, 'axes.labelsize': 8, 'xtick.labelsize': 7, 'ytick.labelsize': 7,
     'legend.fontsize': 7, 'legend.handletextpad': 0.5, 'legend.columnspacing': 1.0, 'legend.borderpad': 0.0,
     'lines.linewidth': 1.2, 'axes.linewidth': 0.6, 'axes.spines.top': False, 'axes.spines.right': False,
@@ -56,13 +58,10 @@ def write_figures(
     """Write the figures of a comparison as PDFs and return their paths.
 
     Args:
-        groups: from group_runs.
-        summary: from summarise, for the same groups.
+        groups, summary, x_axis, colors: as those of write_comparison_page; distances are always over updates.
         folder: made if it is missing.
         columns: of results.csv, a figure each; the distance from the initial weights and the plots of
             utils.reports.point_plots come on top.
-        x_axis: 'epoch', 'step' (updates) or 'seconds' (of training); distances are always over updates.
-        colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if len(groups) > MOST_IN_LEGEND:
@@ -130,7 +129,7 @@ def _draw_curves(
     figure, axes = new_figure([labels[row] for row in shown])
     axes.set_yscale('linear' if column == DISTANCE else _scale_for(points['mean'].to_numpy()))
     for curve, part in means:
-        _draw_mean(axes, part, styles[curve.row])
+        draw_mean(axes, part, styles[curve.row])
     limits = axes.get_ylim() if means else None
     for curve, part in parts:
         if curve.diverged:
@@ -154,8 +153,8 @@ def _line_style(row: int, colors: Sequence[str]) -> dict:
     return {'color': color, 'linestyle': 'dashdot' if dash == 'dotdash' else dash}
 
 
-def _draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
-    """Draw a mean and its band."""
+def draw_mean(axes: Axes, points: pd.DataFrame, style: dict) -> None:
+    """Draw a mean and its band of one deviation, on axes of their final scale; points has columns x, mean and std."""
     if points['std'].notna().any():
         low = points['mean'] - points['std']
         if axes.get_yscale() == 'log':  # where a band that reaches zero has no lower edge: end it a decade below
@@ -178,7 +177,7 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
     """Draw points with bars of one deviation, joined by lines; labels are those of the groups."""
     names = list(dict.fromkeys(plot.names))
     figure, axes = new_figure(names)
-    handles = {}
+    handles: dict[str, ErrorbarContainer] = {}
     for curve, points in plot.points.groupby('curve'):
         name = plot.names[curve]
         row = labels.index(name) if plot.by_group else names.index(name)
@@ -194,18 +193,13 @@ def _draw_points(plot: PointPlot, labels: Sequence[str], colors: Sequence[str]) 
         axes.set_xscale('log', base=plot.log_base)
     plain_log_ticks(axes)
     if plot.has_ticks:
-        _put_ticks(axes, sorted(plot.points[plot.x].unique()))
+        places = sorted(plot.points[plot.x].unique())
+        axes.set_xticks(places, [f'{place:.0f}' for place in places], rotation=45 if len(places) > 6 else 0)
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(plot.x_label)
     axes.set_ylabel(plot.y_label)
     add_legend(figure, list(handles.values()), names)
     return figure
-
-
-def _put_ticks(axes: Axes, places: Sequence[float]) -> None:
-    axes.xaxis.set_major_locator(FixedLocator(places))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.0f}'))
-    axes.tick_params(axis='x', labelrotation=45 if len(places) > 6 else 0)
 
 
 def _y_label(column: Column) -> str:

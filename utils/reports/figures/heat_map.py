@@ -23,12 +23,7 @@ INK_CHANGES = 0.5  # shade from which on a text is white
 
 
 def write_heat_map_figures(heat_maps: Sequence[HeatMap], folder: Path) -> list[Path]:
-    """Write a PDF of each heat map and return their paths.
-
-    Args:
-        heat_maps: from find_heat_maps.
-        folder: must exist.
-    """
+    """Write a PDF of each heat map into a folder that exists, and return their paths."""
     paths = []
     with matplotlib.rc_context({**STYLE, 'axes.grid': False}):
         for heat_map in heat_maps:

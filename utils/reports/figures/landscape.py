@@ -7,6 +7,7 @@ al. 2016 (arXiv 1609.04836) and in the published SmoothOut scripts.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from utils.reports.figures.comparison import STYLE, add_legend, new_figure, plain_log_ticks, save_figure
+from utils.reports.figures.comparison import STYLE, add_legend, draw_mean, new_figure, plain_log_ticks, save_figure
 from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landscape
 from utils.reports.style import COLORS
 
 LOSS, ACCURACY = COLORS[0], COLORS[1]
-LINES = {'train': 'solid', 'val': 'dashed'}
-MARK = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
+LINES: dict[str, Any] = {'train': 'solid', 'val': 'dashed'}
+MARK: dict[str, Any] = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 
 def write_landscape_figure(folder: Path) -> Path:
@@ -34,17 +35,19 @@ def _draw(landscape: Landscape) -> Figure:
     figure, loss = new_figure(names)
     accuracy = loss.twinx()
     accuracy.spines['right'].set_visible(True)
+    losses = landscape.rows[[f'{split}_loss' for split in landscape.splits]].to_numpy()
+    if (losses[np.isfinite(losses)] > 0).any():
+        loss.set_yscale('log')
     for axes, name, label, color in (
         (loss, 'loss', 'loss per example', LOSS),
         (accuracy, 'accuracy', 'accuracy (%)', ACCURACY),
     ):
         for split in landscape.splits:
-            _draw_curve(axes, landscape, f'{split}_{name}', color=color, linestyle=LINES[split])
+            points = landscape.average(f'{split}_{name}').replace([np.inf, -np.inf], np.nan)
+            draw_mean(axes, points.rename(columns={'alpha': 'x'}), {'color': color, 'linestyle': LINES[split]})
         axes.set_ylabel(label, color=color)
         axes.tick_params(axis='y', labelcolor=color)
-    if _spans_decades(landscape):
-        loss.set_yscale('log')
-        plain_log_ticks(loss)
+    plain_log_ticks(loss)
     for place, letter in enumerate(landscape.marks):
         _mark(loss, place, letter)
     loss.set_xlabel('alpha')
@@ -53,27 +56,12 @@ def _draw(landscape: Landscape) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, landscape: Landscape, column: str, **style) -> None:
-    """Draw a mean over directions and, where there are several, a band of one sample deviation."""
-    points = landscape.average(column).replace([np.inf, -np.inf], np.nan)
-    if landscape.num_directions > 1:
-        low = points['mean'] - points['std']
-        low = np.maximum(low, points['mean'] / 10) if column.endswith('loss') else low  # a log axis has no zero
-        high = points['mean'] + points['std']
-        axes.fill_between(points['alpha'], low, high, color=style['color'], alpha=0.2, linewidth=0)
-    axes.plot(points['alpha'], points['mean'], **style)
-
-
-def _spans_decades(landscape: Landscape) -> bool:
-    """Tell whether the losses fit a log axis: positive wherever they are finite."""
-    losses = landscape.rows[[f'{split}_loss' for split in landscape.splits]].to_numpy()
-    return bool((losses[np.isfinite(losses)] > 0).any())
-
-
 def _mark(axes: Axes, place: float, letter: str) -> None:
     """Draw a line at a network's place, with its letter beside it where that is in view."""
     low, high = axes.get_xlim()
     if low <= place <= high:
         axes.axvline(place, zorder=0, **MARK)
-        at, above = {'xycoords': ('data', 'axes fraction')}, {'textcoords': 'offset points', 'xytext': (0, 2)}
-        axes.annotate(letter, (place, 1), ha='center', va='bottom', color='#595959', **at, **above)
+        axes.annotate(
+            letter, (place, 1), xycoords=('data', 'axes fraction'), xytext=(0, 2), textcoords='offset points',
+            ha='center', va='bottom', color='#595959',
+        )  # fmt: skip

@@ -22,32 +22,13 @@ from bokeh.resources import Resources
 from markupsafe import Markup
 
 from utils.reports.pages.curves import thin
+from utils.reports.pages.html import templates
 from utils.reports.style import COLORS
 
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
 CHART_HEIGHT = 300  # pixels; page.css keeps the room
 POINTS_PER_CHART = 40_000  # shared among its curves
 POINTS_PER_CURVE = (100, 2000)  # at least and at most
-# Decades, with 2 and 5 between them where there are few; bokeh's own ticks crowd at one end of a short axis.
-LOG_TICKS = """
-const {start, end} = cb_data, ticks = [];
-if (!(start > 0 && end > start)) return ticks;
-const decades = Math.log10(end / start), skip = Math.ceil(decades / 8);
-if (decades < 0.6) {
-  const wanted = (end - start) / 4, size = 10 ** Math.floor(Math.log10(wanted));
-  const step = size * [1, 2, 5, 10].find(factor => factor * size >= wanted);
-  for (let tick = Math.ceil(start / step); tick * step <= end; tick++) ticks.push(tick * step);
-} else for (let decade = Math.floor(Math.log10(start)); decade <= Math.log10(end); decade++)
-  for (const mantissa of decades <= 3 ? [1, 2, 5] : decade % skip ? [] : [1]) {
-    const tick = mantissa * 10 ** decade;
-    if (start <= tick && tick <= end) ticks.push(tick);
-  }
-return ticks;
-"""
-LOG_TICK = """
-const value = Number(tick.toPrecision(6));
-return value >= 1e6 || value < 1e-5 ? value.toExponential().replace('e+', 'e') : String(value);
-"""
 FIVE_DIGITS = "return Number.isFinite(value) ? Number(value.toPrecision(5)).toLocaleString('en') : '-';"
 
 
@@ -107,8 +88,9 @@ def line_chart(
         notes.append('Zeros have no place on the log scale and are left out there.')
     fig = _empty_figure(title, x_labels[x], y_label)
     fig.tags = list(parts)
-    for axis in fig.xaxis if ticks is not None else ():
-        axis.ticker = models.FixedTicker(ticks=list(ticks))
+    if ticks is not None:
+        for axis in fig.xaxis:
+            axis.ticker = models.FixedTicker(ticks=list(ticks))
     _add_glyphs(fig, styles, points.iloc[kept], list(x_labels))
     return Chart(title, fig, x_labels, x, log_x, y_scales, notes, legend)
 
@@ -131,17 +113,18 @@ def shared_scales(values: np.ndarray) -> tuple[str, ...] | None:
 
 def embed(charts: Sequence[Chart | None]) -> tuple[Markup, list[Chart]]:
     """Return the scripts for the head of a page, bokeh itself included, and the charts, each with its place in it."""
-    charts = [replace(chart, root=f'chart{index}') for index, chart in enumerate(filter(None, charts))]
-    if not charts:
+    drawn = {f'chart{index}': chart for index, chart in enumerate(filter(None, charts))}
+    if not drawn:
         return Markup(''), []
     document = Document()
     with document.models.freeze():  # once for all roots: bokeh would walk through all of them after each
-        for chart in charts:
-            chart.figure.name = chart.root
+        for root, chart in drawn.items():
+            chart.figure.name = root
             document.add_root(chart.figure)
-    script, divs = components({chart.root: chart.figure for chart in charts})
+    script, divs = components({root: chart.figure for root, chart in drawn.items()})
     resources = Resources(mode='inline', components=['bokeh']).render()
-    return Markup(f'{resources}\n{script}'), [replace(chart, div=Markup(divs[chart.root])) for chart in charts]
+    embedded = [replace(chart, root=root, div=Markup(divs[root])) for root, chart in drawn.items()]
+    return Markup(f'{resources}\n{script}'), embedded
 
 
 def _empty_figure(title: str, x_label: str, y_label: str) -> figure:
@@ -153,9 +136,12 @@ def _empty_figure(title: str, x_label: str, y_label: str) -> figure:
     for dimension, (place, grid, label) in enumerate((('below', fig.xgrid, x_label), ('left', fig.ygrid, y_label))):
         name = 'xy'[dimension]
         getattr(fig, f'{name}axis').tags = grid.tags = [name, 'linear']
-        _add_log_axis(fig, name, dimension, place)
-        for axis in getattr(fig, f'{name}axis'):
-            _style(axis, label)
+        getattr(fig, f'{name}axis').axis_label = label
+        _add_log_axis(fig, name, dimension, place, label)
+    fig.axis.axis_label_text_font_style = 'normal'
+    fig.axis.axis_label_text_font_size = '13px'
+    fig.axis.major_label_text_font_size = '12px'
+    fig.axis.major_label_policy = models.NoOverlap(min_distance=8)
     fig.toolbar.logo = None
     fig.xaxis[0].formatter = models.BasicTickFormatter(use_scientific=False)
     fig.grid.grid_line_color = '#e6e6e6'
@@ -163,23 +149,16 @@ def _empty_figure(title: str, x_label: str, y_label: str) -> figure:
     return fig
 
 
-def _add_log_axis(fig: figure, name: str, dimension: int, place: str) -> None:
+def _add_log_axis(fig: figure, name: str, dimension: int, place: str, label: str) -> None:
     """Add a hidden log axis with a range and a grid of its own."""
     setattr(fig, f'extra_{name}_ranges', {'log': models.Range1d(1, 10)})
     setattr(fig, f'extra_{name}_scales', {'log': models.LogScale()})
     settings = {f'{name}_range_name': 'log', 'tags': [name, 'log'], 'visible': False}
-    ticker, formatter = models.CustomJSTicker(major_code=LOG_TICKS), models.CustomJSTickFormatter(code=LOG_TICK)
-    axis = models.LogAxis(ticker=ticker, formatter=formatter, **settings)
+    ticks, tick = (templates().get_template(name).render() for name in ('log_ticks.js', 'log_tick.js'))
+    ticker, formatter = models.CustomJSTicker(major_code=ticks), models.CustomJSTickFormatter(code=tick)
+    axis = models.LogAxis(axis_label=f'{label}, log scale', ticker=ticker, formatter=formatter, **settings)
     fig.add_layout(axis, place)
     fig.add_layout(models.Grid(dimension=dimension, axis=axis, **settings))
-
-
-def _style(axis: models.Axis, label: str) -> None:
-    axis.axis_label = label + (', log scale' if isinstance(axis, models.LogAxis) else '')
-    axis.axis_label_text_font_style = 'normal'
-    axis.axis_label_text_font_size = '13px'
-    axis.major_label_text_font_size = '12px'
-    axis.major_label_policy = models.NoOverlap(min_distance=8)
 
 
 def _add_glyphs(fig: figure, styles: Sequence[LineStyle], points: pd.DataFrame, x_names: list[str]) -> None:
@@ -188,9 +167,7 @@ def _add_glyphs(fig: figure, styles: Sequence[LineStyle], points: pd.DataFrame, 
     looks = pd.DataFrame(styles)  # a column a field
     ends = {side: np.searchsorted(curve, looks.index, side).tolist() for side in ('left', 'right')}
     curves = looks.to_dict('list') | {'start': ends['left'], 'end': ends['right']}
-    curves |= {'width': np.where(looks['diverged'], 1, 2).tolist()} | {
-        name: [[] for _ in styles] for name in ('xs', 'ys')
-    }
+    curves |= {'width': np.where(looks['diverged'], 1, 2).tolist(), 'xs': [[]] * len(styles), 'ys': [[]] * len(styles)}
     columns = {name: points[name].to_numpy(dtype=np.float32) for name in (*x_names, 'mean', 'std', 'n')}
     bands = models.Patches(xs='xs', ys='ys', fill_color='color', fill_alpha=0.18, line_color=None)
     lines = models.MultiLine(xs='xs', ys='ys', line_color='color', line_dash='dash', line_width='width')

@@ -49,15 +49,12 @@ def write_comparison_page(
     """Write one page that compares groups of runs.
 
     Args:
-        groups: from group_runs.
         path: file to write; its folder must exist.
-        summary: from summarise, for the same groups.
+        summary, sections, heat_maps: made from the same groups.
         x_axis: 'epoch', 'step' (updates) or 'seconds' (of training), which the charts begin with; distances begin with
             updates.
         columns: of results.csv, a chart each.
         colors: CSS names or #rrggbb, cycled over the groups; a colour-blind-safe set if empty.
-        sections: more tables, for the same groups.
-        heat_maps: of the same groups; they come first.
         reloads: whether the page loads itself again while it is open.
 
     Raises:

@@ -78,9 +78,8 @@ def average_distances(curves: Sequence[Sequence[Run]]) -> Averages:
 
 def are_far_apart(ends: Sequence[float]) -> bool:
     """Say whether curves that end at these places are of such different lengths that they need a logarithmic x axis."""
-    ends = np.asarray(ends, dtype=float)
-    ends = ends[~np.isnan(ends)]
-    return bool(len(ends)) and bool(ends.max() >= LOG_X_FACTOR * ends.min())
+    known = pd.Series(ends, dtype=float).dropna()
+    return bool(known.max() >= LOG_X_FACTOR * known.min())  # not so where there is none
 
 
 def thin(curve: np.ndarray, limit: int) -> np.ndarray:

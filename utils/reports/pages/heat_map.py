@@ -25,7 +25,8 @@ def heat_map_values(heat_map: HeatMap) -> dict:
         'rows': [(write_value(y), [_cell(heat_map, x, y) for x in xs]) for y in reversed(heat_map.values('y'))],
         'scale': (errors.min(), errors.max()) if len(errors) else None,
         'stops': [color_of(place / (NUM_STOPS - 1))[0] for place in range(NUM_STOPS)],
-        'reading': _reading(heat_map), 'ranges': usable_ranges(heat_map), 'explanation': explain_ranges(heat_map),
+        'last_epochs': LAST_EPOCHS, 'margin': heat_map.margin, 'shares': heat_map.cells['shares'].any(),
+        'ranges': usable_ranges(heat_map), 'explanation': explain_ranges(heat_map),
     }  # fmt: skip
 
 
@@ -53,12 +54,3 @@ def _cell(heat_map: HeatMap, x: float, y: float) -> dict:
         'small': f'{cell["num_diverged"]}/{cell["num_runs"]} diverged' if cell['num_diverged'] else '',
         'title': f'{place}: {error} % ({counted(int(cell["n"]), "run")})',
     }  # fmt: skip
-
-
-def _reading(heat_map: HeatMap) -> str:
-    shared = ' Where rows share a place, it is the best of them.' if heat_map.cells['shares'].any() else ''
-    return (
-        f'Error@1 on the validation set (%), median of the last {LAST_EPOCHS} epochs of a run, mean over seeds; '
-        f'coloured by the logarithm of 1 + error. Bold and underlined: the lowest of its {label_of(heat_map.x)}. '
-        f'Framed: usable, next to that and within {heat_map.margin:g} of it. Hatched: diverged. Blank: not run.{shared}'
-    )

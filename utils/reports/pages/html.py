@@ -56,7 +56,7 @@ def breakable(value: object) -> Markup:
     return Markup('').join(breaks.join(words(part)) if len(part) > LONGEST_WHOLE else escape(part) for part in parts)
 
 
-def number(value: object, digits: int = 4) -> str:
+def number(value: float | None, digits: int = 4) -> str:
     """Write a number for people: whole ones with thousands apart, others to some significant digits."""
     if value is None or pd.isna(value):
         return '-'
@@ -65,6 +65,6 @@ def number(value: object, digits: int = 4) -> str:
     return f'{value:,.0f}' if abs(value) >= 10**digits else f'{value:.{digits}g}'
 
 
-def percent(value: object) -> str:
+def percent(value: float | None) -> str:
     """Write a percentage with two decimals."""
     return '-' if value is None or pd.isna(value) else f'{value:.2f} %'

@@ -13,57 +13,21 @@ from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, li
 from utils.reports.pages.html import number, write_page
 
 MARK = '#808080'
+IN_WORDS = ('pixels', 'augment')  # what the page has sentences for
 TOP = 218  # pixels above the x axis, just within the frame of a chart
-BN = {
-    'interpolate': 'running statistics on the line too, variances no lower than 0',
-    'recompute': 'running statistics measured anew at each point, over the training set',
-    'fixed': 'the running statistics of the network at alpha 0, everywhere',
-    'batch': 'of each batch that is scored',
-}
-MODES = {
-    'linear': '(1 - alpha) A + alpha B',
-    'sin': '(1 - t) A + t B with t = (1 + sin(pi alpha - pi / 2)) / 2, which stays between the two',
-    'arc': 'cos(alpha pi / 2) A + sin(alpha pi / 2) B',
-}
-PIXELS = {'normalized': 'normalized by mean and deviation of the data set', 'unit': 'from 0 to 1'}
-AUGMENTED = ('as they are, not cropped or mirrored at random', 'augmented: cropped and mirrored at random')
-DISTANCES = {
-    'between': 'L2 distance from A to B',
-    'start_to_first': 'of A from where its run began',
-    'start_to_second': 'of B from where its run began',
-}
 
 
 def write_landscape_page(folder: Path) -> Path:
     """Write line.html from line.json and line.csv and return its path."""
     landscape = load_landscape(folder)
-    charts = [
-        _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear')),
-        _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',)),
-    ]
-    head, charts = embed(charts)
+    loss = _chart(landscape, 'loss', 'Loss', 'loss per example', ('log', 'linear'))
+    accuracy = _chart(landscape, 'accuracy', 'Accuracy', 'accuracy (%)', ('linear',))
+    head, charts = embed([loss, accuracy])
     return write_page(
-        folder / PAGE, 'landscape.html', head=head, charts=charts, explanation=_explain(landscape),
+        folder / PAGE, 'landscape.html', head=head, charts=charts, line=landscape, points=_points(landscape),
         title=f'{"From" if landscape.kind == "line" else "Around"} {" to ".join(landscape.names)}',
-        clamped=landscape.rows[landscape.rows['clamped'] > 0], facts=_facts(landscape), points=_points(landscape),
+        conditions=[name for name in (*CONDITIONS, 'batch_size') if name not in IN_WORDS],
     )  # fmt: skip
-
-
-def _explain(landscape: Landscape) -> str:
-    if landscape.kind == 'line':
-        first, second = landscape.names
-        return f'Weights at alpha: {MODES[landscape.settings["mode"]]}, A being {first} and B {second}.'
-    count, seed = landscape.num_directions, landscape.settings['seed']
-    one = f'One direction was drawn, from random seed {seed} (--seed); another seed draws another.'
-    several = (
-        f'{count} directions were drawn, from random seed {seed} (--seed): lines are means over them, bands one sample '
-        'deviation to either side.'
-    )
-    return (
-        f'At alpha 0 stand the weights of A, {landscape.names[0]}; elsewhere alpha times a random direction is added '
-        'to them. Each filter of the direction is as long (L2 norm) as that filter of A, so that alpha 1 or -1 moves '
-        f'it by its own length. {several if count > 1 else one}'
-    )
 
 
 def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: tuple[str, ...]) -> Chart | None:
@@ -74,8 +38,9 @@ def _chart(landscape: Landscape, name: str, title: str, y_label: str, y_scales: 
         title, styles, pd.concat(columns, ignore_index=True), x_labels={'alpha': 'alpha'}, x='alpha', y_label=y_label,
         y_scales=y_scales, parts=('bands',), legend=styles,
     )  # fmt: skip
-    for place, letter in enumerate(landscape.marks if chart is not None else ()):
-        _mark(chart, place, letter, at_top=name == 'loss')
+    if chart is not None:
+        for place, letter in enumerate(landscape.marks):
+            _mark(chart, place, letter, at_top=name == 'loss')
     return chart
 
 
@@ -87,25 +52,6 @@ def _mark(chart: Chart, place: int, letter: str, *, at_top: bool) -> None:
         x=place, y=TOP if at_top else 4, y_units='screen', x_offset=4, text=letter, text_font_size='13px',
         text_baseline='top' if at_top else 'bottom', text_color='#404040', background_fill_color='white',
     ))  # fmt: skip
-
-
-def _facts(landscape: Landscape) -> list[tuple[str, str]]:
-    settings = landscape.settings
-    facts = [
-        (f'{"AB"[place]}, at alpha {place}', f'{path} ({digest})')
-        for place, (path, digest) in enumerate(zip(landscape.paths, settings['digests'], strict=True))
-    ]
-    wanted = len(settings['alpha']) * landscape.num_directions
-    facts.append(('points', f'{len(landscape.rows):,} of {wanted:,}'))
-    facts.append(('statistics of batch norm', f'{settings["bn"]}: {BN[settings["bn"]]}'))
-    facts += [(DISTANCES[name], number(value, 5)) for name, value in landscape.distances.items()]
-    shown = [name for name in (*CONDITIONS, 'batch_size') if name not in ('pixels', 'augment')]  # those in words
-    facts += [(name.replace('_', ' '), str(settings[name])) for name in shown if settings.get(name) not in (None, '')]
-    pixels = settings.get('pixels')
-    facts += [('pixels', PIXELS.get(pixels, str(pixels)))] if pixels else []
-    if 'train' in landscape.splits and settings.get('augment') is not None:
-        facts.append(('training images', AUGMENTED[bool(settings['augment'])]))
-    return facts
 
 
 def _points(landscape: Landscape) -> pd.DataFrame:

@@ -1,8 +1,4 @@
-"""The page of one run: status, headline figures, settings and curves, from its files alone.
-
-Works at any moment of a run: before its first epoch, while it goes on (the page then reloads itself), after it
-failed or diverged.
-"""
+"""The page of one run, at any moment of it: status, headline figures, settings and curves, from its files alone."""
 
 from __future__ import annotations
 
@@ -15,11 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from utils.config.every import fields_of
-from utils.quantities import duration
 from utils.reports.columns import columns_beside, known_columns
 from utils.reports.pages.charts import SPLIT_STYLES, Chart, LineStyle, embed, line_chart
 from utils.reports.pages.curves import Averages, average, average_distances
-from utils.reports.pages.html import number, percent, write_page
+from utils.reports.pages.html import write_page
 from utils.reports.sharpness import TABLES, WORDS
 from utils.reports.style import COLORS, X_LABELS
 from utils.runs.columns import DISTANCE, PANELS, Column
@@ -46,11 +41,10 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     measured = [(kind, kind.cells(kind.summarise(kind.open(run.folder).rows()))) for kind in TABLES]
     return write_page(
         run.folder / PAGE, 'run.html', title=readable_name(run.name), head=head, reloads=run.status == 'running',
-        run=run, message=str(run.config.get('message') or '').strip(), **_progress(run), **_headline(run),
+        run=run, message=str(run.config.get('message') or '').strip(), **_progress(run), **_scores(run),
         charts=charts, entries=_key(panels), x_labels=X_LABELS, words=WORDS,
         measured=[(kind, pd.DataFrame(cells, dtype=object)) for kind, cells in measured if cells],
-        facts=_facts(run), regime=_regime(run.config.get('regime')),
-        every=[(name, _plain(value)) for name, value in sorted(run.settings.items())],
+        key_settings=fields_of(Means.KEY), regime=_regime(run.config.get('regime')),
     )  # fmt: skip
 
 
@@ -77,28 +71,14 @@ def _progress(run: Run) -> dict:
     return {'where': where, 'spent': run.config.get('seconds') or seconds.sum(), 'left': left}
 
 
-def _headline(run: Run) -> dict:
-    """Return the figures of the last epoch, then the best epoch and the test set apart."""
+def _scores(run: Run) -> dict:
+    """Return the row of the last epoch, None before there is one, of the best, and what other weights were scored."""
     if not len(run.results):
-        return {'figures': []}
+        return {'last': None}
     last, errors = run.results.iloc[-1], run.results['val_error1']
-    beside = [column for column in columns_beside([run], 'val_error1') if not pd.isna(last[column.name])]
-    figures = [
-        ('validation error@1', percent(last['val_error1'])),
-        ('train error@1', percent(last['train_error1'])),
-        *((f'validation error@1, {column.weights}', percent(last[column.name])) for column in beside),
-        ('validation loss', number(last['val_loss'])),
-        ('train loss', number(last['train_loss'])),
-        ('updates', number(last['step'])),
-        ('distance from start', number(last['weight_distance'])),
-        ('training time', duration(run.results['epoch_seconds'].sum())),
-        ('images per second', number(round(last['images_per_second'])) if last['images_per_second'] > 0 else '-'),
-    ]
-    scores = [(column.weights, run.config.get(f'{column.prefix}_test') or {}) for column in beside]
     return {
-        'figures': figures, 'last': last, 'best': run.results.loc[errors.idxmin()] if errors.notna().any() else None,
-        'test': run.config.get('test'),
-        'tests_beside': [(weights, test.get('error1')) for weights, test in scores if test],
+        'last': last, 'best': run.results.loc[errors.idxmin()] if errors.notna().any() else None,
+        'beside': [column for column in columns_beside([run], 'val_error1') if not pd.isna(last[column.name])],
     }  # fmt: skip
 
 
@@ -108,36 +88,18 @@ def _key(panels: Sequence[Sequence[Column]]) -> list[tuple[LineStyle, str]]:
     return [(style, f'{style.name} ({style.dash.replace("dotdash", "dash-dotted")})') for style in styles]
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
-    config, settings = run.config, run.settings
-    shown = [name for name in fields_of(Means.KEY) if settings.get(name) is not None]
-    facts = [(name.replace('_', ' '), _plain(settings[name])) for name in shown]
-    counts = ('num_epochs', 'steps_per_epoch', 'num_parameters')
-    facts += [(name.replace('_', ' '), number(config[name])) for name in counts if config.get(name) is not None]
-    git = config.get('git') or {}
-    commit = f'{git["commit"]}{", with uncommitted changes" if git.get("dirty") else ""}' if git.get('commit') else None
-    versions = ', '.join(f'{name} {version}' for name, version in (config.get('versions') or {}).items())
-    named = {'device': config.get('device'), 'versions': versions, 'git commit': commit}
-    named |= {'started': config.get('started'), 'finished': config.get('finished')}
-    return [*facts, *((name, value) for name, value in named.items() if value)]
-
-
-def _plain(value: object) -> str:
-    return '-' if value is None or value == {} else str(value)
-
-
 def _regime(entries: object) -> pd.DataFrame | None:
     """Return the regime, every row with all settings in force from its epoch on."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return None
-    in_force = list(itertools.accumulate(entries, lambda now, entry: {**now, **entry}))
+    in_force: list[dict] = list(itertools.accumulate(entries, lambda now, entry: {**now, **entry}))
     names = ['epoch', *dict.fromkeys(name for entry in entries for name in entry if name != 'epoch')]
     headings = ['from epoch', *(name.replace('_', ' ') for name in names[1:])]
     return pd.DataFrame([[_cell(row.get(name)) for name in names] for row in in_force], columns=headings, dtype=object)
 
 
 def _cell(value: object) -> str:
-    return f'{value:.6g}' if isinstance(value, float) else _plain(value)
+    return f'{value:.6g}' if isinstance(value, float) else '-' if value is None or value == {} else str(value)
 
 
 def _panels(run: Run, results: Averages) -> list[list[Column]]:

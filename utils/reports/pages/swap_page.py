@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from utils.config.every import fields_of
-from utils.quantities import duration
 from utils.reports.columns import describe_column
 from utils.reports.pages.charts import Chart, LineStyle, embed, line_chart, shared_scales
 from utils.reports.pages.html import number, percent, write_page
@@ -34,30 +33,14 @@ def write_swap_page(folder: Path) -> Path:
     curves = [chart for columns in PAIRS for chart in _pair(columns, phases, rows)]
     head, charts = embed([_ends(rows), _curves('lr', phases, rows), *curves])
     pages = [Path(name) / PAGE for name in rows['name']]
-    given = {name: run.settings.get(name) for name in fields_of(Means.KEY)}
     return write_page(
         folder / SWAP_PAGE, 'swap.html', title=f'SWAP: {run.name}', head=head, run=run, num_workers=len(names),
-        wanted=run.settings.get('swap_workers', len(names)), headline=_headline(rows, run),
+        wanted=run.settings.get('swap_workers', len(names)), rows=rows.set_index('name'),
         entries=[(style, style.name) for style in (PHASE1, *map(_line_style, names), AVERAGE)], x_labels=X_LABELS,
         charts=charts, cells=_cells(rows),
         links=[page.as_posix() if (folder / page).is_file() else None for page in pages],
-        facts=[(name.replace('_', ' '), str(value)) for name, value in given.items() if value not in (None, {})],
+        key_settings=fields_of(Means.KEY),
     )  # fmt: skip
-
-
-def _headline(rows: pd.DataFrame, run: Run) -> list[tuple[str, str]]:
-    rows = rows.set_index('name')
-    last, mean = rows.loc['average'], rows.loc['mean']
-    test = run.config.get('test') or {}
-    return [
-        ('validation error@1, average', percent(last['val_error1'])),
-        ('mean of the workers', percent(mean['val_error1'])),
-        ('end of phase 1', percent(rows.loc['phase1', 'val_error1'])),
-        *([('test error@1, average', percent(test.get('error1')))] if test else []),
-        ('validation loss, average', number(last['val_loss'])),
-        ('training time in turn', duration(last['seconds_in_turn'])),
-        ('as if side by side', duration(last['seconds_side_by_side'])),
-    ]
 
 
 def _line_style(name: str) -> LineStyle:
@@ -73,11 +56,11 @@ def _ends(rows: pd.DataFrame) -> Chart | None:
     names = [name for name in ends.index if name.startswith('worker')]
     places = [int(name.removeprefix('worker')) for name in names]
     span = (min(places) - 0.5, max(places) + 0.5)
-    lines = [(MEAN, 'mean'), (AVERAGE, 'average')]
-    points = [(place, 100 - ends[name], curve) for curve, (place, name) in enumerate(zip(places, names, strict=True))]
-    points += [(x, 100 - ends[name], len(names) + line) for line, (_, name) in enumerate(lines) for x in span]
+    curves: list[tuple[str, Sequence[float]]] = [(name, [place]) for name, place in zip(names, places, strict=True)]
+    curves += [('mean', span), ('average', span)]
+    points = [(x, 100 - ends[name], curve) for curve, (name, xs) in enumerate(curves) for x in xs]
     table = pd.DataFrame(points, columns=['worker', 'mean', 'curve']).assign(std=math.nan, n=1)
-    styles = [*map(_line_style, names), *(style for style, _ in lines)]
+    styles = [*map(_line_style, names), MEAN, AVERAGE]
     return line_chart(
         'Final accuracy', styles, table, x_labels={'worker': 'worker'}, x='worker', y_label='validation accuracy (%)',
         y_scales=('linear',), legend=[MEAN, AVERAGE], ticks=places if len(places) <= 20 else None,
@@ -122,9 +105,5 @@ def _cells(rows: pd.DataFrame) -> pd.DataFrame:
         'seconds': ('seconds', '{:,.1f}'.format), 'seconds_in_turn': ('after, in turn', '{:,.1f}'.format),
         'seconds_side_by_side': ('after, side by side', '{:,.1f}'.format),
     }  # fmt: skip
-    return pd.DataFrame(
-        {
-            'run': rows['name'],
-            **{heading: [write(value) for value in rows[name]] for name, (heading, write) in headings.items()},
-        }
-    )
+    cells = {heading: rows[name].map(write) for name, (heading, write) in headings.items()}
+    return pd.DataFrame({'run': rows['name'], **cells})
