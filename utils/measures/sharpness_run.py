@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]
     combined = folder / f'{metric.table.file.removesuffix(".csv")}_table.csv'
     log.info('table: %s', combined)
     _check_writable(combined)
-    summaries: list[dict] = []
+    summaries: list[Mapping] = []
     for open_network in openers:
         with user_errors():
             network = open_network()
