@@ -59,14 +59,16 @@ def test_the_weights_under_linear_decay_are_those_of_sgd_by_hand():
     torch.testing.assert_close(parameter.detach(), expected, rtol=1e-14, atol=0)
 
 
-def test_on_resume_linear_decay_cannot_begin_nor_go_by_another_length(train, refused):
-    decaying, plain = train(*RATE, '--linear-decay', script=main_normal), train(*RATE, script=main_normal, save='plain')
+def test_what_goes_by_the_length_of_the_run_keeps_it_on_resume(train, refused):
+    def check(flags, more, *words):
+        run = train(*RATE, *flags, script=main_normal, save=f'run{len(flags)}')
+        refused('--resume', str(run), '--epochs', '5', *more, words=words, script=main_normal)
+
     check_each([
-        (decaying, (), ('--epochs was 3', '--linear-decay', '5', '--init-from')),
-        (plain, ('--linear-decay',), ('linear_decay was False', 'True')),
-    ], lambda run, flags, words: refused(
-        '--resume', str(run), '--epochs', '5', *flags, words=words, script=main_normal,
-    ))  # fmt: skip
+        (('--linear-decay',), (), '--epochs was 3', '--linear-decay', '5', '--init-from'),
+        (('--ss', '0.02', '--smoothing-type', 'tanh'), (), '--epochs was 3', '--smoothing-type tanh', '5'),
+        ((), ('--linear-decay',), 'linear_decay was False', 'True'),
+    ], check)  # fmt: skip
 
 
 def test_warm_up_counts_updates_and_need_not_last_whole_epochs():

@@ -59,12 +59,6 @@ def test_micro_batches_do_not_count():
         assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
 
 
-def test_layouts_keep_copies_apart_or_together():
-    for num, layout, different in (('4', 'spread', 4), ('2', 'together', 2)):
-        ghosts = batch_of('--duplicates', num, '--copies', layout).indices.split(4)
-        assert {len(ghost.unique()) for ghost in ghosts} == {different}, layout
-
-
 def test_updates_and_rates_count_examples_and_scores_count_images():
     plain, several = build(*TINY_GBN), build(*TINY_GBN, '--duplicates', '3', '--drop-last', '--b', '24', '-mb', '8')
     assert (plain.steps_per_epoch, several.steps_per_epoch) == (4, 2)

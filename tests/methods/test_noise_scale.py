@@ -83,11 +83,9 @@ def test_at_most_sixteen_updates_of_an_epoch_are_measured(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('more', [
-    (), ('--micro-batch-size', '8'),
-    ('--dataset', 'fake:64:3x32x32:4', '--model', 'cifar10_shallow', '--model_config', '{}'),  # has dropout
-])  # fmt: skip
-def test_training_is_the_same_to_the_last_bit(train, more):
+def test_training_is_the_same_to_the_last_bit(train):
+    more = ('--dataset', 'fake:64:3x32x32:4', '--model', 'cifar10_shallow', '--model_config', '{}')  # has dropout
+    more += ('--micro-batch-size', '8')
     plain, measures = train(*TINY_GBN, *more, save='plain'), train(*TINY_GBN, *more, '--noise-scale', save='measures')
     states = [torch.load(folder / 'checkpoint.pth.tar', weights_only=True) for folder in (plain, measures)]
     for name, value in states[0]['state_dict'].items():

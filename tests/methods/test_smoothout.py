@@ -16,9 +16,7 @@ from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.smoothout import SmoothOut, strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from data_sets.loader import Batch, MicroBatch
-from tests.conftest import TINY_GBN
 from tests.each import check_each
-from tests.updates import build
 
 GHOST, COPIES = 4, 500
 SCALES = ('none', 'weight', 'filter')
@@ -183,14 +181,3 @@ def test_some_parameters_are_spared():
     model.quiet_parameters = ['weight']
     with pytest.raises(ValueError, match="quiet_parameters names 'weight'"):
         quiet_names(model, exclude_bn=True)
-
-
-def test_a_strength_that_goes_by_the_length_of_the_run_keeps_it(train, refused):
-    run = train(*TINY_GBN, '--ss', '0.02', '--smoothing-type', 'tanh')
-    assert '--smoothing-type tanh' in refused('--resume', str(run), '--epochs', '5', words=('--epochs was 3', '5'))
-
-
-def test_noise_is_fresh_for_each_ghost_or_step_as_asked():
-    for per, size in (('ghost', GHOST), ('step', None)):
-        config = build(*TINY_GBN, '--ss', '0.1', '--noise-per', per).config
-        assert next(iter(config.methods_on)).pass_size(config) == size

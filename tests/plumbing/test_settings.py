@@ -23,7 +23,7 @@ from utils.settings import (
     setting,
     values_before,
     written,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,7 @@ import torch
 from torch import nn
 
 from bigbatch import seeding
-from bigbatch.errors import UserError
 from tests.each import check_each
-from utils.files import write_atomically
 from utils.runs import checkpoint as checkpoints
 
 
@@ -119,17 +117,3 @@ def test_weights_of_another_network_change_nothing(saved):
     assert all(torch.equal(old, new) for old, new in zip(before, other.parameters(), strict=True))
     with pytest.raises(ValueError, match='and 7 more'):
         checkpoints.load_weights(nn.Linear(2, 2, bias=False), checkpoints.load_state(path), path)
-
-
-def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path):
-    path = tmp_path / 'file'
-    path.write_text('old')
-
-    def fail(file) -> None:
-        file.write(b'half')
-        raise OSError('disk full')
-
-    with pytest.raises(UserError, match=r'file cannot be written \(disk full\)'):
-        write_atomically(path, fail)
-    assert path.read_text() == 'old'
-    assert [child.name for child in tmp_path.iterdir()] == ['file']

@@ -5,11 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.bigbatch.training.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
-from tests.conftest import TINY, TINY_GBN, main_gbn, main_normal, read_json, read_rows, stable_rows
+from tests.conftest import TINY_GBN, main_gbn, read_json, read_rows, stable_rows
 from tests.each import check_each
 from utils.files import write_atomically
 from utils.runs import checkpoint as checkpoints
@@ -112,27 +111,6 @@ def test_an_image_that_is_gone_or_has_moved_to_another_class_is_noticed(train, r
         refused('--resume', str(run), '--epochs', '2', words=('training set', 'fingerprint', 'bring that one back'))
         place.rename(image)
     assert main_gbn.main(['--resume', str(run), '--epochs', '2']) == 0
-
-
-def test_a_changed_npz_file_is_noticed(train, refused, tmp_path):
-    images, targets = np.random.default_rng(0).random((40, 6), dtype=np.float32), np.arange(40) % 4
-    path = tmp_path / 'set.npz'
-    arrays = {'x_train': images[:32], 'y_train': targets[:32], 'x_test': images[32:], 'y_test': targets[32:]}
-    np.savez(path, **arrays)
-    run = train(*TINY, '--dataset', str(path), '--epochs', '1', script=main_normal)
-    images[3, 3] += 1e-6
-    np.savez(path, **arrays)
-    refused('--resume', str(run), '--epochs', '2', script=main_normal, words=('training set', 'fingerprint'))
-
-
-def test_a_checkpoint_of_another_network_is_refused(train, refused):
-    run = train(*TINY_GBN)
-    other = train(*TINY_GBN, '--model_config', "{'width': 9, 'depth': 2}", save='other')
-    for name in (LATEST, PREVIOUS):
-        (run / name).unlink()
-        (run / name).write_bytes((other / name).read_bytes())
-    words = (LATEST, 'weights of another network', '(9, 64), not (8, 64)')
-    refused('--resume', str(run), '--epochs', '4', words=words)
 
 
 def test_a_torn_row_that_the_checkpoint_is_past_is_told(train, capsys, tmp_path):

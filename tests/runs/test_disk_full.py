@@ -4,6 +4,7 @@ import errno
 import io
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tests.bigbatch.training.test_partial_epochs import assert_same_run
 from tests.conftest import TINY_GBN, main_gbn, read_json
 from utils.files import naming_file
 from utils.logs import log, log_to_file, start_logging
-from utils.runs import folder
+from utils.runs.folder import append_rows
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -53,27 +54,6 @@ def test_a_disk_that_fills_up_at_any_write_loses_nothing(train, tmp_path, monkey
     assert not list(run.parent.rglob('.*'))
 
 
-def test_half_a_row_is_cut_when_the_run_goes_on(train, tmp_path, monkeypatch, capsys):
-    straight, append = train(*TINY_GBN, save='straight'), folder.append_rows
-
-    def writes_half(path, rows):
-        if len(rows[0]) > 3 and rows[0][0] == 2:
-            with naming_file(path), open(path, 'a') as file:
-                file.write('2,8,0.05,1.3')
-                raise FULL
-        append(path, rows)
-
-    capsys.readouterr()
-    with monkeypatch.context() as patched:
-        patched.setattr('utils.runs.writer.append_rows', writes_half)
-        assert train(*TINY_GBN) == 2
-    run = tmp_path / 'results' / 'run'
-    assert f'{run}/results.csv cannot be written (No space left on device)' in only_line(capsys.readouterr())
-    assert (run / 'results.csv').read_text().endswith('\n2,8,0.05,1.3')
-    assert main_gbn.main(['--resume', str(run)]) == 0
-    assert_same_run(run, straight)
-
-
 def test_errors_of_a_disk_are_seen_behind_those_of_torch_and_others_are_not_taken_for_them(tmp_path):
     class Full(io.BytesIO):
         def write(self, content):
@@ -85,6 +65,8 @@ def test_errors_of_a_disk_are_seen_behind_those_of_torch_and_others_are_not_take
     with pytest.raises(UserError, match=said) as caught, naming_file(tmp_path / 'run' / 'x'):
         torch.save({'x': torch.ones(100_000)}, Full())
     assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(UserError, match=r'/dev/full cannot be written \(No space left'):
+        append_rows(Path('/dev/full'), [[1, 2]])
     with pytest.raises(RuntimeError, match='a bug'), naming_file(tmp_path):
         raise RuntimeError('a bug')
 

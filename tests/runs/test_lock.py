@@ -11,9 +11,8 @@ import threading
 import pytest
 
 from bigbatch.errors import UserError
-from tests.bigbatch.training.test_partial_epochs import assert_same_run
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
-from tests.sweep_helpers import NORMAL, other_process, results, run, started, write  # noqa: F401 - fixtures
+from tests.sweep_helpers import NORMAL, results, run, started, write  # noqa: F401 - fixtures
 from utils.runs.lock import LOCK, RunLock, holder_of, locked
 
 # ruff: noqa: F811 - fixtures are imported by name
@@ -185,18 +184,3 @@ def test_a_sweep_takes_note_of_what_another_one_has_finished(write, run, started
     assert (status, err) == (0, '')
     assert 'done     second  by another process' in out
     assert len(started) == 1
-
-
-@pytest.mark.slow
-def test_two_sweeps_at_once_share_the_work(write, tmp_path, run, started, results):
-    """Whatever each of them gets to do, every run is made once and as it is made by one."""
-    path = write(NORMAL, NORMAL.replace('ok_small', 'second'))
-    command = (path, '--results_dir', str(tmp_path / 'both'))
-    sweeps = [other_process(*command, cwd=tmp_path, threads=1) for _ in range(2)]
-    ends = [(sweep.communicate(timeout=170), sweep.returncode) for sweep in sweeps]
-    assert {status for _, status in ends} <= {0, 75}, ends
-    assert other_process(*command, cwd=tmp_path, threads=1).wait(timeout=100) == 0
-    assert run(path)[::2] == (0, '')
-    for name in ('ok_small', 'second'):
-        assert_same_run(tmp_path / 'both' / 'mine' / name, results / name)
-    assert not list(tmp_path.rglob('*.failed.txt'))
