@@ -59,14 +59,6 @@ def test_micro_batches_do_not_count():
         assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
 
 
-def test_updates_and_rates_count_examples_and_scores_count_images():
-    plain, several = build(*TINY_GBN), build(*TINY_GBN, '--duplicates', '3', '--drop-last', '--b', '24', '-mb', '8')
-    assert (plain.steps_per_epoch, several.steps_per_epoch) == (4, 2)
-    assert build(*TINY_GBN, '--duplicates', '3').regime.at(0) == plain.regime.at(0)
-    for batch in several.data.train.epoch(0):
-        assert several.estimator(several.model, several.criterion, batch, step=0).num_examples == 72
-
-
 @pytest.mark.parametrize('layout', ['spread', 'together'])
 def test_the_factor_is_the_published_one(layout):
     """Without batch norm: mean_j |g_j| / |g|, each from one pass by hand."""

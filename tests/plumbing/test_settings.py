@@ -71,13 +71,6 @@ def test_a_parser_has_the_flags_of_its_groups_with_their_defaults_or_others():
     assert vars(given.parse_args(['-w', '3', '--tall'])) == {'width': 3, 'tall': True}
 
 
-def test_only_those_that_mean_something_are_added():
-    parser = Parser(prog='x')
-    add_settings(parser, Sizes, title='others', only=Means.PLACE)
-    assert {action.dest for action in parser.actions()} == {'tall', 'scale'}
-    assert '\nothers:\n' in parser.format_help()
-
-
 def test_fields_are_the_settings_that_are_kept():
     config = Both(told='so', **given_values(Both, make_parser().parse_args(['--shape-of-it', 'square'])))
     assert asdict(config) == {
