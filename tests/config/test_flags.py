@@ -1,14 +1,9 @@
-"""Every flag of the training scripts has an effect that can be observed, and each is run.
-
-The table names for each flag what changes: the plan (its printed text), the steps (weights after a few updates), the
-files or the lines of a run, a warning, or the message of a refusal.
-"""
+"""Every flag of the training scripts has an effect that can be observed."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import shlex
 
 import pytest
 import torch
@@ -16,16 +11,15 @@ import torch
 import data
 from data import list_datasets
 from models import list_models
-from tests.conftest import TINY, main_gbn, read_json
-from tests.each import check_each
+from tests.conftest import TINY, main_gbn
+from tests.each import check_deterministic, check_each, check_effects
 from tests.updates import build, losses_of
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser, parse_config
 from utils.engine.plan import describe_plan
-from utils.runs import checkpoint as checkpoints
 
 BASE = (*TINY, '--epochs', '3', '-mb', '4')
-# What is observed: the flag with its value, behind a bar where flags before it are common to both sides.
+# What is observed - the plan, weights after a few updates, files or lines of a run, messages -: see check_effects.
 EFFECTS = {
     'files': (
         '--swa-start 2', '--save_all', '--save_all | --no-save_all', '--tensorboard',
@@ -64,7 +58,7 @@ EFFECTS = {
     'warning': ('--workers 3', '--channels-last', '--gpus 99'),
     'loader': ('--eval-batch-size 5',),
     'epochs': ('--reset-momentum',),
-    'elsewhere': (  # below, in tests/bigbatch/training
+    'elsewhere': (  # below, in tests/bigbatch/training and tests/engine
         '--download', '--init-from RUN', '--deterministic', '--resume RUN', '--evaluate RUN', '--checkpoint-minutes 1',
     ),
 }  # fmt: skip
@@ -108,17 +102,7 @@ def observe(what: str, flags: tuple[str, ...], tmp_path, name: str):
 @pytest.mark.parametrize('what', [what for what in EFFECTS if what != 'elsewhere'])
 def test_each_flag_has_an_effect(what, tmp_path, monkeypatch):
     monkeypatch.setenv('DATASETS_DIR', str(tmp_path))
-    known = {BASE: observe(what, BASE, tmp_path, 'base')}
-    assert observe(what, BASE, tmp_path, 'again') == known[BASE]
-
-    def check(text):
-        common, _, given = text.rpartition('|')
-        without = (*BASE, *shlex.split(common))
-        if without not in known:
-            known[without] = observe(what, without, tmp_path, str(len(known)))
-        assert observe(what, (*without, *shlex.split(given)), tmp_path, text.replace('/', '')) != known[without]
-
-    check_each(((text,) for text in EFFECTS[what]), check)
+    check_effects(EFFECTS[what], lambda flags, name: observe(what, (*BASE, *flags), tmp_path, name))
 
 
 def test_every_flag_is_in_the_table():
@@ -144,28 +128,7 @@ def test_download_reaches_the_data_set(monkeypatch):
 
 
 def test_deterministic_asks_for_deterministic_kernels():
-    try:
-        build(*BASE)
-        assert not torch.are_deterministic_algorithms_enabled()
-        build(*BASE, '--deterministic')
-        assert torch.are_deterministic_algorithms_enabled()
-    finally:
-        torch.use_deterministic_algorithms(False)
-
-
-def test_init_from_resume_and_evaluate_and_what_is_recorded(train, capsys):
-    run = train(*BASE, '--no-flip')
-    settings = read_json(run / 'config.json')['settings']
-    assert (settings['augment'], settings['flip'], settings['device']) == (True, False, 'cpu')
-    assert settings['num_epochs'] == 3
-    checkpoint = str(run / 'checkpoint.pth.tar')
-    saved = checkpoints.load_state(checkpoint)
-    model = build(*BASE, '--init-from', checkpoint).model
-    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
-    assert build('--resume', str(run)).first_epoch == 3
-    capsys.readouterr()
-    assert main_gbn.main(['--evaluate', checkpoint, '--device', 'cpu']) == 0
-    assert 'error@1' in capsys.readouterr().out
+    check_deterministic(lambda *flags: build(*BASE, *flags))
 
 
 def test_spellings():
@@ -175,30 +138,21 @@ def test_spellings():
         assert first == second
 
     check_each([
-        (('--b', '32'), ('--batch-size', '32')),
-        (('-b', '32'), ('--batch_size', '32')),
+        (('--b', '32'), ('--batch_size', '32')),
         (('--lr-bb-fix', '--regime-bb-fix'), ('--lr_bb_fix', '--regime_bb_fix')),
         (('--no-lr-bb-fix',), ('--no-lr_bb_fix',)),
         (('-mb', '8'), ('--mini_batch_size', '8')),
-        (('--learning_rate', '0.1'), ('--learning-rate', '0.1')),
         (('--wd', '0.1'), ('--weight_decay', '0.1')),
-        (('--start_epoch', '1'), ('--start-epoch', '1')),
         (('-a', 'resnet', '--dataset', 'fake:64:3x16x16:4', '--model-config={}'),
          ('--model', 'resnet', '--dataset=fake:64:3x16x16:4', '--model_config', '{}')),
     ], check)  # fmt: skip
 
 
-def test_published_defaults():
+def test_the_reference_batch_is_the_published_one_and_counts_the_multiplier():
     normal = parse_config(build_parser('', list_models(), list_datasets(), prog='main_normal.py', batch_size=256), [])
     ghost = parse_config(make_parser(), [])
     assert (normal.batch_size, normal.base_batch_size, normal.ghost_batch_size) == (256, 256, None)
     assert (ghost.batch_size, ghost.base_batch_size, ghost.ghost_batch_size) == (2048, 128, 128)
-    for config in (normal, ghost):
-        assert (config.dataset, config.model, config.epochs, config.seed) == ('cifar10', 'resnet', 200, 123)
-        assert (config.lr_scaling, config.regime_bb_fix, config.clip_grad) == ('sqrt', False, 5.0)
-
-
-def test_the_reference_batch_counts_the_multiplier():
-    config = parse_config(make_parser(), [*BASE, '-bm', '4'])
-    assert (config.batch_size, config.micro_batch_size) == (64, 16)
-    assert parse_config(make_parser(), [*BASE, '-bm', '4', '--micro-batch-size', '8']).micro_batch_size == 8
+    for flags, micro in ((), 16), (('--micro-batch-size', '8'), 8):
+        config = parse_config(make_parser(), [*BASE, '-bm', '4', *flags])
+        assert (config.batch_size, config.micro_batch_size) == (64, micro)

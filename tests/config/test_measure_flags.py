@@ -1,24 +1,17 @@
-"""Every flag that the measuring scripts share has an effect that can be observed, seen through evaluate.py.
-
-The table names for each flag those common to both sides and the flag with its value; what is compared is the exit
-status, the row of the file without its key, the place of the file and what is printed on standard error.
-"""
+"""Every flag that the measuring scripts share has an effect that can be observed, seen through evaluate.py."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import shlex
 
 import pytest
-import torch
 
 import evaluate
 from tests.conftest import TINY_GBN, main_gbn, read_rows
-from tests.each import check_each
+from tests.each import check_deterministic, check_effects
 from utils.config.measure import idle_flags
 
-# The flag with its value, behind a bar where flags before it are common to both sides.
 EFFECTS = (
     '--evaluate RUN/initial.pth.tar', '--model resnet', '--model_config "{\'width\': 9}"',
     '--dataset fake:64:1x8x8:3', '--datasets-dir /no/such/folder', '--input_size 6', '--pixels unit',
@@ -41,42 +34,26 @@ def run(tmp_path_factory):
 
 
 def observe(run, folder, flags):
+    """Return exit status, rows and places of the files, and what is printed on standard error."""
     given = [flag.replace('RUN', str(run)).replace('OTHER', str(folder / 'other')) for flag in flags]
     err = io.StringIO()
     with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
         status = evaluate.main(['--evaluate', str(run), '--results_dir', str(folder), *given])
     files = sorted(folder.rglob('*.csv'))
     rows = [[row[name] for name in SCORES] for path in files for row in read_rows(path)]
-    return (
-        status,
-        rows,
-        [path.relative_to(folder).as_posix() for path in files],
-        err.getvalue().replace(str(folder), ''),
-    )
+    places = [path.relative_to(folder).as_posix() for path in files]
+    return status, rows, places, err.getvalue().replace(str(folder), '')
 
 
 def test_each_flag_has_an_effect(run, tmp_path):
-    known = {(): observe(run, tmp_path / 'base', ())}
-    assert observe(run, tmp_path / 'again', ()) == known[()]
-
-    def check(text):
-        common, _, given = text.rpartition('|')
-        without = tuple(shlex.split(common))
-        if without not in known:
-            known[without] = observe(run, tmp_path / str(len(known)), without)
-        assert observe(run, tmp_path / text.replace('/', ''), (*without, *shlex.split(given))) != known[without]
-
-    check_each(((text,) for text in EFFECTS if text != '--deterministic'), check)
+    check_effects(
+        (text for text in EFFECTS if text != '--deterministic'),
+        lambda flags, name: observe(run, tmp_path / name, flags),
+    )
 
 
 def test_deterministic_asks_for_deterministic_kernels(run, tmp_path):
-    try:
-        observe(run, tmp_path, ())
-        assert not torch.are_deterministic_algorithms_enabled()
-        observe(run, tmp_path / 'with', ('--deterministic',))
-        assert torch.are_deterministic_algorithms_enabled()
-    finally:
-        torch.use_deterministic_algorithms(False)
+    check_deterministic(lambda *flags: observe(run, tmp_path / str(len(flags)), flags))
 
 
 def test_every_flag_is_in_the_table():

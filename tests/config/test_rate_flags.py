@@ -9,7 +9,7 @@ from bigbatch.regime import Regime
 from bigbatch.training.optim import RegimeOptimizer
 from data import list_datasets
 from models import list_models
-from tests.conftest import TINY, main_normal, read_rows, stable_rows
+from tests.conftest import TINY, main_normal
 from tests.each import check_each
 from utils.config.parse import build_parser, parse_config
 from utils.engine.experiment import build_experiment
@@ -34,19 +34,17 @@ def rates(*flags, steps_per_epoch: int = 4) -> list[float]:
     return found
 
 
-def test_linear_decay_multiplies_the_regime_and_never_reaches_zero():
+def test_linear_decay_multiplies_the_regime_over_the_length_of_the_run():
     base = [0.05] * 8 + [0.005] * 4
-    expected = [rate * (12 - step) / 12 for step, rate in enumerate(base)]
-    assert rates('--linear-decay') == pytest.approx(expected, rel=1e-12)
-    assert rates('--linear-decay')[-1] > 0
     assert rates() == base  # exactly: without it nothing is multiplied
-
-
-def test_linear_decay_begins_where_the_run_does_and_follows_its_stretched_length():
+    found = rates('--linear-decay')
+    assert found == pytest.approx([rate * (12 - step) / 12 for step, rate in enumerate(base)], rel=1e-12)
+    assert found[-1] > 0
+    warm = rates('--linear-decay', '--warmup-epochs', '1.5', '--warmup-start', '0.1')
+    assert warm[:7] == pytest.approx([rate * min(0.1 + 0.15 * step, 1) for step, rate in enumerate(found[:7])])
     late = [0.05 * (8 - step) / 8 for step in range(4)] + [0.005 * (8 - step) / 8 for step in range(4, 8)]
     assert rates('--linear-decay', '--start-epoch', '1') == pytest.approx(late, rel=1e-12)
-    stretched = rates('--linear-decay', '--regime_bb_multi', '2')
-    assert stretched[-1] == pytest.approx(0.005 / 24, rel=1e-12)
+    assert rates('--linear-decay', '--regime_bb_multi', '2')[-1] == pytest.approx(0.005 / 24, rel=1e-12)
 
 
 def test_the_weights_under_linear_decay_are_those_of_sgd_by_hand():
@@ -61,24 +59,16 @@ def test_the_weights_under_linear_decay_are_those_of_sgd_by_hand():
     torch.testing.assert_close(parameter.detach(), expected, rtol=1e-14, atol=0)
 
 
-def test_a_run_under_linear_decay_and_warm_up_goes_on_bit_for_bit(train):
-    flags = (*RATE, '--linear-decay', '--warmup-epochs', '1.5', '--warmup-start', '0.1', '--save_all')
-    whole = train(*flags, script=main_normal, save='whole')
-    fork = train('--resume', str(whole / 'checkpoint_epoch_1.pth.tar'), script=main_normal, save='fork')
-    assert stable_rows(fork) == stable_rows(whole)
-    assert [float(row['lr']) for row in read_rows(whole / 'results.csv')] == pytest.approx(
-        [0.05 * (0.1 + 0.9 * 3 / 6) * 9 / 12, 0.05 * 5 / 12, 0.005 / 12], rel=1e-6
-    )
+def test_what_goes_by_the_length_of_the_run_keeps_it_on_resume(train, refused):
+    def check(flags, more, *words):
+        run = train(*RATE, *flags, script=main_normal, save=f'run{len(flags)}')
+        refused('--resume', str(run), '--epochs', '5', *more, words=words, script=main_normal)
 
-
-def test_on_resume_linear_decay_cannot_begin_nor_go_by_another_length(train, refused):
-    decaying, plain = train(*RATE, '--linear-decay', script=main_normal), train(*RATE, script=main_normal, save='plain')
     check_each([
-        (decaying, (), ('--epochs was 3', '--linear-decay', '5', '--init-from')),
-        (plain, ('--linear-decay',), ('linear_decay was False', 'True')),
-    ], lambda run, flags, words: refused(
-        '--resume', str(run), '--epochs', '5', *flags, words=words, script=main_normal,
-    ))  # fmt: skip
+        (('--linear-decay',), (), '--epochs was 3', '--linear-decay', '5', '--init-from'),
+        (('--ss', '0.02', '--smoothing-type', 'tanh'), (), '--epochs was 3', '--smoothing-type tanh', '5'),
+        ((), ('--linear-decay',), 'linear_decay was False', 'True'),
+    ], check)  # fmt: skip
 
 
 def test_warm_up_counts_updates_and_need_not_last_whole_epochs():
@@ -100,16 +90,3 @@ def test_the_rate_is_that_of_an_example_times_the_batch():
     assert with_multiplier.regime.at(0)['lr'] == pytest.approx(0.016)
     settings = build('--base-lr-per-example', '0.001').config.settings()
     assert (settings['base_lr_per_example'], settings['lr'], settings['lr_scaling']) == (0.001, 0.016, 'none')
-
-
-def test_a_warm_up_longer_than_the_run_is_refused(refused):
-    words = ('3.5', 'longer than the run of 3 epochs')
-    refused(*RATE, '--warmup-epochs', '3.5', words=words, script=main_normal)
-
-
-def test_a_warm_up_that_changes_nothing_is_said_to(capsys):
-    flags = [*RATE, '--dry-run', '--warmup-epochs', '1']
-    assert main_normal.main([*flags, '--base-lr-per-example', '0.001']) == 0
-    assert '--warmup-epochs 1 has no effect' in capsys.readouterr().err
-    assert main_normal.main([*flags, '--base-lr-per-example', '0.001', '--warmup-start', '0.5']) == 0
-    assert capsys.readouterr().err == ''

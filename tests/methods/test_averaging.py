@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ from torch import nn
 
 import evaluate
 from bigbatch.training.averaging import WeightAverage, settle
-from bigbatch.training.batch_norm import batch_norms
 from bigbatch.training.stopping import StopRule
 from tests.conftest import TINY_GBN, TINY_NORMAL, main_normal, read_json, read_rows, stable_rows
 from tests.each import check_each
@@ -73,59 +73,50 @@ def test_a_run_older_than_the_flag_has_no_average_to_go_on_with(train, refused):
     assert train('--resume', str(run), '--epochs', '4') == run
 
 
-class Loader:
-    """The batches of a data set, as loaders of the project have them."""
-
-    def __init__(self, *batches):
-        self._batches = batches
-
-    def epoch(self, epoch):
-        return [[(inputs, torch.zeros(len(inputs), dtype=torch.long), None)] for inputs in self._batches]
+def loader_of(*batches):
+    """Return a loader as the project has them, of targets that do not matter."""
+    passes = [[(inputs, torch.zeros(len(inputs), dtype=torch.long), None)] for inputs in batches]
+    return SimpleNamespace(epoch=lambda epoch: passes)
 
 
 def test_statistics_of_an_average_are_moments_of_the_data():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2), nn.BatchNorm1d(2)).double()
-    other, average = copy.deepcopy(model), WeightAverage(model)
+    other, average, summed = copy.deepcopy(model), WeightAverage(model), nn.CrossEntropyLoss(reduction='sum')
     with torch.no_grad():
         for parameter in other.parameters():
             parameter.add_(torch.randn_like(parameter))
     average.add(model)
     average.add(other)
     batches = [torch.randn(6, 3, dtype=torch.float64) for _ in range(3)]
-    averaged, plain = average.model, nn.Linear(3, 2)
-    settle(plain, nn.CrossEntropyLoss(reduction='sum'), None, Loader(torch.zeros(4, 3)))  # needs no data
-    settle(averaged, nn.CrossEntropyLoss(reduction='sum'), Loader(*batches), Loader(*batches))
-    means = mean_of([model.state_dict(), other.state_dict()])
+    settle(nn.Linear(3, 2), summed, None, loader_of(torch.zeros(4, 3)))  # needs no data
+    settle(average.model, summed, loader_of(*batches), loader_of(*batches))
     assert average.count == 2
-    assert all(torch.allclose(value, averaged.state_dict()[name]) for name, value in means.items())
-    seen, found = [], []
+    for name, value in mean_of([model.state_dict(), other.state_dict()]).items():
+        torch.testing.assert_close(average.model.state_dict()[name], value)
+    reference, seen = copy.deepcopy(average.model).train(), {1: [], 4: []}
+    for place, found in seen.items():
+        reference[place].register_forward_pre_hook(lambda _, inputs, found=found: found.append(inputs[0].detach()))
     for batch in batches:
-        hidden = batch @ means['0.weight'].T + means['0.bias']
-        scale = (hidden.var(0, correction=0) + 1e-5).sqrt()
-        normal = (hidden - hidden.mean(0)) / scale * means['1.weight'] + means['1.bias']
-        seen.append((hidden.mean(0), hidden.var(0)))
-        outputs = normal.relu() @ means['3.weight'].T + means['3.bias']
-        found.append((outputs.mean(0), outputs.var(0)))
-    for norm, moments in zip(batch_norms(averaged), (seen, found), strict=True):
-        torch.testing.assert_close(norm.running_mean, torch.stack([mean for mean, _ in moments]).mean(0))
-        torch.testing.assert_close(norm.running_var, torch.stack([var for _, var in moments]).mean(0))
+        reference(batch)
+    for place, found in seen.items():
+        norm = average.model[place]
+        torch.testing.assert_close(norm.running_mean, torch.stack([inputs.mean(0) for inputs in found]).mean(0))
+        torch.testing.assert_close(norm.running_var, torch.stack([inputs.var(0) for inputs in found]).mean(0))
 
 
 def test_the_rule_ends_a_run_at_its_accuracy():
-    def check(accuracy, errors, ends, word):
+    def check(accuracy, errors, word):
         rule = StopRule(accuracy, 3)
-        for epoch in range(1, ends + 1):
+        for epoch, error in enumerate(errors, start=1):
             assert not rule.is_reached
-            rule.see(epoch, errors[epoch - 1])
+            rule.see(epoch, error)
         assert rule.is_reached == (word == 'is reached')
         assert word in rule.message
 
     check_each([
-        (98.0, (50.0, 2.0, 0.0), 2, 'is reached'),
-        (98.0, (50.0, 2.0 + 1e-12, 0.0), 2, 'is reached'),
-        (98.0, (50.0, 2.1, 2.1), 3, 'was not reached'),
-        (100.0, (0.0,), 1, 'is reached'),
+        (98.0, (50.0, 2.0), 'is reached'), (98.0, (50.0, 2.0 + 1e-12), 'is reached'),
+        (98.0, (50.0, 2.1, 2.1), 'was not reached'), (100.0, (0.0,), 'is reached'),
     ], check)  # fmt: skip
 
 
@@ -150,13 +141,10 @@ def test_a_run_stops_at_its_accuracy_and_is_finished(train, capsys):
     assert read_json(path)['status'] == 'done'
 
 
-def test_an_accuracy_that_is_never_reached_is_said(train):
+def test_an_accuracy_that_is_never_reached_or_before_the_first_average_is_said(train, capsys):
     run = train(*TINY_NORMAL, '--epochs', '1', '--stop-accuracy', '100', '--swa-start', '1', script=main_normal)
     assert '--stop-accuracy 100 was not reached' in read_json(run / 'config.json')['message']
-
-
-def test_a_run_that_stops_before_it_averages_says_so(train, capsys):
-    run = train(*TINY_NORMAL, '--stop-accuracy', '1', '--swa-start', '3', script=main_normal)
+    run = train(*TINY_NORMAL, '--stop-accuracy', '1', '--swa-start', '3', script=main_normal, save='early')
     assert 'no average' in capsys.readouterr().err
     assert not (run / 'averaged.pth.tar').exists()
     assert read_rows(run / 'results.csv')[0]['averaged_val_loss'] == ''

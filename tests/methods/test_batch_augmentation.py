@@ -1,4 +1,4 @@
-"""Batch augmentation: --duplicates, --copies and --adapt-grad-norm in the steps, files and refusals of runs."""
+"""Batch augmentation: --duplicates, --copies and --adapt-grad-norm in the updates, and the mean output over copies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from bigbatch.training.gradients.copies import AdaptGradNorm, copies_factor
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.scoring import summed_criterion
 from tests.config.test_flags import build, weights_after
-from tests.conftest import TINY, TINY_GBN, main_normal, read_rows
+from tests.conftest import TINY, TINY_GBN, read_rows
 from tests.each import check_each
 from tests.engine.test_network import open_with
 from tests.methods.test_smoothout import gradient
-from utils.engine.plan import describe_plan
 
 DOUBLE = ('--type', 'torch.DoubleTensor', '--epochs', '3')
 NO_NORM = (
@@ -26,21 +25,11 @@ NO_NORM = (
 
 
 def make_net(*between: nn.Module) -> nn.Module:
-    """Return two layers, if wanted with batch norm and dropout between them."""
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), *between, nn.Tanh(), nn.Linear(8, 4)).double()
 
 
 def batch_of(*flags: str):
     return next(build(*TINY, *DOUBLE, '-mb', '4', *flags).data.train.epoch(0))
-
-
-def gradient_of(model, inputs, targets) -> torch.Tensor:
-    """Return the gradient of the mean loss as one vector."""
-    loss = nn.functional.cross_entropy(model(inputs), targets)
-    return torch.cat([each.flatten() for each in torch.autograd.grad(loss, list(model.parameters()))])
-
-
-# what is trained
 
 
 def assert_same_weights(flags, others, num_steps: int = 3) -> None:
@@ -52,45 +41,22 @@ def assert_same_weights(flags, others, num_steps: int = 3) -> None:
 
 
 def test_equal_copies_are_the_plain_batch():
-    """Without batch norm; the issue's proof."""
+    """Without batch norm, and with ghosts, as each ghost of a copy then is a ghost of the batch."""
     copies = ('--duplicates', '4')
     assert_same_weights((*NO_NORM, '--no-augment'), [
         (*copies, '--copies', 'spread'), (*copies, '--copies', 'together'), (*copies, '--adapt-grad-norm', '2'),
     ])  # fmt: skip
     assert not torch.allclose(weights_after(3, *NO_NORM, *copies), weights_after(3, *NO_NORM), rtol=1e-3)
-
-
-def test_equal_copies_in_ghosts_of_their_own_are_the_plain_batch():
-    """With ghost batch norm, as each ghost of a copy then is a ghost of the batch."""
     copies = ('--duplicates', '2')
     assert_same_weights((*TINY, *DOUBLE, '-mb', '4', '--no-augment'), [
         copies, (*copies, '-mb', '8', '--copies', 'together'),
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize('layout', ['spread', 'together'])
-def test_micro_batches_do_not_count(layout):
-    flags = (*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4', '--copies', layout, '--adapt-grad-norm', '2')
-    assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
-
-
-def test_layouts_keep_copies_apart_or_together():
-    for ghost in batch_of('--duplicates', '4').indices.split(4):
-        assert len(ghost.unique()) == 4
-    for ghost in batch_of('--duplicates', '2', '--copies', 'together').indices.split(4):
-        assert len(ghost.unique()) == 2
-
-
-def test_updates_rate_and_scores_count_examples_and_images():
-    plain, several = build(*TINY_GBN), build(*TINY_GBN, '--duplicates', '3', '--drop-last', '--b', '24', '-mb', '8')
-    assert (plain.steps_per_epoch, several.steps_per_epoch) == (4, 2)
-    assert build(*TINY_GBN, '--duplicates', '3').regime.at(0) == plain.regime.at(0)
-    assert '24 x 3 copies = 72 = 1 rank x 3 micro-batches of 24; 9 ghosts of 8' in describe_plan(several)
-    for batch in several.data.train.epoch(0):
-        assert several.estimator(several.model, several.criterion, batch, step=0).num_examples == 72
-
-
-# --adapt-grad-norm
+def test_micro_batches_do_not_count():
+    for layout in ('spread', 'together'):
+        flags = (*TINY, *DOUBLE, '-mb', '4', '--duplicates', '4', '--copies', layout, '--adapt-grad-norm', '2')
+        assert_same_weights(flags, [('--micro-batch-size', micro) for micro in ('4', '12', '32')], num_steps=5)
 
 
 @pytest.mark.parametrize('layout', ['spread', 'together'])
@@ -99,10 +65,14 @@ def test_the_factor_is_the_published_one(layout):
     model = make_net()
     batch = batch_of('--duplicates', '4', '--copies', layout, '--micro-batch-size', '12')
     inputs, targets = (torch.cat(parts) for parts in list(zip(*batch, strict=True))[:2])
+
+    def gradient_of(part) -> torch.Tensor:
+        loss = nn.functional.cross_entropy(model(inputs[part]), targets[part])
+        return nn.utils.parameters_to_vector(torch.autograd.grad(loss, list(model.parameters())))
+
     chosen = [slice(16 * j, 16 * j + 16) if layout == 'spread' else slice(j, None, 4) for j in range(4)]
-    norms = [gradient_of(model, inputs[part], targets[part]).norm() for part in chosen]
-    whole = gradient_of(model, inputs, targets)
-    expected = torch.stack(norms).mean() / whole.norm()
+    whole = gradient_of(slice(None))
+    expected = torch.stack([gradient_of(part).norm() for part in chosen]).mean() / whole.norm()
     factor = copies_factor(model, summed_criterion(None), batch)
     torch.testing.assert_close(factor, expected, rtol=1e-12, atol=0)
     assert factor > 1.001
@@ -141,21 +111,7 @@ def test_a_gradient_of_zero_is_left_alone():
     model = make_net()
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
-    batch = batch_of('--duplicates', '2')
-    assert copies_factor(model, lambda logits, targets: logits.sum() * 0, batch) == 1
-
-
-# refusals and warnings
-
-
-def test_what_breaks_the_ghosts_is_refused(refused):
-    """Other refusals: tests/goldens/commands.txt."""
-    words = ('--batch-size 20 with 3 copies', '16', '16 and 32 are')
-    refused(*TINY_GBN, '--duplicates', '3', '--b', '20', '-mb', '16', words=words)
-    words, flags = ('--copies together', 'main_gbn.py'), (*TINY, '--duplicates', '2')
-    refused(*flags, '--copies', 'together', words=words, script=main_normal)
-    words = ('--micro-batch-size 16', 'batch of 32 cannot be split')
-    refused(*flags, '--micro-batch-size', '16', words=words, script=main_normal)
+    assert copies_factor(model, lambda logits, targets: logits.sum() * 0, batch_of('--duplicates', '2')) == 1
 
 
 def test_copies_that_are_all_the_same_are_warned_of(caplog):
@@ -164,33 +120,27 @@ def test_copies_that_are_all_the_same_are_warned_of(caplog):
         build(*TINY_GBN, '--duplicates', '2', *flags)
         assert ('--duplicates 2: the copies of an image are all the same' in caplog.text) == warns
 
-    noise = ('--relu_noise', '0.1')
     check_each([
         (('--no-augment',), True), (('--no-augment', '--cutout', '3'), False), ((), False),
-        (('--no-augment', *noise), False),
+        (('--no-augment', '--relu_noise', '0.1'), False),
     ], check)  # fmt: skip
-
-
-# evaluate.py --avg-out
 
 
 def test_the_mean_output_over_copies_is_scored(train, tmp_path, capsys):
     run = train(*TINY_GBN)
     flags = ('--evaluate', str(run), '--results_dir', str(tmp_path), '-b', '7')
-    for more in ((), ('--augment', '--duplicates', '3', '--avg-out'), ('--augment', '--duplicates', '2', '--avg-out')):
+    for more in ((), ('--augment', '--duplicates', '3', '--avg-out')):
         assert evaluate.main([*flags, *more]) == 0
+    assert 'mean outputs for 3 copies' in capsys.readouterr().out
     rows = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')
+    assert [(row['duplicates'], row['examples']) for row in rows] == [('1', '16'), ('3', '16')]
     network = open_with(run, '--augment')
     images, targets = network.val.dataset.images, network.val.dataset.targets
-    loader = network.train  # its transform is that of training
-    assert [(row['duplicates'], row['examples']) for row in rows] == [('1', '16'), ('3', '16'), ('2', '16')]
-    with torch.no_grad():
-        logits = []
-        for purpose in ((), ('copy', 1), ('copy', 2)):
-            generator = make_generator(123, 'augmentation', 0, *purpose)
-            choices = loader.transform.draw(16, generator, image_size=(8, 8))
-            logits.append(network.model(loader.transform.apply(images, choices)).double())
+    transform, logits = network.train.transform, []
+    for purpose in ((), ('copy', 1), ('copy', 2)):
+        choices = transform.draw(16, make_generator(123, 'augmentation', 0, *purpose), image_size=(8, 8))
+        with torch.no_grad():
+            logits.append(network.model(transform.apply(images, choices)).double())
     mean = torch.stack(logits).mean(0)
     assert float(rows[1]['loss']) == pytest.approx(nn.functional.cross_entropy(mean, targets).item(), rel=1e-6)
     assert float(rows[1]['error1']) == pytest.approx(100 * (mean.argmax(1) != targets).double().mean().item())
-    assert 'mean outputs for 3 copies' in capsys.readouterr().out

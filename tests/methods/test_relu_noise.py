@@ -47,16 +47,18 @@ def test_each_output_gets_a_factor_of_its_own():
     check_each(KINDS.items(), check)
 
 
-@pytest.mark.parametrize('name', ['mnist_f1', 'resnet', 'keskar_c1'])
-def test_networks_are_seen_to_have_relus(name):
-    shape = (1, 28, 28) if name == 'mnist_f1' else (3, 32, 32)
-    config = {'depth': 8} if name == 'resnet' else {}
-    model = models.create_model(name, num_classes=4, input_shape=shape, **config)
-    before, state = {key: value.clone() for key, value in model.state_dict().items()}, torch.get_rng_state()
-    assert calls_relu(model, torch.zeros(2, *shape))
-    assert torch.equal(torch.get_rng_state(), state) and model.training
-    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    assert not calls_relu(nn.Sequential(nn.Flatten(), nn.Tanh()), torch.zeros(2, *shape))
+def test_networks_are_seen_to_have_relus():
+    def check(name, shape, config):
+        model = models.create_model(name, num_classes=4, input_shape=shape, **config)
+        before, state = {key: value.clone() for key, value in model.state_dict().items()}, torch.get_rng_state()
+        assert calls_relu(model, torch.zeros(2, *shape))
+        assert torch.equal(torch.get_rng_state(), state) and model.training
+        assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+    check_each([
+        ('mnist_f1', (1, 28, 28), {}), ('resnet', (3, 32, 32), {'depth': 8}), ('keskar_c1', (3, 32, 32), {}),
+    ], check)  # fmt: skip
+    assert not calls_relu(nn.Sequential(nn.Flatten(), nn.Tanh()), torch.zeros(2, 1, 4, 4))
 
 
 def test_only_the_gradient_meets_the_noise():

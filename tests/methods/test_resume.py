@@ -8,9 +8,7 @@ from utils.runs.checkpoint import load_state
 
 
 @pytest.mark.parametrize('flags', [
-    '--duplicates 2 --copies spread --cutout 3 --adapt-grad-norm 3',  # stops 1 update after a measurement
-    '--duplicates 2 --copies together --cutout 3 --adapt-grad-norm 3',
-    '--noise-scale',
+    '--duplicates 2 --copies together --cutout 3 --adapt-grad-norm 3',  # stops 1 update after a measurement
     '--ss 0.02 --smoothing-type anneal --adapt-type filter',
     '--ss 0.02 --no-denoise --gradient-noise 0.5',
     '--ss 0.02 --relu_noise 0.3 --noise-per step',

@@ -20,11 +20,8 @@ def test_a_measurement_says_how_long_it_will_take(monkeypatch):
 
 
 def test_a_measurement_has_a_bar_on_a_terminal():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Terminal()
+    stream = io.StringIO()
+    stream.isatty = lambda: True
     with EvaluationProgress(4, 'points', stream=stream) as progress:
         progress.advance(4)
     assert '4/4' in stream.getvalue() and 'points' in stream.getvalue()

@@ -47,28 +47,16 @@ def test_everything_declared_is_kept_in_its_order():
         '-h', '--help', '--version', '-r', '--rate', '--lr', '--count', '--cutout', '--bn', '--flip', '--no-flip',
     }  # fmt: skip
     assert Parser(prog='script.py', add_help=False).flags() == set()
-
-
-def test_what_is_refused_is_not_kept():
-    parser = build_parser()
-    before = parser.actions()
     with pytest.raises(argparse.ArgumentError):
         parser.add_argument('--lr')
-    assert parser.actions() == before
-
-
-def test_defaults_that_are_set_later_are_those_of_the_actions():
-    parser = build_parser()
+    assert len(parser.actions()) == 6
     parser.add_argument_group('others').set_defaults(rate=0.5)
-    assert {action.dest: action.default for action in parser.actions()}['rate'] == 0.5
-    assert parser.parse_args([]).rate == 0.5
+    assert {action.dest: action.default for action in parser.actions()}['rate'] == parser.parse_args([]).rate == 0.5
 
 
 def test_a_flag_without_its_value_and_no_other_is_told_how_to_get_one():
-    told = {words: message(words) for words in WITHOUT_VALUE}
-    assert {
-        words: text for words, text in told.items() if not text.endswith(f'{REMARK}: {WITHOUT_VALUE[words]}=-1')
-    } == {}
+    for words, flag in WITHOUT_VALUE.items():
+        assert message(words).endswith(f'{REMARK}: {flag}=-1'), words
     assert {words for words in OTHERS if REMARK in message(words)} == set()
     assert build_parser().parse_args(['--lr', '-1']).rate == build_parser().parse_args(['--lr=-1']).rate == -1
 

@@ -1,12 +1,12 @@
 """A table that grows in a file: what is added is read again, whatever was stopped in between."""
 
-import csv
 import math
 
 import numpy as np
 import pytest
 
 from bigbatch.errors import UserError
+from tests.conftest import read_rows
 from tests.each import check_each
 from utils.rows import RowFile
 
@@ -26,6 +26,8 @@ def table(path):
 def test_what_was_added_is_found_again_by_its_key(tmp_path):
     path = tmp_path / 'sub' / 'rows.csv'
     rows = table(path)
+    assert rows.rows() == []
+    assert not path.parent.exists()
     for row in ROWS:
         assert rows.get(name=row['name'], number=row['number']) is None
         rows.add(row)
@@ -36,16 +38,7 @@ def test_what_was_added_is_found_again_by_its_key(tmp_path):
         assert [row['value'] for row in found] == [0.1, 1e-300, math.inf, 1 / 3]
         assert [row['note'] for row in found] == ['a, "b"\nc', None, None, 7]
         assert one.get(name=123456789012, number=1) is None  # a number is no word
-
-
-def test_the_file_is_plain_csv_that_is_not_there_before_the_first_row(tmp_path):
-    rows = table(tmp_path / 'sub' / 'rows.csv')
-    assert rows.rows() == []
-    assert not rows.path.parent.exists()
-    rows.add(ROWS[0])
-    with open(rows.path, newline='') as file:
-        read = list(csv.DictReader(file))
-    assert read == [{'name': '123456789012', 'number': '1', 'value': '0.1', 'note': 'a, "b"\nc'}]
+    assert read_rows(path)[0] == {'name': '123456789012', 'number': '1', 'value': '0.1', 'note': 'a, "b"\nc'}
 
 
 def test_every_cut_of_the_file_can_be_gone_on_with(tmp_path):
@@ -64,58 +57,42 @@ def test_every_cut_of_the_file_can_be_gone_on_with(tmp_path):
         assert path.read_bytes() == whole
 
 
-def test_two_tables_can_add_to_one_file(tmp_path):
+def test_tables_can_add_to_one_file_and_the_later_of_two_rows_holds(tmp_path):
     first, second = table(tmp_path / 'rows.csv'), table(tmp_path / 'rows.csv')
-    second.add(ROWS[1])
-    first.add(ROWS[2])
-    second.add(ROWS[3])
-    assert len(table(first.path).rows()) == 3
-
-
-def test_the_later_of_two_rows_holds(tmp_path):
-    rows = table(tmp_path / 'rows.csv')
-    for value in (1, 2):
-        rows.add({**ROWS[0], 'value': value})
-    assert [row['value'] for row in table(rows.path).rows()] == [2]
+    for rows, value in ((second, 1), (first, 2), (second, 3)):
+        rows.add({**ROWS[1], 'number': value % 2, 'value': value})
+    assert [row['value'] for row in table(first.path).rows()] == [2, 3]
 
 
 def test_a_file_keeps_its_own_order_of_columns(tmp_path):
     path = tmp_path / 'rows.csv'
-    other = RowFile(path, COLUMNS[::-1], KEY[::-1])
     for row in ROWS[:2]:
-        other.add(row)
+        RowFile(path, COLUMNS[::-1], KEY[::-1]).add(row)
     for row in ROWS[2:]:
         table(path).add(row)
     rows = table(path)
     assert [rows.get(name=row['name'], number=row['number'])['value'] for row in ROWS] == [0.1, 1e-300, math.inf, 1 / 3]
-    assert rows.rows() == RowFile(path, COLUMNS[::-1], KEY[::-1]).rows()
-    with open(path, newline='') as file:
-        read = list(csv.DictReader(file))
-    assert [*read[0]] == [*COLUMNS[::-1]]
-    assert read[3] == {'name': '-1', 'number': '1', 'value': str(1 / 3), 'note': '7'}
-
-
-OTHER_FILES = [
-    ('"name","other"\n', ('name, other', 'value, note')),
-    ('"note","value","number"\n', ('has the columns note, value, number, not name, number, value, note',)),
-    ('"note","value","number","name","more"\n', ('has the columns note, value, number, name, more, not name,',)),
-    ('"note","value","number","note"\n', ('has the columns note, value, number, note, not name,',)),
-    ('"note","value","number","name","name"\n', ('has the columns note, value, number, name, name, not name,',)),
-    ('"note","value",1,"name"\n', ('has the columns note, value, 1.0, name, not name,',)),
-    ('name,number\n', ('not a table',)),
-    ('"name","number","value","note"\n"a",1,2\n', ('row 2', '3 values', '4')),
-    ('\xff\n', ('not a table',)),
-]  # fmt: skip
+    last = read_rows(path)[-1]
+    assert [*last] == [*COLUMNS[::-1]]
+    assert last == {'name': '-1', 'number': '1', 'value': str(1 / 3), 'note': '7'}
 
 
 def test_other_files_are_refused_by_name(tmp_path):
     path = tmp_path / 'rows.csv'
 
-    def check(text, words):
+    def check(text, *words):
         path.write_bytes(text.encode('latin-1'))
         with pytest.raises(UserError) as caught:
             table(path)
         assert [word for word in (str(path), *words) if word not in str(caught.value)] == []
         assert '\n' not in str(caught.value)
 
-    check_each(OTHER_FILES, check)
+    check_each([
+        ('"note","value","number"\n', 'has the columns note, value, number, not name, number, value, note'),
+        ('"note","value","number","name","more"\n', 'has the columns note, value, number, name, more, not name,'),
+        ('"note","value","number","note"\n', 'has the columns note, value, number, note, not name,'),
+        ('"note","value","number","name","name"\n', 'has the columns note, value, number, name, name, not name,'),
+        ('"note","value",1,"name"\n', 'has the columns note, value, 1.0, name, not name,'),
+        ('"name","number","value","note"\n"a",1,2\n', 'row 2', '3 values', '4'),
+        ('name,number\n', 'not a table'), ('\xff\n', 'not a table'),
+    ], check)  # fmt: skip

@@ -19,7 +19,6 @@ from utils.settings import (
     changed,
     declared,
     given_values,
-    heading,
     names,
     setting,
     values_before,
@@ -67,19 +66,9 @@ def test_a_parser_has_the_flags_of_its_groups_with_their_defaults_or_others():
     assert '\nSWATCH, colours of things:\n' in shown
     assert 'round, square (default: round)' in shown
     assert shown.index('--scale') < shown.index('--bright')
-
-
-def test_a_parser_may_return_what_is_given_alone():
-    parser = make_parser(argument_default=argparse.SUPPRESS)
-    assert vars(parser.parse_args([])) == {}
-    assert vars(parser.parse_args(['-w', '3', '--tall'])) == {'width': 3, 'tall': True}
-
-
-def test_only_those_that_mean_something_are_added():
-    parser = Parser(prog='x')
-    add_settings(parser, Sizes, title='others', only=Means.PLACE)
-    assert {action.dest for action in parser.actions()} == {'tall', 'scale'}
-    assert '\nothers:\n' in parser.format_help()
+    given = make_parser(argument_default=argparse.SUPPRESS)
+    assert vars(given.parse_args([])) == {}
+    assert vars(given.parse_args(['-w', '3', '--tall'])) == {'width': 3, 'tall': True}
 
 
 def test_fields_are_the_settings_that_are_kept():
@@ -94,18 +83,15 @@ def test_fields_are_the_settings_that_are_kept():
 
 
 def test_names_are_those_that_mean_any_of_it_and_their_flags():
-    assert list(declared(Both)) == ['width', 'tall', 'shape', 'scale', 'bright', 'options', 'told']
-    assert names(Both, Means.FREE) == ('width', 'scale')
-    assert names(Both, Means.PLACE | Means.ASKED) == ('tall', 'scale', 'told')
-    assert values_before(Both) == {'scale': 1.0}
-    assert names(Both, Means.NETWORK) == ()
-
-
-def test_parts_are_asked_after_the_fields():
     class Whole(Sizes):
         PARTS = (Colors,)
 
-    assert list(declared(Whole)) == ['width', 'tall', 'shape', 'scale', 'bright', 'options', 'told']
+    for group in (Both, Whole):
+        assert list(declared(group)) == ['width', 'tall', 'shape', 'scale', 'bright', 'options', 'told']
+    assert names(Both, Means.FREE) == ('width', 'scale')
+    assert names(Both, Means.PLACE | Means.ASKED) == ('tall', 'scale', 'told')
+    assert names(Both, Means.NETWORK) == ()
+    assert values_before(Both) == {'scale': 1.0}
 
 
 def test_settings_are_written_as_they_are_typed():
@@ -118,8 +104,3 @@ def test_settings_are_written_as_they_are_typed():
     assert given_values(Both, make_parser().parse_args(words)) == {
         'width': 3, 'scale': 1e-7, 'bright': False, 'shape': 'square', 'options': {},
     }  # fmt: skip
-
-
-def test_headings_begin_small_unless_with_a_name():
-    assert heading(Sizes) == 'sizes of things'
-    assert heading(Colors) == 'SWATCH, colours of things'

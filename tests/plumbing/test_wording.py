@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fake_runs import groups_of
 from utils.reports.groups import LONGEST_TEXT, shorten
-from utils.reports.summary import summarise
-from utils.reports.tables import format_table
 from utils.wording import all_epochs_done, cut, words, wrap
 
 WRAPPED = {
@@ -35,13 +32,3 @@ def test_a_cut_keeps_both_ends_and_whole_words():
     paths = [f'/data/runs/of/mine/base_{number}/checkpoint_epoch_90.pth.tar' for number in (1, 2)]
     assert shorten(paths) == paths  # what tells them apart is in the middle
     assert all(len(text) <= LONGEST_TEXT for text in shorten([paths[0], 'other']))
-
-
-def test_a_table_breaks_long_names_between_words_and_indents_what_goes_on(tmp_path):
-    long = 'cifar10_resnet44_learning_rate_and_regime_adaptation_with_momentum_and_a_name'
-    runs = {f'{long}_bs{size}': {'batch_size': size} for size in (64, 4096)}
-    lines = format_table(summarise(groups_of(tmp_path, **runs))).splitlines()
-    names = [line.split('  ')[0] if not line.startswith('  ') else line for line in lines[2 : lines.index('')]]
-    assert ''.join(name.strip() for name in names) == f'{long}_bs4096{long}_bs64'
-    assert all(name.endswith('_') for name in names if not name.endswith(('_bs4096', '_bs64')))
-    assert [name.startswith('  ') for name in names] == [False, True] * 2

@@ -4,6 +4,7 @@ import errno
 import io
 import itertools
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tests.bigbatch.training.test_partial_epochs import assert_same_run
 from tests.conftest import TINY_GBN, main_gbn, read_json
 from utils.files import naming_file
 from utils.logs import log, log_to_file, start_logging
+from utils.runs.folder import append_rows
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -40,8 +42,7 @@ def test_a_disk_that_fills_up_at_any_write_loses_nothing(train, tmp_path, monkey
             assert train(*flags, save=run.name) == 2
         line = only_line(capsys.readouterr())
         assert 'cannot be written (No space left on device): make room on that disk' in line
-        assert str(run) in line
-        assert 'partial' not in line
+        assert str(run) in line and 'partial' not in line
         if not run.exists():
             assert 'results_dir' in line
             assert train(*flags, save=run.name) == run
@@ -53,31 +54,7 @@ def test_a_disk_that_fills_up_at_any_write_loses_nothing(train, tmp_path, monkey
     assert not list(run.parent.rglob('.*'))
 
 
-def test_half_a_row_is_cut_when_the_run_goes_on(train, tmp_path, monkeypatch, capsys):
-    straight = train(*TINY_GBN, save='straight')
-
-    def writes_half(path, rows):
-        with naming_file(path):
-            if len(rows[0]) > 3 and rows[0][0] == 2:
-                with open(path, 'a') as file:
-                    file.write('2,8,0.05,1.3')
-                raise FULL
-            append(path, rows)
-
-    from utils.runs.folder import append_rows as append
-
-    capsys.readouterr()
-    with monkeypatch.context() as patched:
-        patched.setattr('utils.runs.writer.append_rows', writes_half)
-        assert train(*TINY_GBN) == 2
-    run = tmp_path / 'results' / 'run'
-    assert f'{run}/results.csv cannot be written (No space left on device)' in only_line(capsys.readouterr())
-    assert (run / 'results.csv').read_text().endswith('\n2,8,0.05,1.3')
-    assert main_gbn.main(['--resume', str(run)]) == 0
-    assert_same_run(run, straight)
-
-
-def test_a_disk_that_is_full_is_seen_behind_the_error_of_torch(tmp_path):
+def test_errors_of_a_disk_are_seen_behind_those_of_torch_and_others_are_not_taken_for_them(tmp_path):
     class Full(io.BytesIO):
         def write(self, content):
             if self.tell():
@@ -88,6 +65,10 @@ def test_a_disk_that_is_full_is_seen_behind_the_error_of_torch(tmp_path):
     with pytest.raises(UserError, match=said) as caught, naming_file(tmp_path / 'run' / 'x'):
         torch.save({'x': torch.ones(100_000)}, Full())
     assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.raises(UserError, match=r'/dev/full cannot be written \(No space left'):
+        append_rows(Path('/dev/full'), [[1, 2]])
+    with pytest.raises(RuntimeError, match='a bug'), naming_file(tmp_path):
+        raise RuntimeError('a bug')
 
 
 def test_a_disk_that_is_read_only_is_named(train, monkeypatch, refused):
@@ -107,11 +88,3 @@ def test_a_log_that_cannot_be_written_stops_nothing(capsys):
     log.warning('a line')
     start_logging()  # closes the file
     assert capsys.readouterr().err == 'warning: a line\n'
-
-
-def test_other_errors_are_not_taken_for_a_full_disk(tmp_path):
-    with pytest.raises(RuntimeError, match='a bug'), naming_file(tmp_path):
-        raise RuntimeError('a bug')
-    said = r'file cannot be written \(Disk quota exceeded\): make room in that quota'
-    with pytest.raises(UserError, match=said), naming_file(tmp_path / 'file'):
-        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))

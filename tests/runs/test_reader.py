@@ -1,7 +1,6 @@
 """Finding runs, reading their files whatever state they are in, telling those of one name apart."""
 
 import csv
-import logging
 import os
 import shutil
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from bigbatch.errors import UserError
+from tests.data_helpers import assert_all_refused
 from tests.each import check_each
 from tests.fake_runs import write_run
 from utils.runs.columns import RESULT_COLUMNS
@@ -25,19 +25,16 @@ def test_runs_are_found_in_a_run_folder_and_one_or_two_levels_below(tmp_path):
     assert [run.name for run in load_runs([tmp_path / 'suite', tmp_path / 'suite' / 'b'])] == ['b', 'c']
 
 
-def test_missing_folder_and_empty_folder_are_one_line_errors(tmp_path):
+def test_missing_and_empty_folders_are_one_line_errors(tmp_path):
     write_run(tmp_path / 'cifar_baseline')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(UserError, match=r'cifar_basline.*did you mean cifar_baseline') as wrong:
-        load_runs([tmp_path / 'cifar_basline'])
-    with pytest.raises(UserError, match=f'no runs with results in {tmp_path / "empty"}') as none:
-        load_runs([tmp_path / 'empty'])
-    assert '\n' not in f'{wrong.value}{none.value}'
     place, missing = tmp_path / 'emty' / 'suite' / 'run', tmp_path / 'emty'
-    with pytest.raises(UserError, match=f"'{place}', because there is no '{missing}'; in '{tmp_path}' did you"):
-        load_runs([place])
-    with pytest.raises(UserError, match=r"no folder 'nonexistent/dir', because there is no 'nonexistent'; in '\.' "):
-        load_runs(['nonexistent/dir'])
+    assert_all_refused((message, lambda path=path: load_runs([path])) for message, path in (
+        (r'cifar_basline.*did you mean cifar_baseline', tmp_path / 'cifar_basline'),
+        (f'no runs with results in {tmp_path / "empty"}', tmp_path / 'empty'),
+        (f"'{place}', because there is no '{missing}'; in '{tmp_path}' did you", place),
+        (r"no folder 'nonexistent/dir', because there is no 'nonexistent'; in '\.' ", 'nonexistent/dir'),
+    ))  # fmt: skip
 
 
 def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_path, caplog):
@@ -47,28 +44,14 @@ def test_runs_without_results_are_named_and_refused_where_no_other_is_left(tmp_p
     (tmp_path / 'torn' / 'config.json').write_text('{"status": "do')
     with pytest.raises(UserError, match='no finished epoch yet'):
         load_runs([tmp_path])
+    fresh = [f'fresh{number}' for number in range(8)]
+    assert [run.name for run in load_runs([tmp_path], need_results=False)] == fresh  # for a watcher
+    assert not caplog.text
     write_run(tmp_path / 'good')
-    with caplog.at_level(logging.WARNING):
-        runs = load_runs([tmp_path])
-    assert {run.name: len(run.results) for run in runs} == {'good': 3, **{f'fresh{number}': 0 for number in range(8)}}
-    assert 'fresh7' not in caplog.text and 'and 3 more' in caplog.text
-    assert len(caplog.records) == 2  # a line for those without results, a line for those that cannot be read
-    assert 'fresh0 (running)' in caplog.text
-    assert f'{tmp_path / "torn" / "config.json"}: damaged or unreadable' in caplog.text
-
-
-DAMAGE = [
-    ({'settings': {'batch_size': 'big'}}, "settings.batch_size is 'big', expected a whole number"),
-    ({'settings': {'seed': [1]}}, "settings.seed is '[1]', expected a whole number"),
-    ({'config': {'status': 5}}, "status is '5', expected a text"),
-    ({'config': {'num_epochs': 'all'}}, "num_epochs is 'all', expected a whole number"),
-    ({'config': {'regime': {'lr': 1}}}, 'expected a list'),
-    ({'config': {'regime': [{'lr': 1}]}}, 'regime holds a row without a whole number as epoch'),
-    ({'config': {'regime': [5]}}, 'regime holds something else than objects'),
-    ({'config': {'argv': [5]}}, 'argv holds something else than texts'),
-    ({'config': {'test': 3}}, "test is '3', expected an object"),
-    ({'config': {'test': {'error1': 'low'}}}, "test.error1 is 'low', expected a number"),
-]
+    assert {run.name: len(run.results) for run in load_runs([tmp_path])} == {'good': 3, **dict.fromkeys(fresh, 0)}
+    without, unreadable = (record.getMessage() for record in caplog.records)
+    assert 'fresh0 (running)' in without and 'fresh7' not in without and 'and 3 more' in without
+    assert f'{tmp_path / "torn" / "config.json"}: damaged or unreadable' in unreadable
 
 
 def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, caplog):
@@ -83,7 +66,16 @@ def test_a_config_with_fields_of_wrong_types_is_skipped_and_named(tmp_path, capl
         assert message in record.getMessage()
         shutil.rmtree(tmp_path / 'bad')
 
-    check_each(DAMAGE, check)
+    check_each([
+        ({'settings': {'batch_size': 'big'}}, "settings.batch_size is 'big', expected a whole number"),
+        ({'config': {'status': 5}}, "status is '5', expected a text"),
+        ({'config': {'regime': {'lr': 1}}}, 'expected a list'),
+        ({'config': {'regime': [{'lr': 1}]}}, 'regime holds a row without a whole number as epoch'),
+        ({'config': {'regime': [5]}}, 'regime holds something else than objects'),
+        ({'config': {'argv': [5]}}, 'argv holds something else than texts'),
+        ({'config': {'test': 3}}, "test is '3', expected an object"),
+        ({'config': {'test': {'error1': 'low'}}}, "test.error1 is 'low', expected a number"),
+    ], check)  # fmt: skip
 
 
 def test_half_a_line_is_left_out_and_spoils_no_other(tmp_path):
@@ -99,16 +91,6 @@ def test_half_a_line_is_left_out_and_spoils_no_other(tmp_path):
     check_each([*((half, [1, 2, 3]) for half in halves), *((text, [1, 2, 3, 5]) for text in spoilt)], check)
 
 
-def test_extra_columns_are_kept_and_words_become_missing(tmp_path):
-    folder = write_run(tmp_path / 'a')
-    lines = (folder / 'results.csv').read_text().splitlines()
-    lines = [f'{line},{extra}' for line, extra in zip(lines, ['noise', '0.5', 'none', 'nan'], strict=True)]
-    (folder / 'results.csv').write_text('\n'.join(lines) + '\n')
-    noise = load_run(folder).results['noise']
-    assert noise[0] == 0.5
-    assert noise[1:].isna().all()
-
-
 def test_tables_are_read_as_numpy_reads_them(tmp_path):
     folder = write_run(tmp_path / 'a', errors=tuple(90 / 1.03**epoch for epoch in range(50)))
     for name, table in (('results.csv', load_run(folder).results), ('weight_distance.csv', load_run(folder).distances)):
@@ -117,16 +99,18 @@ def test_tables_are_read_as_numpy_reads_them(tmp_path):
         np.testing.assert_array_equal(table.to_numpy(), np.array(expected.tolist()))
 
 
-def test_of_two_rows_of_an_epoch_the_later_one_holds_and_rows_are_sorted(tmp_path):
+def test_the_later_of_two_rows_holds_rows_are_sorted_and_more_columns_are_kept(tmp_path):
     folder = write_run(tmp_path / 'a')
-    rows = list(csv.reader((folder / 'results.csv').open()))
-    again = [[*row[:2], *['7'] * (len(row) - 2)] for row in rows[2:3]]
-    (folder / 'results.csv').write_text('\n'.join(','.join(row) for row in [rows[0], *rows[:0:-1], *again]) + '\n')
+    head, *rows = csv.reader((folder / 'results.csv').open())
+    again = [*rows[1][:2], *['7'] * (len(head) - 2)]
+    lines = [[*head, 'noise'], [*rows[2], '0.5'], [*rows[1], '1'], [*rows[0], 'none'], [*again, 'nan']]
+    (folder / 'results.csv').write_text(''.join(','.join(line) + '\n' for line in lines))
     results = load_run(folder).results
+    assert tuple(results) == (*RESULT_COLUMNS, 'noise')
+    assert set(map(str, results.dtypes)) == {'float64'}
     assert results['epoch'].tolist() == [1, 2, 3]
     assert results['val_error1'].tolist() == [50.0, 7.0, 12.0]
-    assert tuple(results) == RESULT_COLUMNS
-    assert set(map(str, results.dtypes)) == {'float64'}
+    np.testing.assert_array_equal(results.pop('noise'), [np.nan, np.nan, 0.5])  # a word is missing
     assert np.isfinite(results.to_numpy()).all()
 
 
@@ -136,16 +120,6 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     (folder / 'results.csv').chmod(0)
     with pytest.raises(UserError, match=r'a cannot be read \(Permission denied\)'):
         load_runs([folder])
-
-
-def test_a_watcher_gets_runs_without_results_and_no_warnings(tmp_path, caplog):
-    assert load_runs([tmp_path], need_results=False) == []
-    write_run(tmp_path / 'fresh', errors=(), status='running')
-    write_run(tmp_path / 'torn')
-    (tmp_path / 'torn' / 'config.json').write_text('{')
-    with caplog.at_level(logging.WARNING):
-        assert [run.name for run in load_runs([tmp_path], need_results=False)] == ['fresh']
-    assert not caplog.text
 
 
 def test_runs_of_one_name_get_the_folder_that_tells_them_apart(tmp_path):
