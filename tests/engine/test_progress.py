@@ -1,20 +1,12 @@
 """Progress: a bar on a terminal, plain lines elsewhere, every epoch in log.txt."""
 
-import fcntl
 import io
-import os
-import pty
 import re
-import struct
-import subprocess
-import sys
-import termios
 from types import SimpleNamespace
 
 import pytest
 
 from bigbatch.training.report import EpochReport, Scores
-from tests.conftest import PROJECT, TINY_GBN
 from utils.engine import progress as progress_module
 from utils.engine.progress import Progress
 from utils.logs import log_to_file, start_logging
@@ -83,25 +75,3 @@ def test_a_terminal_gets_a_bar_with_loss_error_and_speed(clock):
     for word in ('10/20', '20/20', 'epoch 2/2', 'loss 0.5000', 'error 12.50 %', 'images/s'):
         assert word in shown
     assert '\n' not in shown.strip()
-
-
-@pytest.mark.slow
-def test_a_real_terminal_and_a_real_pipe(tmp_path):
-    command = [sys.executable, 'main_gbn.py', *TINY_GBN, '--results_dir', str(tmp_path)]
-    piped = subprocess.run([*command, '--save', 'pipe'], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert '\r' not in piped.stdout + piped.stderr
-    assert 'epoch 3/3' in piped.stdout
-    primary, secondary = pty.openpty()
-    fcntl.ioctl(secondary, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))  # rows, columns
-    process = subprocess.Popen([*command, '--save', 'terminal'], cwd=PROJECT, stdout=secondary, stderr=secondary)
-    os.close(secondary)
-    shown = b''
-    while True:
-        try:
-            chunk = os.read(primary, 4096)
-        except OSError:  # the other end is closed
-            break
-        shown += chunk
-    assert process.wait() == 0
-    assert b'12/12' in shown
-    assert b'\r' in shown

@@ -16,7 +16,7 @@ import torch
 
 from bigbatch.memory import JOBS_VARIABLE
 from tests.conftest import PROJECT, read_json, read_rows, stable_rows
-from tests.sweep_helpers import GHOST, LONG, NORMAL, WILD, other_process, table_rows
+from tests.sweep_helpers import LONG, NORMAL, WILD, other_process, table_rows
 
 FAILS = NORMAL.replace('ok_small', 'bad') + ' --init-from no-such-file.pth.tar'
 
@@ -48,35 +48,18 @@ def test_two_at_a_time_give_what_one_at_a_time_gives(write, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cores_are_shared_among_the_runs(write, tmp_path):
-    cores = len(os.sched_getaffinity(0))
-    for jobs in (1, cores, 3 * cores):
-        finish(write(NORMAL), '--results_dir', tmp_path / str(jobs), '--jobs', jobs)
-        config = read_json(tmp_path / str(jobs) / 'mine' / 'ok_small' / 'config.json')
-        assert config['num_threads'] == max(1, cores // jobs)
-
-
-@pytest.mark.slow
-def test_the_memory_is_shared_among_the_runs(write, tmp_path, monkeypatch):
-    """Among those of an outer sweep as well, of which this one may be a run."""
-    available = []
+def test_cores_and_memory_are_shared_among_the_runs_and_those_of_an_outer_sweep(write, tmp_path, monkeypatch):
+    available, cores = [], len(os.sched_getaffinity(0))
     for jobs, outer in ((1, ''), (5, ''), (5, '2')):
         monkeypatch.setenv(JOBS_VARIABLE, outer)
         results = tmp_path / f'{jobs}_{outer}'
         finish(write(f'{NORMAL} --micro-batch-size auto'), '--results_dir', results, '--jobs', jobs)
-        log = (results / 'mine' / 'ok_small' / 'log.txt').read_text()
+        run = results / 'mine' / 'ok_small'
+        assert read_json(run / 'config.json')['num_threads'] == max(1, cores // jobs)
+        log = (run / 'log.txt').read_text()
         available.append(float(re.search(r'of the ([\d.]+) GiB available', log).group(1)))
     shares = [available[0] / each for each in available[1:]]
     assert shares == pytest.approx([5, 10], rel=0.2), 'other programs take memory meanwhile'
-
-
-@pytest.mark.slow
-def test_tables_keep_the_order_of_a_suite_whose_runs_start_together(write, tmp_path):
-    names = ['d', 'a', 'c', 'b']
-    path = write(*(NORMAL.replace('ok_small', name) for name in names))
-    finish(path, '--results_dir', tmp_path, '--jobs', 4)
-    starts = [read_json(tmp_path / 'mine' / name / 'config.json')['started'] for name in names]
-    assert starts == sorted(set(starts))
 
 
 def wait_for_rows(table: Path, num_rows: int) -> None:
@@ -94,7 +77,7 @@ def is_group_alive(group: int) -> bool:
 
 
 @pytest.mark.slow
-def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, started, run, results):
+def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, sweep, results):
     path = write(LONG, NORMAL)
     command = (path, '--results_dir', str(tmp_path / 'stopped'))
     settings = {'cwd': tmp_path, 'threads': torch.get_num_threads()}  # as this process, which is compared with
@@ -111,7 +94,7 @@ def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, starte
     out, _ = finish(*command, **settings)
     assert 'resume   long after epoch ' in out
     assert table_rows(out) == ['long', 'ok_small']
-    assert run(path)[0] == 0  # the same without a stop, in this process
+    sweep(path)  # the same without a stop, in this process
     assert stable_rows(stopped / 'long') == stable_rows(results / 'long')
     assert len(stable_rows(results / 'long')) == 150
     assert read_rows(stopped / 'long' / 'weight_distance.csv') == read_rows(results / 'long' / 'weight_distance.csv')
@@ -132,14 +115,6 @@ def test_a_sweep_that_is_told_to_end_takes_its_runs_with_it(write, tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-@pytest.mark.slow
-def test_the_run_experiments_script_plans_from_any_folder(write, tmp_path):
-    out, err = finish(write(NORMAL, GHOST), '--dry-run', '--jobs', 2, cwd=tmp_path)
-    assert err == ''
-    assert out.index('ok_small') < out.index('ok_ghost') < out.index('4 ghosts of 4')
-    assert [path.name for path in tmp_path.iterdir()] == ['mine.sh']
 
 
 def test_the_list_loads_nothing_heavy():

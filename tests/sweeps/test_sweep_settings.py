@@ -13,44 +13,38 @@ from utils.sweeps.commands import name_suffix, settings_of
 
 
 @pytest.mark.slow
-def test_extra_flags_are_part_of_the_names(write, run, started, results):
+def test_extra_flags_are_part_of_the_names(write, sweep, started, results):
     path = write('# seeds: 2', NORMAL)
-    assert run(path)[0] == 0
-    status, out, err = run(path, '--', '--epochs', '1', '--no-drop-last')
-    assert status == 0, err
+    sweep(path)
+    out, _ = sweep(path, '--', '--epochs', '1', '--no-drop-last')
     names = ['ok_small_no_drop_last_epochs1_seed0', 'ok_small_no_drop_last_epochs1_seed1']
-    assert saved(started)[2:] == names
+    assert saved(started) == names
     assert {path.name for path in results.iterdir() if path.is_dir()} == {'ok_small_seed0', 'ok_small_seed1', *names}
     assert len(stable_rows(results / names[0])) == 1
     assert table_rows(out) == ['ok_small_no_drop_last_epochs1']  # the two seeds in one row
     assert (results / 'comparison.html').is_file()
     assert (results / 'comparison_no_drop_last_epochs1.html').is_file()
-    started.clear()
-    assert run(path, '--', '--no-drop-last', '--epochs=1')[0] == 0  # the same in another order and spelling
-    assert run(path)[0] == 0
-    assert started == []
+    for extra in (('--', '--no-drop-last', '--epochs=1'), ()):  # the same in another order and spelling
+        sweep(path, *extra)
+        assert started == []
 
 
 @pytest.mark.slow
-def test_flags_that_only_say_where_are_no_part_of_the_names(write, run, started, results):
+def test_flags_that_only_say_where_are_no_part_of_the_names(write, sweep, started, results):
     path = write(f'{NORMAL} --save_all')
-    run(path, '--', '--eval-batch-size', '8')
+    sweep(path, '--', '--eval-batch-size', '8')
     assert saved(started) == ['ok_small']
     stop_after_one_epoch(results / 'ok_small', 'running')
-    started.clear()
     later = ['--eval-batch-size', '4', '--device', 'cpu']  # they hold from here on
-    status, _, err = run(path, '--', *later)
-    assert status == 0, err
+    sweep(path, '--', *later)
     assert started == [['main_normal.py', '--resume', str(results / 'ok_small'), *later]]
     assert read_json(results / 'ok_small' / 'config.json')['settings']['eval_batch_size'] == 4
-    started.clear()
-    assert run(path)[0] == 0
+    sweep(path)
     assert started == []
 
 
-def test_a_seed_behind_the_dashes_is_a_seed(write, run, started, results):
-    status, out, err = run(write(NORMAL), '--', '--seed', '5', '--epochs', '1')
-    assert status == 0, err
+def test_a_seed_behind_the_dashes_is_a_seed(write, sweep, started, results):
+    out, _ = sweep(write(NORMAL), '--', '--seed', '5', '--epochs', '1')
     assert saved(started) == ['ok_small_epochs1_seed5']
     assert read_json(results / 'ok_small_epochs1_seed5' / 'config.json')['seed'] == 5
     assert table_rows(out) == ['ok_small_epochs1']
@@ -86,65 +80,63 @@ def test_values_that_are_no_names_are_told_apart():
     assert len(name_suffix(settings_of('main_gbn.py', many))) < 130
 
 
-def test_extra_flags_that_no_run_takes_are_refused_before_any_starts(write, run, started, tmp_path):
+def test_extra_flags_that_no_run_takes_are_refused_before_any_starts(write, sweep, started, tmp_path):
     path = write(NORMAL, GHOST)
     for extra, words in (
         (['--results_dir', 'x'], '--results_dir'), (['--resume', 'x'], '--resume'), (['--dry-run'], '--dry_run'),
         (['--evaluate', 'x'], '--evaluate'), (['--help'], '--help'), (['--epoch', '5'], 'did you mean --epochs'),
         (['--epochs', 'x'], "'x' is not a whole number"), (['quickstart'], "'quickstart'"), (['-mb', '4'], '-mb'),
     ):  # fmt: skip
-        status, _, err = run(path, '--', *extra)
-        assert (status, started, len(err.splitlines())) == (2, [], 1), (extra, err)
+        _, err = sweep(path, '--', *extra, status=2)
+        assert (started, len(err.splitlines())) == ([], 1), (extra, err)
         assert words in err
     assert not (tmp_path / 'results').exists()
-    status, _, err = run(path, '--filter', 'ghost', '--', '-mb', '8')  # they need to suit the runs that are chosen
-    assert status == 0, err
+    sweep(path, '--filter', 'ghost', '--', '-mb', '8')  # they need to suit the runs that are chosen
     assert saved(started) == ['ok_ghost_mini_batch_size8']
 
 
-def test_a_row_whose_settings_changed_is_refused(write, run, started, results):
+def test_a_row_whose_settings_changed_is_refused(write, sweep, started, results):
     before = f'{NORMAL} --clip-grad 5 --augment'
-    assert run(write(before))[0] == 0
+    sweep(write(before))
     rows = stable_rows(results / 'ok_small')
-    started.clear()
     for after, words in (
         (before.replace('--clip-grad 5', '--clip-grad 4'), 'clip_grad 5.0 there, 4.0 here'),
         (f'{before} --flip', 'flip not given there, True here'),
         (f'{NORMAL} --clip-grad 5', 'augment True there, not given here'),
         (before.replace('main_normal.py', 'main_gbn.py') + ' -mb 4', 'main_normal.py there, main_gbn.py here'),
     ):
-        status, _, err = run(write(GHOST, after))
-        assert (status, started, len(err.splitlines())) == (2, [], 1)
+        _, err = sweep(write(GHOST, after), status=2)
+        assert (started, len(err.splitlines())) == ([], 1)
         assert f'{results / "ok_small"} was made by other settings ({words})' in err
         assert stable_rows(results / 'ok_small') == rows
     flags = before.partition('ok_small ')[2].replace('--b 16', '--batch-size=16')  # the same in other words
-    status, _, err = run(write(f'python main_normal.py --print-freq 7 {flags} --save ok_small'))
-    assert (status, started) == (0, []), err
+    sweep(write(f'python main_normal.py --print-freq 7 {flags} --save ok_small'))
+    assert started == []
     file = results / 'ok_small' / 'config.json'
     file.write_text(json.dumps({**read_json(file), 'argv': [5]}))
-    status, _, err = run(write(before))
-    assert (status, started, len(err.splitlines())) == (2, [], 1)
-    status, out, err = run(write(before), '--dry-run')
-    assert (status, err) == (1, '')
+    _, err = sweep(write(before), status=2)
+    assert (started, len(err.splitlines())) == ([], 1)
+    out, err = sweep(write(before), '--dry-run', status=1)
+    assert err == ''
     assert [line for line in out.splitlines() if line.startswith('ok_small: refused: ') and 'argv' in line]
 
 
-def test_a_folder_that_is_no_run_is_refused(write, run, started, results):
+def test_a_folder_that_is_no_run_is_refused(write, sweep, started, results):
     (results / 'ok_small').mkdir(parents=True)
-    status, _, err = run(write(NORMAL, GHOST))
-    assert (status, started, len(err.splitlines())) == (2, [], 1)
+    _, err = sweep(write(NORMAL, GHOST), status=2)
+    assert (started, len(err.splitlines())) == ([], 1)
     assert str(results / 'ok_small') in err
 
 
-def test_wrong_words_are_refused_in_one_line(write, run, started, tmp_path):
+def test_wrong_words_are_refused_in_one_line(write, sweep, started, tmp_path):
     path = write(NORMAL)
     for flags, words in (
         (('--jobs', '0'), ['--jobs', "'0'"]),
         (('--fail-fats',), ['--fail-fats', '--fail-fast']),
         (('--device', 'cpu'), ['--device']),
     ):
-        status, _, err = run(path, *flags)
-        assert (status, started, len(err.splitlines())) == (2, [], 1), err
+        _, err = sweep(path, *flags, status=2)
+        assert (started, len(err.splitlines())) == ([], 1), err
         assert [word for word in words if word not in err] == []
     assert not (tmp_path / 'results').exists()
 
@@ -153,10 +145,10 @@ def on_mnist(row: str) -> str:
     return row.replace('fake:64:1x8x8:4', 'mnist').replace('--save ok_', '--save mnist_')
 
 
-def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, started, tmp_path, monkeypatch):
+def test_data_that_is_not_there_is_said_once_before_the_first_run(write, sweep, started, tmp_path, monkeypatch):
     nowhere = tmp_path / 'nowhere'
-    status, _, err = run(write('# seeds: 2', on_mnist(NORMAL), GHOST), '--', '--datasets-dir', str(nowhere))
-    assert (status, started, len(err.splitlines())) == (2, [], 1), err
+    _, err = sweep(write('# seeds: 2', on_mnist(NORMAL), GHOST), '--', '--datasets-dir', str(nowhere), status=2)
+    assert (started, len(err.splitlines())) == ([], 1), err
     assert str(nowhere / 'mnist') in err
     assert '--download' in err
     assert '(mnist is needed by 2 of 4 runs to do; --filter ' in err
@@ -164,13 +156,12 @@ def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, st
     monkeypatch.setenv('DATASETS_DIR', str(nowhere))
     monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv: 7)
     monkeypatch.setattr('tests.sweep_helpers.main_gbn.main', lambda argv: 7)
-    assert run(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)))[0] == 1  # one of them fetches it
+    sweep(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)), status=1)  # one of them fetches it
     assert saved(started) == ['mnist_small', 'mnist_ghost']
 
 
-def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, run, started, tmp_path):
-    status, out, err = run(write('# seeds: 2', NORMAL, GHOST), '--dry-run')
-    assert status == 0, err
+def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, sweep, started, tmp_path):
+    out, err = sweep(write('# seeds: 2', NORMAL, GHOST), '--dry-run')
     commands = [line.split() for line in out.splitlines() if line.startswith('python ')]
     assert [(words[1], words[3]) for words in commands] == [
         ('main_normal.py', 'ok_small_seed0'), ('main_gbn.py', 'ok_ghost_seed0'),
@@ -181,27 +172,25 @@ def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, run, s
     assert out.splitlines()[-1] == '4 runs: 4 new'
     assert started == []
     assert not (tmp_path / 'results').exists()
-    status, out, err = run(write(BAD, NORMAL), '--dry-run')
-    assert status == 1
+    out, err = sweep(write(BAD, NORMAL), '--dry-run', status=1)
     assert '4096' in err
     assert out.count('\nregime\n') == 1
 
 
-def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, run, started, results, monkeypatch):
+def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, sweep, started, results, monkeypatch):
     changed = NORMAL.replace('ok_small', 'changed')
     path = write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', changed)
-    run(path)
-    status, out, err = run(path, '--dry-run')  # what is done is no error
-    assert (status, err) == (0, '')
+    sweep(path)
+    out, err = sweep(path, '--dry-run')  # what is done is no error
+    assert err == ''
     with monkeypatch.context() as patch:
         patch.setattr('utils.engine.loading.check_data', lambda *_: pytest.fail('looked for'))
-        assert run(path)[0] == 0
-    started.clear()
+        sweep(path)
     stop_after_one_epoch(results / 'ok_ghost', 'failed')
     new = BAD.replace('--b 4096', '')
     path = write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', f'{changed} --clip-grad 4', new)
-    status, out, err = run(path, '--dry-run')
-    assert (status, err, started) == (1, '', [])
+    out, err = sweep(path, '--dry-run', status=1)
+    assert (err, started) == ('', [])
     lines = out.splitlines()
     assert 'ok_small: done' in lines
     assert 'ok_wild: diverged' in lines

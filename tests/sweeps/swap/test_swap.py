@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 
@@ -155,21 +154,6 @@ def test_its_folder_reads_as_one_run(finished, tmp_path):
     assert evaluate.main(['--evaluate', str(folder), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
     found = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
     assert float(found['loss']) == pytest.approx(table['average']['val_loss'], rel=1e-6)
-
-
-def test_its_page_tells_workers_apart_and_draws_validation_as_training(finished):
-    path = finished / 'phase1' / 'results.csv'
-    rows = read_rows(path)
-    for row, error in zip(rows, (90.0, 80.0), strict=True):
-        row.update(val_error1=error, train_error1=error / 90)  # spans decades in training alone
-    path.write_text('\n'.join([','.join(rows[0]), *(','.join(map(str, row.values())) for row in rows), '']))
-    page = write_swap_page(finished).read_text()
-    shown = dict(re.findall(r'data-name="(.*?)">.*?stroke="(.*?)"', page))
-    assert list(shown) == ['phase 1', 'worker 0', 'worker 1', 'average of the weights']
-    assert len({shown[name] for name in ('phase 1', 'worker 0', 'worker 1')}) == 3
-    is_log = {title: log for log, title in re.findall(r'data-log-y="(.*?)"><h3>(.*?)</h3>', page)}
-    assert is_log['Validation error@1'] == is_log['Training error@1'] == 'true'
-    assert is_log['Validation loss'] == is_log['Training loss']
 
 
 def test_a_finished_one_is_left_alone_and_an_interrupted_one_goes_on_bit_for_bit(whole, finished, started):
