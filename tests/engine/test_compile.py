@@ -41,36 +41,30 @@ def graphs(monkeypatch):
 
     monkeypatch.setattr(nn.Module, 'compile', trace)
     monkeypatch.setattr('utils.engine.speed.check_compiler', lambda device: None)
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     return traced
 
 
-METHODS = {
-    'plain': (),
-    'micro-batches': ('--micro-batch-size', '32'),
-    'smoothout': ('--ss', '0.01'),
-    'smoothout per step': ('--ss', '0.01', '--noise-per', 'step', '--no-denoise'),
-    'copies': ('--gradient-noise', '0.5', '--duplicates', '2', '--adapt-grad-norm', '2'),
-    'noise scale': ('--noise-scale',),
-    'bf16': ('--amp', 'bf16'),
-}
+LAST, FIRST = '--channels-last', '--no-channels-last'
 
 
-@pytest.mark.parametrize('name', METHODS)
-def test_training_passes_are_one_graph_that_computes_the_same(graphs, name):
-    plain = losses_of(build(*F1, *METHODS[name]), num_steps=5)
+@pytest.mark.parametrize('flags', [
+    F1,
+    (*F1, '--micro-batch-size', '32'),
+    (*F1, '--ss', '0.01'),
+    (*F1, '--ss', '0.01', '--noise-per', 'step', '--no-denoise'),
+    (*F1, '--gradient-noise', '0.5', '--duplicates', '2', '--adapt-grad-norm', '2'),
+    (*F1, '--noise-scale'),
+    (*F1, '--amp', 'bf16'),
+    (*CONVOLUTIONS, LAST),
+    pytest.param((*CONVOLUTIONS, FIRST), marks=pytest.mark.slow),
+], ids=lambda flags: ' '.join(flags[flags.index('x') + 1 :]))  # fmt: skip
+def test_training_passes_are_one_graph_that_computes_the_same(graphs, flags):
+    num_steps = 3 if flags[: len(F1)] != F1 else 5
+    plain = losses_of(build(*flags), num_steps=num_steps)
     assert not graphs
-    compiled = losses_of(build(*F1, *METHODS[name], *COMPILE), num_steps=5)
+    compiled = losses_of(build(*flags, *COMPILE), num_steps=num_steps)
     assert len(graphs) == 1
-    torch.testing.assert_close(compiled, plain, rtol=1e-4 if name != 'bf16' else 0.02, atol=0)
-
-
-@pytest.mark.parametrize('layout', ['--channels-last', pytest.param('--no-channels-last', marks=pytest.mark.slow)])
-def test_convolutions_are_one_graph_that_computes_the_same(graphs, layout):
-    plain = losses_of(build(*CONVOLUTIONS, layout), num_steps=3)
-    compiled = losses_of(build(*CONVOLUTIONS, layout, *COMPILE), num_steps=3)
-    assert len(graphs) == 1
-    torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=0)
+    torch.testing.assert_close(compiled, plain, rtol=0.02 if 'bf16' in flags else 1e-4, atol=0)
 
 
 def test_one_graph_for_a_whole_run(graphs, train):
@@ -81,17 +75,14 @@ def test_one_graph_for_a_whole_run(graphs, train):
     assert_same_run(run, plain, tolerance=1e-4)
 
 
-def test_batch_norm_over_the_whole_batch_is_one_graph_too(graphs):
-    model = models.create_model('mnist_f1', width=8, depth=2, input_shape=(1, 8, 8))
-    plain, inputs = copy.deepcopy(model), torch.randn(64, 1, 8, 8)
-    compile_passes(model, 'default', 64)
-    torch.testing.assert_close(model(inputs), plain(inputs))
-    assert len(graphs) == 1
-
-
 def test_passes_of_other_sizes_modes_and_copies_are_not_compiled(graphs):
+    normal = models.create_model('mnist_f1', width=8, depth=2, input_shape=(1, 8, 8))
+    plain, inputs = copy.deepcopy(normal), torch.randn(64, 1, 8, 8)
+    compile_passes(normal, 'default', 64)
+    torch.testing.assert_close(normal(inputs), plain(inputs))
+    assert len(graphs) == 1  # batch norm over the whole batch is one graph too
+    graphs.clear()
     model = build(*F1, *COMPILE).model.train()
-    inputs = torch.randn(64, 1, 8, 8)
     with torch.no_grad():
         model(inputs)
     model(inputs[:32])
@@ -115,9 +106,6 @@ def test_gradients_over_several_passes_leave_the_memory_of_graphs(monkeypatch):
     assert steps[0] is None
     assert steps[1] is model.weight.grad is not first
     torch.testing.assert_close(model.weight.grad, 2 * first)
-
-
-# With the compiler itself
 
 
 @pytest.mark.slow

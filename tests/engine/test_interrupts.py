@@ -14,16 +14,11 @@ from bigbatch.interrupts import SIGNALS, stop_requests
 from bigbatch.training.trainer import Trainer
 from tests.bigbatch.training.test_partial_epochs import assert_same_run, photos  # noqa: F401 - a fixture
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, read_json, read_rows
+from tests.engine.test_ranks_torchrun import wait_for
 from utils.command import command
 from utils.runs import checkpoint as checkpoints
 
 FLAGS = (*TINY_GBN, '--val-fraction', '0.25', '--checkpoint-minutes', '0')
-
-
-@pytest.fixture(autouse=True)
-def no_page(monkeypatch):
-    """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
 
 
 @pytest.fixture(autouse=True)
@@ -69,19 +64,14 @@ MOMENTS = {
 
 
 @pytest.fixture(scope='module')
-def straight(tmp_path_factory):
+def straight(train_once):
     """A run that was not stopped."""
-    folder = tmp_path_factory.mktemp('straight')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-        assert main_gbn.main([*FLAGS, '--results_dir', str(folder), '--save', 'run']) == 0
-    return folder / 'run'
+    return train_once(*FLAGS)
 
 
 @pytest.mark.parametrize('moment', MOMENTS)
 def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, capsys, signalled, straight, moment):
-    name = SIGNALS[[*MOMENTS].index(moment) % len(SIGNALS)]
-    place, call, step = MOMENTS[moment]
+    name, (place, call, step) = SIGNALS[[*MOMENTS].index(moment) % len(SIGNALS)], MOMENTS[moment]
     undo = signalled(place, call, name)
     capsys.readouterr()
     assert train(*FLAGS, '--save_all') == 75
@@ -139,12 +129,9 @@ def test_a_second_control_c_ends_at_once_and_loses_no_more_than_a_kill(train, tm
     assert not (run / '.lock').exists()
     assert main_gbn.main(['--resume', str(run), '--no-save_all']) == 0
     assert_same_run(run, straight)
-
-
-def test_a_second_sigterm_is_no_hurry(train, tmp_path, signalled):
-    signalled('Trainer._train_step', 8, 'SIGTERM', 'SIGTERM', 'SIGUSR2')
-    assert train(*FLAGS) == 75
-    assert checkpoints.load_checkpoint(tmp_path / 'results' / 'run' / 'checkpoint.pth.tar')['step'] == 8
+    signalled('Trainer._train_step', 8, 'SIGTERM', 'SIGTERM', 'SIGUSR2')  # which are no hurry
+    assert train(*FLAGS, save='other') == 75
+    assert checkpoints.load_checkpoint(run.with_name('other') / 'checkpoint.pth.tar')['step'] == 8
 
 
 def test_where_nothing_is_to_be_saved_a_signal_ends_the_script(capsys):
@@ -159,7 +146,7 @@ def test_where_nothing_is_to_be_saved_a_signal_ends_the_script(capsys):
         assert capsys.readouterr().err == f'stopped: by {name}\n'
 
 
-def test_signals_are_taken_note_of_and_left_as_they_were():
+def test_signals_are_taken_note_of_unless_they_were_ignored_and_left_as_they_were():
     before = [signal.getsignal(getattr(signal, name)) for name in SIGNALS]
     for name in SIGNALS:
         with stop_requests('nothing happens') as request:
@@ -167,16 +154,10 @@ def test_signals_are_taken_note_of_and_left_as_they_were():
             assert request()
             assert request.name == name
     assert [signal.getsignal(getattr(signal, name)) for name in SIGNALS] == before
-
-
-def test_what_was_started_with_a_signal_ignored_goes_on_ignoring_it():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with stop_requests('nothing happens') as request:
-            os.kill(os.getpid(), signal.SIGINT)
-            assert not request()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with stop_requests('nothing happens') as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert not request()
 
 
 def test_a_forked_process_is_ended_by_sigterm_though_its_parent_only_takes_note():
@@ -203,11 +184,7 @@ def test_a_signal_to_the_whole_group_leaves_the_workers_their_step(photos, tmp_p
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not ((run / 'results.csv').is_file() and len(read_rows(run / 'results.csv')) >= 2):
-        assert time.monotonic() < deadline
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.05)
+    wait_for(lambda: (run / 'results.csv').is_file() and len(read_rows(run / 'results.csv')) >= 2)
     start = time.monotonic()
     os.killpg(process.pid, getattr(signal, name))
     _, err = process.communicate(timeout=60)

@@ -12,11 +12,10 @@ import evaluate
 from bigbatch.errors import UserError
 from data import list_datasets
 from models import create_model, list_models
-from tests.conftest import TINY_GBN, main_gbn
+from tests.conftest import TINY_GBN
 from utils.command import user_errors
 from utils.config.measure import build_analysis_parser, network_config
 from utils.engine.network import digest_state, open_network
-from utils.parser import UsageError
 from utils.runs import checkpoint as checkpoints
 
 MODEL = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}")
@@ -24,24 +23,16 @@ PLACE = ('--dataset', 'fake:64:1x8x8:4', '--device', 'cpu')
 
 
 @pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    """A run that kept every checkpoint."""
-    folder = tmp_path_factory.mktemp('network')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-        flags = (*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit', '--no-flip', '--save_all')
-        assert main_gbn.main([*flags, '--results_dir', str(folder), '--save', 'run']) == 0
-    return folder / 'run'
-
-
-def make_parser(**settings):
-    return build_analysis_parser('doc', list_models(), list_datasets(), prog='x.py', batch_size=10, **settings)
+def run(train_once):
+    """A run of 48 training, 16 validation and 16 test images that kept every checkpoint."""
+    return train_once(*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit', '--no-flip', '--save_all')
 
 
 def open_with(checkpoint, *flags):
-    argv = ['--evaluate', str(checkpoint), *flags]
+    parser = build_analysis_parser('doc', list_models(), list_datasets(), prog='x.py', batch_size=10)
     with user_errors():
-        return open_network(network_config(make_parser(), argv, str(checkpoint)), str(checkpoint))
+        config = network_config(parser, ['--evaluate', str(checkpoint), *flags], str(checkpoint))
+        return open_network(config, str(checkpoint))
 
 
 def examples_of(loader):
@@ -61,6 +52,8 @@ def test_a_run_says_what_its_network_and_data_are(run):
     inputs, _ = examples_of(network.train)
     assert len(inputs) == 48
     assert 0 <= inputs.min() < 0.1 and 0.9 < inputs.max() <= 1
+    expected = network.train.dataset.images[network.train.order(0)].numpy() / np.float32(255)
+    np.testing.assert_allclose(inputs.numpy(), expected, atol=1e-6)  # unit pixels
     assert len(list(network.train.epoch(0))) == 5  # of 10
     assert network.train.order(0).sort().values.tolist() == list(range(48)) != network.train.order(0).tolist()
     # the same split as in training, whatever --seed is, which decides the order
@@ -69,44 +62,34 @@ def test_a_run_says_what_its_network_and_data_are(run):
     assert not torch.equal(again.val.order(0), network.val.order(0))
 
 
-def test_names_of_checkpoints(run):
+def test_names_and_digests_of_checkpoints(run):
     labels = {open_with(run / name).label: open_with(run / name).digest for name in (
         'checkpoint.pth.tar', 'model_best.pth.tar', 'checkpoint_epoch_1.pth.tar', 'initial.pth.tar',
     )}  # fmt: skip
     assert list(labels) == ['run', 'run/model_best', 'run/checkpoint_epoch_1', 'run/initial']
     assert open_with(run).digest == labels['run'] != labels['run/initial']
     assert all(len(digest) == 12 and int(digest, 16) >= 0 for digest in labels.values())
-
-
-def test_the_digest_sees_every_name_and_every_byte():
     state = create_model('mnist_f1', width=8, depth=2, num_classes=4, input_shape=(1, 8, 8)).state_dict()
     seen = {digest_state(state), digest_state({f'x{name}': value for name, value in state.items()})}
     for name, value in state.items():
         changed = value.clone().reshape(-1)
         changed[-1] += 1
         seen.add(digest_state({**state, name: changed.reshape(value.shape)}))
-    assert len(seen) == len(state) + 2
+    assert len(seen) == len(state) + 2  # every name and every byte is seen
     assert digest_state({name: value.clone() for name, value in state.items()}) in seen
 
 
-def test_flags_come_over_what_the_run_stored(run):
-    network = open_with(
-        run, '--type', 'torch.DoubleTensor', '--pixels', 'normalized', '-b', '7', '--num-examples', '10'
-    )
+def test_flags_come_over_what_the_run_stored(run, tmp_path):
+    flags = ('--type', 'torch.DoubleTensor', '--pixels', 'normalized', '-b', '7', '--num-examples', '10')
+    network = open_with(run, *flags)
     assert next(network.model.parameters()).dtype == torch.float64
     assert examples_of(network.train)[0].dtype == torch.float64
     assert network.train.batch_size == 7
     assert (network.conditions['pixels'], network.conditions['dtype']) == ('normalized', 'float64')
     assert (network.train.num_examples, network.val.num_examples) == (10, 10)
-    with pytest.raises(UserError, match='weights of another network'):
-        open_with(run, '--model', 'mnist_f1', '--model_config', "{'width': 9}")
     with pytest.raises(UserError, match='weights of another network'):  # without the options of the other model
         open_with(run, '--model', 'keskar_f1')
-
-
-def test_weights_that_do_not_fit_name_what_their_run_has(run, tmp_path):
     for flags, words in (
-        (('--dataset', 'fake:64:1x9x9:4'), 'its run has --dataset fake:64:1x8x8:4'),
         (('--model_config', "{'width': 3}"), "its run has --model_config \"{'width': 8, 'depth': 2}\""),
         (('--input_size', '5'), 'its run has no --input_size'),
     ):
@@ -132,17 +115,11 @@ def test_the_first_examples_of_a_seeded_order(run):
     assert places(few) < places(more)
     assert places(few) != places(other)
     assert open_with(run, '--num-examples', '1000').train.num_examples == 48
-
-
-def test_a_limit_is_a_condition_of_the_splits_that_it_leaves_something_out_of(run):
-    # 48 training, 16 validation and 16 test images
+    # a limit is a condition of the splits that it leaves something out of
     for num, splits, limit in (
-        ('20', ['train'], 20),
-        ('20', ['val'], None),
-        ('20', ['val', 'train'], 20),
-        ('48', ['train'], None),
+        ('20', ['train'], 20), ('20', ['val'], None), ('20', ['val', 'train'], 20), ('48', ['train'], None),
         ('15', ['test'], 15),
-    ):
+    ):  # fmt: skip
         assert open_with(run, '--num-examples', num).conditions_on(*splits)['num_examples'] == limit, (num, splits)
 
 
@@ -154,12 +131,6 @@ def test_training_images_are_augmented_on_demand_alone(run):
     assert not torch.equal(examples_of(open_with(run, '--augment', '--seed', '5').train)[0], inputs[1])
     assert augmented.train.transform.flip is False  # as in its run
     assert torch.equal(examples_of(plain.val)[0], examples_of(augmented.val)[0])
-
-
-def test_unit_pixels_are_the_pixels(run):
-    unit = open_with(run)
-    expected = unit.train.dataset.images[unit.train.order(0)].numpy() / np.float32(255)
-    np.testing.assert_allclose(examples_of(unit.train)[0].numpy(), expected, atol=1e-6)
 
 
 def test_files_from_elsewhere(run, tmp_path):
@@ -179,32 +150,23 @@ def test_files_from_elsewhere(run, tmp_path):
 
 def test_files_from_elsewhere_are_refused_in_one_line(run, tmp_path, capsys):
     state = checkpoints.load_state(run / 'checkpoint.pth.tar')
-    paths = {name: tmp_path / f'{name}.pth.tar' for name in ('good', 'code', 'number', 'text', 'empty')}
+    paths = {name: tmp_path / f'{name}.pth.tar' for name in ('good', 'code', 'number')}
     torch.save(state, paths['good'])
     torch.save({'state_dict': state, 'regime': print}, paths['code'])
     torch.save(3, paths['number'])
-    paths['text'].write_text('hello')
-    paths['empty'].mkdir()
-    for path, flags, words in [
-        (paths['good'], (), ('--model and --dataset', 'resnet and cifar10')),
-        (paths['good'], MODEL, ('give --dataset',)),
-        (paths['good'], ('--model', 'resnet', *PLACE), ('another network',)),
-        (paths['code'], (*MODEL, *PLACE), ('could run code',)),
-        (paths['number'], (*MODEL, *PLACE), ('not a checkpoint',)),
-        (paths['text'], (*MODEL, *PLACE), ('damaged',)),
-        (tmp_path / 'none', (*MODEL, *PLACE), ('no such run or checkpoint', str(tmp_path))),
-        (paths['empty'], (*MODEL, *PLACE), ('no such checkpoint file',)),
-        (run.parent, (*MODEL, *PLACE), ('a folder of runs', str(run))),
-    ]:
+    for path, flags, words in (
+        (paths['good'], MODEL, 'give --dataset'),
+        (paths['good'], ('--model', 'resnet', *PLACE), 'another network'),
+        (paths['code'], (*MODEL, *PLACE), 'could run code'),
+        (paths['number'], (*MODEL, *PLACE), 'not a checkpoint'),
+    ):
         assert evaluate.main(['-e', str(path), *flags, '--results_dir', str(tmp_path / 'out')]) == 2
         lines = capsys.readouterr().err.splitlines()
-        assert len(lines) == 1, lines
-        assert all(word in lines[0] for word in (str(path), *words)), lines
+        assert len(lines) == 1 and str(path) in lines[0] and words in lines[0], lines
     assert not (tmp_path / 'out').exists()
 
 
 def test_published_flags_of_training_are_warned_about_once(run, tmp_path, capsys):
-    capsys.readouterr()
     useless = ('-mb', '3', '--lr_bb_fix', '--epochs', '3', '-p', '10')
     flags = ('-e', str(run), str(run / 'model_best.pth.tar'), '--gpus', '99', *useless)
     assert evaluate.main([*flags, '--results_dir', str(tmp_path / 'out')]) == 0
@@ -212,14 +174,3 @@ def test_published_flags_of_training_are_warned_about_once(run, tmp_path, capsys
     assert len(lines) == len(set(lines)) == 5
     for word in ('-mb', '--lr_bb_fix', '--epochs', '-p', 'cuda:99'):
         assert sum(word in line for line in lines) == 1, lines
-
-
-def test_one_checkpoint_or_several():
-    several, one = make_parser(), make_parser(single=True)
-    assert several.parse_args(['-e', 'a', 'b']).evaluate == ['a', 'b']
-    assert one.parse_args(['-e', 'a']).evaluate == 'a'
-    for parser in (several, one):
-        with pytest.raises(UsageError, match='--evaluate'):
-            parser.parse_args([])
-    with pytest.raises(UsageError):
-        make_parser(used=('--ss',)).parse_args(['-e', 'a', '--ss', '1'])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import main_swap
 from bigbatch.training import micro_batch
-from tests.conftest import TINY, main_normal, read_json, stable_rows
+from tests.conftest import TINY, main_gbn, main_normal, read_json, stable_rows
 from utils.engine import experiment, pass_size
 
 AUTO = ('--micro-batch-size', 'auto')
@@ -30,37 +30,22 @@ def test_a_run_is_that_of_the_number_which_was_found(train, monkeypatch, capsys)
     train('--resume', str(found), '--epochs', '3', save='longer')
     longer = read_json(found.parent / 'longer' / 'config.json')
     assert longer['micro_batch_size'] == size
-    assert longer['settings'] == {
-        **settings, 'epochs': 3, 'num_epochs': 3, 'save': 'longer',
-    }  # fmt: skip
+    assert longer['settings'] == {**settings, 'epochs': 3, 'num_epochs': 3, 'save': 'longer'}
 
 
 def test_a_dry_run_finds_nothing(train, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(pass_size, 'find_fit', None)
-    train(*RUN, *AUTO, '--dry-run')
-    assert '(auto)' in capsys.readouterr().out
+    for script, num in ((main_gbn, 1), (main_swap, 2)):  # of SWAP for each phase
+        train(*RUN, *AUTO, '--dry-run', script=script)
+        assert capsys.readouterr().out.count('(auto)') == num
     assert not list(tmp_path.iterdir())
 
 
-def test_what_does_not_fit_is_refused(refused, monkeypatch):
+def test_what_does_not_fit_is_refused_and_ordinary_batch_norm_keeps_its_batch_whole(train, refused, monkeypatch):
+    run = train(*TINY, '--epochs', '1', *AUTO, script=main_normal)
+    assert read_json(run / 'config.json')['micro_batch_size'] == 16
     give_memory(monkeypatch, 1000)
     refused(*RUN, *AUTO, words=('--micro-batch-size auto', '16 examples', 'smaller ghosts'))
     plain = [*TINY, '--epochs', '1', *AUTO]
     refused(*plain, script=main_normal, words=('--micro-batch-size auto', '16 examples', 'main_gbn.py'))
-    noise = (*plain, '--noise-scale')
-    refused(*noise, script=main_normal, words=('--noise-scale',))
-
-
-def test_ordinary_batch_norm_keeps_its_batch_whole(train):
-    run = train(*TINY, '--epochs', '1', *AUTO, script=main_normal)
-    assert read_json(run / 'config.json')['micro_batch_size'] == 16
-
-
-def test_the_word_is_auto(refused):
-    refused(*RUN, '--micro-batch-size', 'all', words=('--micro-batch-size', "'all'", 'from 1', 'auto'))
-
-
-def test_swap_finds_a_size_for_each_phase(train, capsys):
-    train(*RUN, *AUTO, '--dry-run', script=main_swap)
-    out = capsys.readouterr().out
-    assert out.count('(auto)') == 2
+    refused(*plain, '--noise-scale', script=main_normal, words=('--noise-scale',))

@@ -33,59 +33,30 @@ def test_what_does_not_divide_is_refused_with_sizes_that_do(refused, two_ranks):
         refused(*GHOSTS, *flags, words=words)
 
 
-def test_batch_norm_over_all_ranks_is_refused_on_cpus(refused, two_ranks):
+def test_batch_norm_over_all_ranks_is_refused_on_cpus(refused, two_ranks, capsys):
     refused(*NORMAL, words=('2 ranks', '--bn-per-rank', 'main_gbn.py'), script=main_normal)
     refused(*NORMAL, '--bn-per-rank', '--micro-batch-size', '4', words=('--micro-batch-size 4',), script=main_normal)
-
-
-def test_the_plan_names_ranks(capsys, two_ranks):
     assert main_normal.main([*NORMAL, '--bn-per-rank', '--micro-batch-size', '8']) == 0
     assert '16 = 2 ranks x 1 micro-batch of 8' in capsys.readouterr().out
 
 
-def test_one_rank_needs_no_batch_norm_per_rank(capsys):
-    assert main_normal.main([*NORMAL, '--bn-per-rank']) == 0
-    assert '--bn-per-rank has no effect: there is one rank' in capsys.readouterr().err
-
-
-def test_an_environment_that_makes_no_sense_is_refused(refused, two_ranks, monkeypatch):
-    for name, value, words in (
-        ('MASTER_ADDR', '', ('MASTER_ADDR is not set', 'torchrun')),
-        ('RANK', 'first', ('RANK=first', 'whole number')),
-        ('RANK', '2', ('RANK=2', 'WORLD_SIZE=2')),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, value)
-            refused(*NORMAL, words=words, script=main_normal)
-
-
-@pytest.fixture(scope='module')
-def ends(tmp_path_factory):
-    """A folder of runs that end early, their statuses by rank, and the seconds that the last one took."""
-    folder = tmp_path_factory.mktemp('ends')
-    place = ('--results_dir', str(folder))
-    commands = [
+@pytest.mark.slow
+def test_all_ranks_end_where_one_fails_or_diverges_and_say_it_once(tmp_path):
+    folder, place = tmp_path, ('--results_dir', str(tmp_path))
+    start = time.monotonic()
+    statuses = run_on_ranks(2, [
         ('main_gbn', *TINY_GBN, *place, '--save', 'diverged', '--regime', "{0: {'optimizer': 'SGD', 'lr': 1e30}}"),
         ('main_gbn', *TINY_GBN, *place, '--dataset', 'nothere'),
         ('main_gbn!5', *TINY_GBN, *place, '--save', 'failed'),
-    ]
-    start = time.monotonic()
-    return folder, run_on_ranks(2, commands, folder), time.monotonic() - start
-
-
-@pytest.mark.slow
-def test_all_ranks_end_where_one_fails_or_diverges_and_say_it_once(ends):
-    folder, statuses, seconds = ends
-    assert statuses[2] == [2, 2]
+    ], folder)  # fmt: skip
+    assert time.monotonic() - start < 60
+    assert statuses == [[3, 3], [2, 2], [2, 2]]
     config = read_json(folder / 'failed' / 'config.json')
     assert config['status'] == 'failed'
     assert config['message'].startswith('rank 1: the data of this machine are gone')
     assert 'error: rank 1: the data of this machine are gone' in (folder / 'rank1.txt').read_text()
     assert 'error: rank 1' not in (folder / 'rank0.txt').read_text()
-    assert statuses[0] == [3, 3]
     assert read_json(folder / 'diverged' / 'config.json')['status'] == 'diverged'
     assert 'error: ' not in (folder / 'rank1.txt').read_text().split('error: rank 1: ')[0]
-    assert statuses[1] == [2, 2]
     lines = [(folder / f'rank{rank}.txt').read_text().count("no data set 'nothere'") for rank in range(2)]
     assert lines == [1, 0]  # what all ranks refuse one of them prints
-    assert seconds < 60

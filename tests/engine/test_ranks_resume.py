@@ -20,24 +20,21 @@ def runs(tmp_path_factory):
     """A folder of runs: noisy ones of two ranks, plain ones that begin on one or two and end on the other number."""
     folder = tmp_path_factory.mktemp('runs')
     place = ('--results_dir', str(folder))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda run: None)
-        assert main_gbn.main([*FLAGS, *place, '--save', 'alone']) == 0
-        assert main_gbn.main([*PLAIN, *place, '--save', 'halves', '-mb', '8']) == 0
-        assert main_gbn.main([*FLAGS, *place, '--save', 'one_then_two', '--epochs', '2']) == 0
-        statuses = run_on_ranks(2, [
-            ('main_gbn', *NOISY, *place, '--save', 'noisy'),
-            (f'main_gbn:{STOPPED}', *NOISY, *place, '--save', 'noisy_stopped'),
-            ('main_gbn', '--resume', str(folder / 'noisy_stopped'), '--checkpoint-minutes', '1e-9'),
-            ('main_gbn', '--resume', str(folder / 'one_then_two'), '--epochs', '4'),
-            (f'main_gbn:{STOPPED}', *FLAGS, *place, '--save', 'two_then_one'),
-            ('main_normal', *PLAIN, *place, '--save', 'per_rank', '--bn-per-rank'),
-        ], folder)  # fmt: skip
-        text = (folder / 'rank0.txt').read_text()
-        assert statuses == [[0, 0], [75, 75], [0, 0], [0, 0], [75, 75], [0, 0]], text[-3000:]
-        assert read_json(folder / 'two_then_one' / 'config.json')['status'] == 'interrupted'
-        assert main_gbn.main(['--resume', str(folder / 'two_then_one')]) == 0
+    assert main_gbn.main([*FLAGS, *place, '--save', 'alone']) == 0
+    assert main_gbn.main([*PLAIN, *place, '--save', 'halves', '-mb', '8']) == 0
+    assert main_gbn.main([*FLAGS, *place, '--save', 'one_then_two', '--epochs', '2']) == 0
+    statuses = run_on_ranks(2, [
+        ('main_gbn', *NOISY, *place, '--save', 'noisy'),
+        (f'main_gbn:{STOPPED}', *NOISY, *place, '--save', 'noisy_stopped'),
+        ('main_gbn', '--resume', str(folder / 'noisy_stopped'), '--checkpoint-minutes', '1e-9'),
+        ('main_gbn', '--resume', str(folder / 'one_then_two'), '--epochs', '4'),
+        (f'main_gbn:{STOPPED}', *FLAGS, *place, '--save', 'two_then_one'),
+        ('main_normal', *PLAIN, *place, '--save', 'per_rank', '--bn-per-rank'),
+    ], folder)  # fmt: skip
+    text = (folder / 'rank0.txt').read_text()
+    assert statuses == [[0, 0], [75, 75], [0, 0], [0, 0], [75, 75], [0, 0]], text[-3000:]
+    assert read_json(folder / 'two_then_one' / 'config.json')['status'] == 'interrupted'
+    assert main_gbn.main(['--resume', str(folder / 'two_then_one')]) == 0
     return folder
 
 
@@ -45,21 +42,15 @@ def test_as_many_ranks_go_on_to_the_last_bit(runs):
     assert_same_run(runs / 'noisy', runs / 'noisy_stopped', tolerance=0)
     tables = [(runs / name / 'weight_distance.csv').read_text() for name in ('noisy', 'noisy_stopped')]
     assert tables[0] == tables[1]
-
-
-def test_noise_is_not_the_same_on_all_ranks(runs):
     states = torch.load(runs / 'noisy' / 'checkpoint.pth.tar', weights_only=True)['ranks']
     assert len(states) == 2
-    assert not torch.equal(states[0]['rng']['torch'], states[1]['rng']['torch'])
+    assert not torch.equal(states[0]['rng']['torch'], states[1]['rng']['torch'])  # noise is not the same on all
 
 
 def test_another_number_of_ranks_goes_on_as_well(runs):
     assert_same_run(runs / 'alone', runs / 'one_then_two')
     assert_same_run(runs / 'alone', runs / 'two_then_one')
-
-
-def test_batch_norm_per_rank_is_that_of_ghosts_as_large_as_a_rank(runs):
-    assert_same_run(runs / 'halves', runs / 'per_rank')
+    assert_same_run(runs / 'halves', runs / 'per_rank')  # batch norm per rank is that of ghosts as large as a rank
 
 
 def test_a_signal_to_one_rank_is_told_by_the_first(runs):

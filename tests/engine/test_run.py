@@ -13,10 +13,11 @@ import torch.nn.functional as F
 import data
 import models
 from bigbatch.training.trainer import Trainer
-from tests.bigbatch.training.test_partial_epochs import assert_same_run
+from tests.bigbatch.training.test_partial_epochs import Killed, assert_same_run
 from tests.conftest import TINY, TINY_GBN, TINY_NORMAL, main_gbn, main_normal, read_json, read_rows, stable_rows
 from utils.config.batch import add_ghost_args
 from utils.config.parse import build_parser
+from utils.reports.pages.run_page import write_run_page
 from utils.runs import checkpoint as checkpoints
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.writer import Budget
@@ -28,30 +29,20 @@ FILES = {
 PAGE = 'utils.reports.pages.run_page.write_run_page'
 
 
-@pytest.fixture
-def no_page(monkeypatch):
-    """Leave out the drawing of pages, which takes longer than these runs."""
-    monkeypatch.setattr(PAGE, lambda folder: None)
-
-
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory):
-    """A run that kept every checkpoint."""
-    folder = tmp_path_factory.mktemp('finished')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PAGE, lambda folder: None)
-        assert main_gbn.main([*TINY_GBN, '--save_all', '--results_dir', str(folder), '--save', 'run']) == 0
-    return folder / 'run'
+def finished(train_once):
+    return train_once(*TINY_GBN, '--save_all')
 
 
 @pytest.fixture
-def run(finished, tmp_path, no_page):
-    """The same to be changed."""
+def run(finished, tmp_path):
+    """A run that kept every checkpoint, to be changed."""
     return shutil.copytree(finished, tmp_path / 'results' / 'run')
 
 
 @pytest.mark.parametrize(('script', 'flags'), [(main_normal, TINY_NORMAL), (main_gbn, TINY_GBN)])
-def test_files_of_a_run(train, script, flags):
+def test_files_of_a_run(train, monkeypatch, script, flags):
+    monkeypatch.setattr(PAGE, write_run_page)
     run = train(*flags, script=script)
     assert {path.name for path in run.iterdir()} == FILES
     rows = read_rows(run / 'results.csv')
@@ -87,7 +78,6 @@ def test_checkpoints_hold_plain_values_and_the_distance_is_from_step_0(finished)
     assert best['epoch'] == best['best']['epoch']
 
 
-@pytest.mark.usefixtures('no_page')
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(train):
     flags = (*TINY_GBN, '--augment')
     first, second = train(*flags, save='a'), train(*flags, save='b')
@@ -95,11 +85,6 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(train):
     assert stable_rows(first) != stable_rows(train(*flags, '--seed', '8', save='c'))
 
 
-class Killed(BaseException):
-    """Stands for a process that is gone."""
-
-
-@pytest.mark.usefixtures('no_page')
 def test_a_run_killed_within_an_epoch_and_resumed_equals_one_that_was_not(train, tmp_path, monkeypatch):
     flags, original = (*TINY_NORMAL, '--augment', '--flip'), Trainer._train_step
     straight = train(*flags, script=main_normal, save='straight')
@@ -120,43 +105,35 @@ def test_a_run_killed_within_an_epoch_and_resumed_equals_one_that_was_not(train,
         assert read_json(killed / 'config.json')['status'] == 'done'
 
 
-@pytest.mark.usefixtures('no_page')
 def test_epochs_may_grow_and_dropout_goes_on_where_it_was(train):
     """One epoch, then resumed up to three, equals three; the network draws dropout from the global generator."""
     flags = (*TINY, '-mb', '8', '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:32:3x12x12:4')
     straight = train(*flags, '--epochs', '3', save='straight')
     split = train(*flags, '--epochs', '1', save='split')
-    assert main_gbn.main(['--resume', str(split), '--epochs', '3']) == 0
-    assert_same_run(split, straight)
-    assert main_gbn.main(['--resume', str(split)]) == 0  # all epochs are done: nothing happens
-    assert_same_run(split, straight)
+    for more in (('--epochs', '3'), ()):  # the second time all epochs are done: nothing happens
+        assert main_gbn.main(['--resume', str(split), *more]) == 0
+        assert_same_run(split, straight)
 
 
-def test_a_torn_last_line_and_rows_past_the_checkpoint_are_made_again(finished, run):
+def test_rows_past_the_checkpoint_are_made_again(finished, run):
     shutil.copyfile(run / 'checkpoint_epoch_2.pth.tar', run / 'checkpoint.pth.tar')
     text = (run / 'results.csv').read_text()
-    (run / 'results.csv').write_text(text[:-15])
+    (run / 'results.csv').write_text(text[:-15])  # a torn last line
     assert main_gbn.main(['--resume', str(run)]) == 0
     assert_same_run(run, finished)
-
-
-def test_a_checkpoint_of_the_run_can_be_gone_back_to(finished, run):
     assert main_gbn.main(['--resume', str(run / 'checkpoint_epoch_1.pth.tar')]) == 0
     assert_same_run(run, finished)
 
 
 def test_a_fork_leaves_the_first_run_alone(train, run, tmp_path):
     before = {path.name: path.read_bytes() for path in run.iterdir()}
-    results = str(tmp_path / 'results')
-    assert main_gbn.main(['--resume', str(run), '--save', 'fork', '--results_dir', results, '--epochs', '5']) == 0
+    fork = train('--resume', str(run), '--epochs', '5', save='fork')
     assert {path.name: path.read_bytes() for path in run.iterdir()} == before
-    fork = tmp_path / 'results' / 'fork'
     assert stable_rows(fork)[:3] == stable_rows(run)
     assert len(stable_rows(fork)) == 5
     assert stable_rows(fork) == stable_rows(train(*TINY_GBN, '--epochs', '5', save='straight'))
 
 
-@pytest.mark.usefixtures('no_page')
 def test_a_run_that_goes_on_often_stores_the_last_of_each_flag(train):
     run = train(*TINY, '-mb', '4', '--epochs', '1')
     begun = read_json(run / 'config.json')['argv']
@@ -167,9 +144,6 @@ def test_a_run_that_goes_on_often_stores_the_last_of_each_flag(train):
     added = ['--resume', str(run), '--epochs', '3', '--save-all', '--print-freq', '2']
     assert stored['argv'] == [*begun[:position], *begun[position + 2 :], *added]
     assert stored['command'] == shlex.join(['python', 'main_gbn.py', *stored['argv']])
-
-
-def test_the_last_of_each_flag_in_whatever_spelling():
     parser = build_parser(None, [], [], prog='main_gbn.py')
     add_ghost_args(parser, default=128)
     for words, left in (
@@ -184,24 +158,15 @@ def test_the_last_of_each_flag_in_whatever_spelling():
         assert parser.last_of_each(words.split()) == left.split()
 
 
-def test_resume_refuses_what_may_not_change(run, refused, tmp_path):
-    refused('--resume', str(run), '--b', '32', words=('batch_size', '16', '32'))
+def test_resume_refuses_what_may_not_change(run, refused):
+    """Settings that goldens show apart."""
     refused('--resume', str(run), '--no-lr_bb_fix', words=('lr_scaling', 'sqrt', 'none'))
-    refused('--resume', str(run), '--seed', '1', words=('seed', '7'))
     refused('--resume', str(run), script=main_normal, words=('main_gbn.py', 'main_normal.py'))
-    refused('--resume', str(run), '--init-from', str(run / 'initial.pth.tar'), words=('--init-from',))
-    refused('--resume', str(tmp_path / 'nothing'), words=('nothing', 'no such run'))
-    refused('--resume', str(run.parent), words=('a folder of runs', str(run)))
-    (empty := tmp_path / 'empty').mkdir()
-    refused('--resume', str(empty), words=('no config.json',))
     config = read_json(run / 'config.json')
     (run / 'config.json').write_text(json.dumps({**config, 'data': 'another'}))
     refused('--resume', str(run), '--epochs', '5', words=('training set', 'another'))
-    (run / 'config.json').write_text('{"version": 1,')
-    refused('--resume', str(run), words=('config.json', 'damaged'))
 
 
-@pytest.mark.usefixtures('no_page')
 def test_init_from_starts_at_the_weights_with_a_fresh_optimizer(finished, train):
     again = train(*TINY_GBN, '--init-from', str(finished / 'checkpoint.pth.tar'))
     first = checkpoints.load_state(again / 'initial.pth.tar')
@@ -216,18 +181,17 @@ def test_evaluate_scores_as_the_last_row_and_writes_nothing(finished, capsys):
     for script in (main_gbn, main_normal):  # ordinary batch norm both, in eval mode; the run names model and data
         capsys.readouterr()
         assert script.main(['--evaluate', str(finished / 'checkpoint.pth.tar'), '--device', 'cpu']) == 0
-        shown = capsys.readouterr().out
         row = stable_rows(finished)[-1]
-        assert f'loss {float(row["val_loss"]):.4f}  error@1 {float(row["val_error1"]):.2f} %' in shown
+        shown = f'loss {float(row["val_loss"]):.4f}  error@1 {float(row["val_error1"]):.2f} %'
+        assert shown in capsys.readouterr().out
     assert sorted(finished.parent.rglob('*')) == before
 
 
-@pytest.mark.usefixtures('no_page')
-def test_val_fraction_scores_the_test_set_once(train):
+def test_val_fraction_scores_the_test_set_once(train, finished):
     run = train(*TINY_GBN, '--val-fraction', '0.25')
     config = read_json(run / 'config.json')
     assert config['steps_per_epoch'] == 3  # 48 of 64 examples in batches of 16
-    assert read_json(train(*TINY_GBN, save='plain') / 'config.json')['test'] is None
+    assert read_json(finished / 'config.json')['test'] is None
     model = models.create_model('mnist_f1', width=8, depth=2, num_classes=4, input_shape=(1, 8, 8)).eval()
     checkpoints.load_weights(model, checkpoints.load_state(run / 'checkpoint.pth.tar'), run)
     test_set = data.get_dataset('fake:64:1x8x8:4', 'test')
@@ -237,37 +201,31 @@ def test_val_fraction_scores_the_test_set_once(train):
     assert config['test']['loss'] != pytest.approx(float(stable_rows(run)[-1]['val_loss']), rel=1e-3)
 
 
-@pytest.mark.usefixtures('no_page')
+def assert_kept(run, epoch: int) -> dict:
+    """Assert that a run diverged after so many good epochs, of which the last is saved; returns its config.json."""
+    config = read_json(run / 'config.json')
+    assert config['status'] == 'diverged'
+    assert len(stable_rows(run)) == epoch
+    kept = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
+    assert kept['epoch'] == epoch
+    assert all(value.isfinite().all() for value in kept['state_dict'].values())
+    return config
+
+
 def test_a_diverged_run_keeps_its_last_good_checkpoint_and_is_a_result(train, tmp_path, capsys, refused):
     flags = [*TINY_NORMAL, '--clip-grad', '0', '--regime', "{0: {'lr': 0.05}, 1: {'lr': 1e30}}", '--save_all']
     assert train(*flags, script=main_normal) == 3
     run = tmp_path / 'results' / 'run'
-    config = read_json(run / 'config.json')
-    assert config['status'] == 'diverged'
-    for word in ('epoch 2', 'step', 'learning rate 1e+30', 'gradient norm'):
-        assert word in config['message']
+    config = assert_kept(run, 1)
+    assert all(word in config['message'] for word in ('epoch 2', 'step', 'learning rate 1e+30', 'gradient norm'))
     assert config['message'] in capsys.readouterr().err
-    kept = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
-    assert kept['epoch'] == 1
-    assert all(value.isfinite().all() for value in kept['state_dict'].values())
-    assert len(stable_rows(run)) == 1
     refused('--resume', str(run), script=main_normal, words=('diverged',))
-
-
-@pytest.mark.usefixtures('no_page')
-def test_weights_that_explode_in_the_last_update_of_an_epoch_are_noticed(train, tmp_path):
-    for epochs in ('1', '2'):
+    for epochs in ('1', '2'):  # weights that explode in the last update of an epoch
         flags = (*TINY_NORMAL, '--b', '64', '--clip-grad', '0', '--lr', '1e30', '--epochs', epochs)
         assert train(*flags, script=main_normal, save=epochs) == 3
-        run = tmp_path / 'results' / epochs
-        assert read_json(run / 'config.json')['status'] == 'diverged'
-        assert stable_rows(run) == []
-        kept = checkpoints.load_checkpoint(run / 'checkpoint.pth.tar')
-        assert kept['epoch'] == 0
-        assert all(value.isfinite().all() for value in kept['state_dict'].values())
+        assert_kept(tmp_path / 'results' / epochs, 0)
 
 
-@pytest.mark.usefixtures('no_page')
 def test_a_run_that_ends_early_saves_its_last_finished_epoch_and_its_best(train, tmp_path, monkeypatch):
     monkeypatch.setattr('utils.runs.writer.Budget.allows', lambda self: False)  # as if epochs were short
     flags = [*TINY_NORMAL, '--clip-grad', '0', '--epochs', '9', '--regime', "{0: {'lr': 0.05}, 7: {'lr': 1e30}}"]
@@ -279,26 +237,20 @@ def test_a_run_that_ends_early_saves_its_last_finished_epoch_and_its_best(train,
     assert best['epoch'] == latest['best']['epoch'] == errors.index(min(errors)) + 1
 
 
-@pytest.mark.usefixtures('no_page')
-def test_a_failure_is_recorded_and_shown(train, tmp_path, monkeypatch):
-    def fails(self, batch, watch):
+def test_a_failure_is_recorded_and_shown_and_that_of_a_page_does_not_end_the_run(train, tmp_path, monkeypatch, capsys):
+    def fails(*_):
         raise ValueError('a bug of ours')
 
+    with monkeypatch.context() as patch:
+        patch.setattr(PAGE, fails)
+        run = train(*TINY_GBN, save='page')
+    assert read_json(run / 'config.json')['status'] == 'done'
+    assert 'could not be written' in capsys.readouterr().err
     monkeypatch.setattr(Trainer, '_train_step', fails)
     with pytest.raises(ValueError, match='a bug of ours'):
         train(*TINY_GBN)
     config = read_json(tmp_path / 'results' / 'run' / 'config.json')
     assert (config['status'], config['message']) == ('failed', 'ValueError: a bug of ours')
-
-
-def test_a_page_that_cannot_be_drawn_does_not_end_the_run(train, monkeypatch, capsys):
-    def fails(folder):
-        raise RuntimeError('no plot')
-
-    monkeypatch.setattr(PAGE, fails)
-    run = train(*TINY_GBN)
-    assert read_json(run / 'config.json')['status'] == 'done'
-    assert 'could not be written' in capsys.readouterr().err
 
 
 def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
@@ -315,11 +267,9 @@ def test_checkpoints_and_pages_keep_to_their_share_of_the_time():
 
 
 WRITES = (
-    'utils.files.os.replace',
-    'utils.runs.folder.os.rename',
-    'utils.runs.folder.shutil.copyfile',
-    'utils.runs.writer.append_rows',
-)
+    'utils.files:os.replace', 'utils.runs.folder:os.rename', 'utils.runs.folder:shutil.copyfile',
+    'utils.runs.writer:append_rows',
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -328,9 +278,7 @@ def killed_at_write(monkeypatch, number: int):
     count = [0]
     with monkeypatch.context() as patched:
         for name in WRITES:
-            module, _, attribute = name.rpartition('.')
-            original = pkgutil.resolve_name(module.replace('.os', ':os').replace('.shutil', ':shutil'))
-            original = getattr(original, attribute)
+            original = pkgutil.resolve_name(name)
 
             def counted(*arguments, original=original, **settings):
                 count[0] += 1
@@ -338,21 +286,11 @@ def killed_at_write(monkeypatch, number: int):
                     raise Killed
                 return original(*arguments, **settings)
 
-            patched.setattr(name, counted)
+            patched.setattr(name.replace(':', '.'), counted)
         yield count
 
 
-def finish(script, run, attempts: int = 3) -> None:
-    """Do what a user or a sweep does with a run that was killed."""
-    for _ in range(attempts):
-        if read_json(run / 'config.json')['status'] == 'done':
-            return
-        assert script.main(['--resume', str(run)]) == 0
-    raise AssertionError(f'{run} is never done')
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures('no_page')
 @pytest.mark.parametrize('kind', ['new', 'rewound', 'fork'])
 def test_a_kill_between_any_two_writes_loses_nothing(train, tmp_path, monkeypatch, kind):
     flags = (*TINY_GBN, '--save_all', '--val-fraction', '0.25')
@@ -367,22 +305,20 @@ def test_a_kill_between_any_two_writes_loses_nothing(train, tmp_path, monkeypatc
             command = ['--resume', str(results / base / 'checkpoint_epoch_1.pth.tar')]
             command += ['--save', name, '--results_dir', str(results)] if kind == 'fork' else []
         run = results / (base if kind == 'rewound' else name)
-        with killed_at_write(monkeypatch, number) as count:
-            try:
-                main_gbn.main(command)
-            except Killed:
-                survived = False
-            else:
-                survived = count[0] < number
-        if survived:
+        with killed_at_write(monkeypatch, number) as count, contextlib.suppress(Killed):
+            main_gbn.main(command)
+        if count[0] < number:
             assert number > 8
             return
         if not (run / 'config.json').exists():  # killed before the folder appeared: the command is given again
             assert not run.exists()
             assert main_gbn.main(command) == 0
-        finish(main_gbn, run)
+        for _ in range(2):  # as a user or a sweep does with a run that was killed
+            if read_json(run / 'config.json')['status'] != 'done':
+                assert main_gbn.main(['--resume', str(run)]) == 0
         assert_same_run(run, straight)
         for epoch in (2, 3):
             assert checkpoints.load_checkpoint(run / f'checkpoint_epoch_{epoch}.pth.tar')['epoch'] == epoch
-        assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
+        config, expected = (read_json(folder / 'config.json') for folder in (run, straight))
+        assert (config['status'], config['test']) == ('done', expected['test'])
     raise AssertionError('more writes than expected')

@@ -11,7 +11,7 @@ import torch
 
 import measure_sharpness
 from bigbatch.analysis.objective import NetworkObjective, open_objective
-from tests.conftest import TINY_GBN, main_gbn, read_rows
+from tests.conftest import TINY_GBN, read_rows
 from tests.engine.test_network import open_with
 from utils.config.measure import CONDITIONS
 from utils.measures import sharpness_run
@@ -22,19 +22,13 @@ PAGE = 'utils.reports.pages.run_page.write_run_page'
 
 
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('sharpness')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PAGE, lambda folder: None)
-        flags = (*TINY_GBN, '--model_config', "{'width': 2, 'depth': 1}")
-        assert main_gbn.main([*flags, '--results_dir', str(folder), '--save', 'run']) == 0
-    return folder / 'run'
+def trained(train_once):
+    return train_once(*TINY_GBN, '--model_config', "{'width': 2, 'depth': 1}")
 
 
 @pytest.fixture
-def run(trained, tmp_path, monkeypatch):
-    """A run without what other tests have measured; pages, which take a while, are not drawn."""
-    monkeypatch.setattr(PAGE, lambda folder: None)
+def run(trained, tmp_path):
+    """A run without what other tests have measured."""
     return shutil.copytree(trained, tmp_path / 'results' / 'run')
 
 
@@ -54,9 +48,8 @@ def measured(tmp_path, capsys):
 
 @pytest.fixture
 def count(monkeypatch):
-    """Count the evaluations of networks."""
-    calls = []
-    plain = NetworkObjective.__call__
+    """The points at which networks are evaluated."""
+    calls, plain = [], NetworkObjective.__call__
     monkeypatch.setattr(NetworkObjective, '__call__', lambda self, x: calls.append(x) or plain(self, x))
     return calls
 
@@ -95,17 +88,12 @@ def test_repetitions_start_elsewhere_and_give_mean_and_sample_deviation(run, mea
     table = out.splitlines()[-1]
     assert f'{statistics.mean(values):.4g} +- {statistics.stdev(values):.2g}' in table
     assert f' {max(values):.4g} ' in table
-    one = measured('--evaluate', run, '--epsilon', 0.01)
-    assert '+-' not in one and 'searches' not in one
-
-
-def test_subspaces_differ_between_repetitions(run, measured):
+    assert '+-' not in measured('--evaluate', run, '--epsilon', 0.01)
     measured('--evaluate', run, '-m', 5, '-t', 2, '--epsilon', 0.01)
     measured('--evaluate', run, '-m', 5, '-t', 2, '--epsilon', 0.01, '--subspace', 'unit')
-    rows = rows_of(run)
-    assert len({row['sharpness'] for row in rows}) == 4
-    gaussian, unit = (np.mean([float(row['sharpness']) for row in rows[part]]) for part in (slice(2), slice(2, 4)))
-    assert gaussian > 3 * unit  # its columns are some 25 times as long
+    values = [float(row['sharpness']) for row in rows_of(run)[3:]]
+    assert len(set(values)) == 4  # subspaces differ
+    assert sum(values[:2]) > 3 * sum(values[2:])  # the columns of Gaussian ones are some 25 times as long
 
 
 def test_what_is_measured_is_not_measured_again(run, measured, count):
@@ -144,11 +132,10 @@ def test_a_stopped_call_goes_on(run, measured, count, monkeypatch):
         file.write('"run","torn')
     monkeypatch.setattr(sharpness_run.EpsilonSharpness, 'measure', plain)
     measured('--evaluate', run, '-t', 3)
-
-    def numbers(folder):
-        return [{name: row[name] for name in ('repeat', 'sharpness', 'max_loss')} for row in rows_of(folder)]
-
-    assert numbers(run) == numbers(whole)
+    first, second = (
+        [(row['repeat'], row['sharpness'], row['max_loss']) for row in rows_of(folder)] for folder in (run, whole)
+    )
+    assert first == second
 
 
 def test_several_checkpoints_make_one_table_a_csv_and_their_pages(run, measured, tmp_path, monkeypatch):
@@ -172,9 +159,6 @@ def test_below_the_resolution_it_says_so(run, measured, monkeypatch):
     [row] = rows_of(run)
     assert float(row['sharpness']) > 0
     assert f'below resolution ({100 / (1 + float(row["loss"])):.1g})' in out.splitlines()[-1]
-
-
-def test_a_mean_is_told_apart_from_noise_only_where_a_search_rises_above_it():
     row = dict.fromkeys(SHARPNESS.columns, 0) | {'loss': 1.0, 'max_loss': 1.1, 'resolution': 0.2, 'status': 'a'}
     apart = summarise_sharpness([row, {**row, 'seed': 2, 'max_loss': 2}])
     assert [each['below_resolution'] for each in apart] == [1, 0]
@@ -189,6 +173,7 @@ def test_the_hessian(run, measured, monkeypatch):
     assert values == sorted(values, reverse=True) and len(values) == 3
     assert ', '.join(f'{value:.4g}' for value in values) in out.splitlines()[-1]
     network = open_with(run)
+    assert tuple(network.conditions) == CONDITIONS
     with open_objective(network.model, network.criterion, network.train) as objective:
         x = objective.solution
         dense = np.stack([objective.hessian_product(x, column) for column in np.eye(x.size)])
@@ -207,26 +192,15 @@ def test_a_foreign_checkpoint_and_the_published_flags(run, measured, tmp_path):
     [foreign], [own] = read_rows(tmp_path / 'results' / 'sharpness' / 'sharpness.csv'), rows_of(run)
     assert float(foreign['sharpness']) == pytest.approx(float(own['sharpness']), rel=1e-5)
     assert foreign['digest'] == own['digest']
-    assert 'give --model and --dataset' in measured('--evaluate', path, status=2)
-
-
-def test_conditions_are_those_of_networks(trained):
-    assert tuple(open_with(trained).conditions) == CONDITIONS
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line(run, measured):
     for flags, words in (
-        ([], '--evaluate'),
-        (['--evaluate', run, '-m', 99999], '--manifolds 99999: expected 0 to'),
-        (['--evaluate', run, '--metric', 'hessian', '--num-eigenvalues', 99999], '--num-eigenvalues 99999'),
-        (['--evaluate', run, '--metric', 'hessian', '-t', 2], '--times means nothing to --metric hessian'),
-        (['--evaluate', run, '--trace-samples', 2], '--trace-samples means nothing to --metric epsilon'),
-        (['--evaluate', run, '--subspace', 'unit'], '--manifolds P'),
-        (['--evaluate', run, '--epsilon', 1e-9], '--epsilon 1e-09: weights are rounded'),
-        (['--evaluate', run, '--bn', 'batch', '-b', 63], 'no variance'),
-        (['--evaluate', run / 'none.pth.tar'], 'none.pth.tar'),
+        (['--metric', 'hessian', '--num-eigenvalues', 99999], '--num-eigenvalues 99999'),
+        (['--epsilon', 1e-9], '--epsilon 1e-09: weights are rounded'),
+        (['--bn', 'batch', '-b', 63], 'no variance'),
     ):
-        error = measured(*flags, status=2)
+        error = measured('--evaluate', run, *flags, status=2)
         assert words in error and len(error.splitlines()) == 1
         assert not (run / 'sharpness.csv').exists()
     checkpoint = torch.load(run / 'checkpoint.pth.tar', weights_only=True)

@@ -16,8 +16,6 @@ from utils.measures.potential_run import describe_potential, measure_potential, 
 
 
 class Loader:
-    """A loader of one batch."""
-
     num_examples = batch_size = 32
 
     def __init__(self):
@@ -30,24 +28,15 @@ class Loader:
         return [Batch(torch.arange(32), 32, gather)]
 
 
-class Mean(nn.Module):
-    def forward(self, logits, _):
-        return logits[:, 0]
-
-
 @pytest.fixture
 def network():
     """A network whose loss is linear in its weights."""
     torch.manual_seed(0)
     model = nn.Linear(12, 1, bias=False).eval()
     return SimpleNamespace(
-        model=model,
-        criterion=Mean(),
-        train=Loader(),
-        label='linear',
-        digest='abc',
+        model=model, criterion=lambda logits, _: logits[:, 0], train=Loader(), label='linear', digest='abc',
         conditions_on=lambda split: {'model': 'linear'},
-    )
+    )  # fmt: skip
 
 
 SETTINGS = {'num_directions': 30, 'seed': 3, 'batch_norm': 'fixed'}

@@ -9,19 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
+import evaluate
 import visualize2_sharpness
 import visualize_sharpness
 from tests.conftest import TINY_GBN, main_gbn, read_rows
+from utils.measures import landscape_run
 from utils.reports.figures.landscape import write_landscape_figure
 from utils.reports.landscape import load_landscape
 from utils.reports.pages.landscape_page import write_landscape_page
 
+NAMED = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}", '--dataset', 'fake:64:1x8x8:4')
 SHORT = ('--alpha=-0.5:0.5:1.6', '-b', '16')
 
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """Train three runs once: two from one start that ended in different places, and one of another width."""
     folder = tmp_path_factory.mktemp('trained')
     kinds = {'small': (), 'large': ('--lr', '0.2'), 'other': ('--model_config', "{'width': 9, 'depth': 2}")}
     for name, more in kinds.items():
@@ -31,7 +33,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def pair(trained, tmp_path):
-    """Two runs from one start in a folder of this test's own, with a third of another network beside them."""
+    """Two runs from one start that ended in different places, to be changed, with one of another width beside them."""
     shutil.copytree(trained, tmp_path / 'results')
     return tmp_path / 'results' / 'small', tmp_path / 'results' / 'large'
 
@@ -73,35 +75,26 @@ def test_the_ends_are_what_the_runs_recorded(pair, draw):
 
 
 def test_the_ends_equal_evaluate(pair, draw):
-    evaluate = pytest.importorskip('evaluate')
-    best = [run / 'model_best.pth.tar' for run in pair]
-    assert draw('--evaluate', best[0], '--slave-evaluate', best[1], *SHORT, '--save', 'line') == 0
-    rows = {float(row['alpha']): row for row in read_rows(pair[0].parent / 'line' / 'line.csv')}
+    """By the published lines, but for the network and the data."""
+    best, shared = [run / 'model_best.pth.tar' for run in pair], ('-b', '100', '--gpus', '1', *NAMED)
+    assert draw(*shared, '--evaluate', best[0], '--slave-evaluate', best[1]) == 0
+    rows = load_landscape(pair[0].parent / 'line_small_model_best_to_large_model_best').rows
+    assert len(rows) == 31
+    rows = rows[rows['alpha'].isin([0.0, 1.0])]
     for split in ('train', 'val'):
-        save = f'scores_{split}'
-        assert draw('--evaluate', *best, '--mode', split, '-b', 16, '--save', save, script=evaluate) == 0
-        (table,) = (pair[0].parent / save).glob('*.csv')
-        for alpha, row in zip((0.0, 1.0), read_rows(table), strict=True):
-            assert float(rows[alpha][f'{split}_loss']) == float(row['loss'])
-            assert 100 - float(rows[alpha][f'{split}_accuracy']) == pytest.approx(float(row['error1']))
-
-
-def test_published_lines_are_taken(pair, draw, capsys):
-    """As in the published README, but for the network, the data and shorter lines."""
-    ends = [f'{run}/model_best.pth.tar' for run in pair]
-    shared = ['--model', 'mnist_f1', '--dataset', 'fake:64:1x8x8:4', '-b', '100', '--gpus', '1']
-    assert draw(*shared, '--evaluate', ends[0], '--slave-evaluate', ends[1], '--no-visualize_train') == 0
-    assert draw(*shared, '--evaluate', ends[1], '--no-visualize_train', '--alpha=-0.3:0.02:0.31',
-                script=visualize2_sharpness) == 0  # fmt: skip
-    line = load_landscape(pair[0].parent / 'line_small_model_best_to_large_model_best')
+        assert draw('--evaluate', *best, '--mode', split, '-b', 100, '--save', split, script=evaluate) == 0
+        (table,) = (pair[0].parent / split).glob('*.csv')
+        assert list(rows[f'{split}_loss']) == [float(row['loss']) for row in read_rows(table)]
+        errors = [float(row['error1']) for row in read_rows(table)]
+        assert list(100 - rows[f'{split}_accuracy']) == pytest.approx(errors)
+    more = ('--no-visualize_train', '--alpha=-0.3:0.02:0.31')
+    assert draw(*shared, '--evaluate', best[1], *more, script=visualize2_sharpness) == 0
     around = load_landscape(pair[0].parent / 'around_large_model_best')
-    assert (len(line.rows), len(around.rows)) == (31, 31)
-    assert not any('train' in name for name in [*line.rows, *around.rows])
+    assert len(around.rows) == 31
+    assert not any('train' in name for name in around.rows)
 
 
 def test_each_row_is_written_at_once_and_a_second_call_goes_on(pair, draw, capsys, monkeypatch):
-    from utils.measures import landscape_run
-
     seen, folder = [], pair[0].parent / 'line_small_to_large'
     table, ends = folder / 'line.csv', ('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT)
 
@@ -159,19 +152,13 @@ def test_bad_input_is_one_line_and_makes_nothing(pair, draw, capsys, tmp_path):
     torch.save({'state_dict': {'weight': torch.zeros(3)}}, foreign := tmp_path / 'foreign.pth.tar')
     before = sorted(tmp_path.rglob('*'))
     small, results = pair[0], pair[0].parent
-    named = ('--model', 'mnist_f1', '--model_config', "{'width': 8, 'depth': 2}", '--dataset', 'fake:64:1x8x8:4')
     same = ('--evaluate', small, '--slave-evaluate', small)
     for flags, words in (
-        (('--slave-evaluate', small), ('--evaluate',)),
-        (('--evaluate', small), ('--slave-evaluate',)),
-        (('--evaluate', small, '--slave-evaluate', results / 'nothing'), ('nothing',)),
         (('--evaluate', small, '--slave-evaluate', results / 'other'), ('other', 'model_config')),
-        ((*named, '--evaluate', small, '--slave-evaluate', foreign), ('foreign.pth.tar',)),
+        ((*NAMED, '--evaluate', small, '--slave-evaluate', foreign), ('foreign.pth.tar',)),
         ((*same, '--alpha=1:0.1:0'), ('--alpha', '1:0.1:0')),
-        ((*same, '--alpha=1:2'), ('--alpha', 'START:STEP:STOP')),
         ((*same, '--save', 'small'), ('--save', 'something else')),
         ((*same, '--bn', 'batch', '-b', '1'), ('--batch-size', '2')),
-        ((*same, '--mode', 'spiral'), ('linear', 'sin', 'arc')),
     ):
         capsys.readouterr()
         assert draw(*flags) == 2
@@ -201,27 +188,6 @@ def test_directions_have_a_mean_and_a_deviation(pair, draw):
     assert '3 directions were drawn, from random seed 5 (--seed)' in page
 
 
-def test_long_names_stand_in_the_key_and_letters_at_the_marks(pair, draw, monkeypatch):
-    assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT) == 0
-    folder = pair[0].parent / 'line_small_to_large'
-    path, long = folder / 'line.json', 'resnet44_momentum_0.9_lr_0.1_and_a_name_that_is_longer_than_a_chart_is_high'
-    path.write_text(json.dumps({**json.loads(path.read_text()), 'names': ['small', long]}))
-    page = write_landscape_page(folder).read_text()
-    assert re.findall(r'"type":"object","name":"Label".*?"text":"(.*?)"', page) == ['A', 'B'] * 2
-    legend = re.sub('<.*?>', '', page.split('class="legend"')[1].split('class="plot"')[0])
-    assert f'B: {long}' in legend
-    assert 'as they are, not cropped or mirrored' in page
-    assert not re.search(r'>augment<', page)
-    saved = []
-    monkeypatch.setattr('utils.reports.figures.landscape.Figure.savefig', lambda figure, *_, **__: saved.append(figure))
-    write_landscape_figure(folder)
-    (figure,) = saved
-    assert [text.get_text() for text in figure.axes[0].texts] == ['A', 'B']
-    lines = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert ''.join(lines[-1].split('\n')) == f'B: {long}'
-    assert all(line.endswith(('_', long[-6:])) for line in lines[-1].split('\n'))
-
-
 def test_page_and_figure_are_drawn_from_the_files_even_where_losses_are_not_finite(pair, draw):
     assert draw('--evaluate', pair[0], '--slave-evaluate', pair[1], *SHORT) == 0
     folder = pair[0].parent / 'line_small_to_large'
@@ -234,6 +200,9 @@ def test_page_and_figure_are_drawn_from_the_files_even_where_losses_are_not_fini
     clamped = sum(int(line.split(',')[header.index('clamped')]) for line in table[1:])
     (folder / 'line.csv').write_text('\n'.join(table) + '\n')
     page = write_landscape_page(folder).read_text()
+    assert re.findall(r'"type":"object","name":"Label".*?"text":"(.*?)"', page) == ['A', 'B'] * 2
+    legend = re.sub('<.*?>', '', page.split('class="legend"')[1].split('class="plot"')[0])
+    assert 'B: large' in legend
     assert clamped >= 7
     assert f'{clamped} extrapolated variances' in page
     assert page.count('class="chart"') == 2

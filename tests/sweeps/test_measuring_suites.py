@@ -1,6 +1,5 @@
 """Suites that measure: what waits for what, and what is skipped."""
 
-# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import json
@@ -10,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from bigbatch.errors import UserError
-from tests.sweep_helpers import NORMAL, SCRIPTS, InThisProcess, results, run, saved, started, write  # noqa: F401
+from tests.sweep_helpers import NORMAL, SCRIPTS, InThisProcess, saved
 from utils.sweeps.commands import place_words
 from utils.sweeps.suite import read_suite
 
 MEASURE = 'python measure_sharpness.py --save sharpness --evaluate TrainingResults/ok_small --epsilon 1e-3'
 WARM = NORMAL.replace('ok_small', 'warm') + ' --init-from TrainingResults/ok_small/checkpoint_epoch_1.pth.tar'
 SMALL = NORMAL + ' --save_all'
+OTHER = NORMAL.replace('ok_small', 'other')
 
 
 class Measures:
@@ -41,12 +41,8 @@ def measures(monkeypatch):
     return script
 
 
-# What is planned
-
-
 def test_paths_become_those_of_the_runs_of_the_same_seed(write, tmp_path):
-    suite = read_suite(Path(write('# seeds: 2', SMALL, WARM, MEASURE)))
-    runs = suite.runs(results_dir=tmp_path)
+    runs = read_suite(Path(write('# seeds: 2', SMALL, WARM, MEASURE))).runs(results_dir=tmp_path)
     assert [run.name for run in runs[3:]] == ['ok_small_seed1', 'warm_seed1', 'sharpness_seed1']
     small, warm, measure = runs[3:]
     assert (small.needs, small.inputs, small.measures) == ((), (), False)
@@ -85,108 +81,75 @@ def test_lines_that_cannot_be_are_refused(write, monkeypatch, tmp_path):
             read_suite(Path(write(*lines)))
         assert words in str(caught.value)
         assert str(caught.value).startswith(f'{tmp_path}/mine.sh:')
-
-
-def test_a_seed_of_its_own_is_refused_beside_those_of_the_suite(write):
     suite = read_suite(Path(write('# seeds: 2', SMALL, f'{MEASURE} --seed 3')))
     with pytest.raises(UserError, match='sharpness: --seed is given'):
         suite.runs()
 
 
-# What is run
-
-
-def test_a_measurement_follows_what_it_reads_and_is_done_once(write, run, started, measures, results):
+def test_a_measurement_follows_what_it_reads_and_is_done_once(write, sweep, started, measures, tmp_path):
     path = write('# seeds: 2', SMALL, WARM, MEASURE)
-    status, out, err = run(path)
-    assert status == 0, err
+    out, _ = sweep(path)
     assert saved(started) == [f'{row}_seed{seed}' for seed in (0, 1) for row in ('ok_small', 'warm', 'sharpness')]
     assert ': 6 done' in out
-    started.clear()
-    status, out, _ = run(path)
-    assert (status, started) == (0, [])
+    (tmp_path / 'elsewhere').mkdir()
+    (tmp_path / 'results').rename(tmp_path / 'elsewhere' / 'there')  # results that were moved are still known
+    out, _ = sweep(path, '--results_dir', str(tmp_path / 'elsewhere' / 'there'))
+    assert started == []
     assert '6 of 6 runs are done already' in out
 
 
-def test_a_changed_checkpoint_or_line_is_measured_again(write, run, started, measures, results):
+def test_a_changed_checkpoint_or_line_is_measured_again(write, sweep, started, measures, results):
     path = write(SMALL, MEASURE)
-    run(path)
-    checkpoint = results / 'ok_small' / 'checkpoint.pth.tar'
-    os.utime(checkpoint, (1, 1))
-    run(path)
-    run(path)
+    sweep(path)
+    os.utime(results / 'ok_small' / 'checkpoint.pth.tar', (1, 1))
+    sweep(path)
+    sweep(path)
     assert len(measures.calls) == 2
-    run(write(SMALL, MEASURE.replace('1e-3', '5e-4')))
+    sweep(write(SMALL, MEASURE.replace('1e-3', '5e-4')))
     assert len(measures.calls) == 3
     assert measures.calls[-1][-3:] == ['5e-4', '--results_dir', str(results)]
 
 
-def test_results_that_were_moved_are_still_known(write, run, started, measures, results, tmp_path):
-    path = write(SMALL, WARM, MEASURE)
-    run(path)
-    (tmp_path / 'elsewhere').mkdir()
-    (tmp_path / 'results').rename(tmp_path / 'elsewhere' / 'there')
-    started.clear()
-    assert run(path, '--results_dir', str(tmp_path / 'elsewhere' / 'there'))[0] == 0
-    assert started == []
-
-
-def test_several_at_a_time_wait_for_what_they_need(write, run, started, measures, monkeypatch):
+def test_several_at_a_time_wait_for_what_they_need(write, sweep, started, measures, monkeypatch):
     monkeypatch.setattr(InThisProcess, 'looks', 3)
-    other = NORMAL.replace('ok_small', 'other')
     measure = MEASURE.replace('--epsilon', 'TrainingResults/warm --epsilon')
-    status, out, err = run(write(SMALL, WARM, measure, other), '--jobs', '4')
-    assert status == 0, err
+    out, _ = sweep(write(SMALL, WARM, measure, OTHER), '--jobs', '4')
     lines = [' '.join(line.split()[:2]) for line in out.splitlines()[1:9]]
     assert lines[:2] == ['start ok_small', 'start other']
     order = ['done ok_small', 'start warm', 'done warm', 'start sharpness']
     assert [line for line in lines if line in order] == order
 
 
-def test_what_needs_a_failed_run_is_skipped_and_named(write, run, started, measures, results):
-    bad = f'{SMALL} --b 4096'
-    other = NORMAL.replace('ok_small', 'other')
-    path = write(bad, WARM, MEASURE, other)
-    status, out, err = run(path)
-    assert status == 1
+def test_what_needs_a_failed_run_is_skipped_and_named(write, sweep, started, measures):
+    out, err = sweep(write(f'{SMALL} --b 4096', WARM, MEASURE, OTHER), status=1)
     assert saved(started) == ['ok_small', 'other']
     assert 'skipped  warm  ok_small did not end well' in out
     assert ': 1 done, 1 failed, 2 skipped' in out
-    assert [line.split(':')[1].strip() for line in err.splitlines() if line.startswith('failed: ')] == [
-        'ok_small', 'warm', 'sharpness',
-    ]  # fmt: skip
+    failed = [line.split(':')[1].strip() for line in err.splitlines() if line.startswith('failed: ')]
+    assert failed == ['ok_small', 'warm', 'sharpness']
 
 
-def test_a_measurement_that_fails_is_repeated(write, run, started, measures, results):
+def test_a_measurement_that_fails_is_repeated(write, sweep, started, measures):
     path = write(SMALL, MEASURE)
     measures.status = 2
-    status, out, err = run(path)
-    assert status == 1
+    out, err = sweep(path, status=1)
     assert 'FAILED   sharpness' in out
     assert 'failed: sharpness: ' in err
     measures.status = 0
-    started.clear()
-    assert run(path)[0] == 0
+    sweep(path)
     assert saved(started) == ['sharpness']
 
 
-def test_a_dry_run_shows_measurements_and_what_they_wait_for(write, run, started, measures, results):
+def test_a_dry_run_shows_measurements_and_what_they_wait_for(write, sweep, started, measures, results):
     path = write(SMALL, WARM, MEASURE)
-    status, out, err = run(path, '--dry-run')
-    assert status == 0, err
+    out, _ = sweep(path, '--dry-run')
     assert f'python measure_sharpness.py --save sharpness --evaluate {results}/ok_small --epsilon 1e-3 ' in out
     assert out.count('  waits for ok_small\n') == 2
     assert out.count('regime\n') == 1  # the plan of a run that waits cannot be made
     assert '3 runs: 3 new' in out
-    run(path)
-    status, out, _ = run(path, '--dry-run')
-    assert status == 0
+    sweep(path, '--', '--device', 'cpu')
+    out, _ = sweep(path, '--dry-run')
     assert 'sharpness: done' in out
-    assert not results.with_name('other').exists()
-
-
-def test_the_record_names_checkpoints_not_places(write, run, started, measures, results):
-    run(write(SMALL, MEASURE), '--', '--device', 'cpu')
     record = json.loads((results / 'sharpness.measured.json').read_text())
-    assert list(record['checkpoints']) == ['ok_small/checkpoint.pth.tar']
+    assert list(record['checkpoints']) == ['ok_small/checkpoint.pth.tar']  # no place
     assert 'cpu' not in record['argv']

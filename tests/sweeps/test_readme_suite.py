@@ -8,11 +8,10 @@ import shlex
 
 import pytest
 
-from tests.conftest import main_gbn, main_normal, read_json, read_rows
+from tests.conftest import main_gbn, read_json, read_rows
 from tests.official_files import small_checksums, write_all
+from tests.sweep_helpers import SCRIPTS
 from utils.sweeps.suite import SUITES, find_suite
-
-SCRIPTS = {'main_normal.py': main_normal, 'main_gbn.py': main_gbn}
 
 # run_experiments.sh of github.com/eladhoffer/bigBatch
 PUBLISHED = """\
@@ -45,21 +44,15 @@ PLANS = [
 ]
 
 
-def files_for(factory, name: str, **sizes):
-    with small_checksums(write_all(factory.mktemp(name), 'cifar10', 'cifar100', 'mnist', **sizes)) as path:
-        yield path
-
-
-@pytest.fixture(scope='module')
-def large_sets(tmp_path_factory):
-    """Data sets that are large enough for the published batches."""
-    yield from files_for(tmp_path_factory, 'large', num_train=4100, num_test=8)
-
-
-@pytest.fixture(scope='module')
-def small_sets(tmp_path_factory):
-    """Data sets of two batches of 8 images."""
-    yield from files_for(tmp_path_factory, 'small', num_train=16, num_test=8)
+@pytest.fixture(scope='module', params=[4100])
+def sets(request, tmp_path_factory):
+    """Data sets of as many training images: 4,100 are enough for the published batches."""
+    names = ('cifar10', 'cifar100', 'mnist')
+    folder = tmp_path_factory.mktemp('sets')
+    files = small_checksums(write_all(folder, *names, num_train=request.param, num_test=8))
+    with files as path, pytest.MonkeyPatch.context() as patch:
+        patch.setenv('DATASETS_DIR', str(path))
+        yield
 
 
 def command_of(number: int) -> tuple:
@@ -74,16 +67,11 @@ def test_the_lines_are_the_published_ones_but_for_the_network_of_line_5():
     assert [line for line in lines if not line.startswith('#')] == expected
     above = lines[lines.index(expected[4]) - 1]
     assert above.startswith('#') and '--model resnet' in above and 'ResNet-44' in above
-    suite = find_suite('readme')
-    assert suite.num_seeds is None
-    assert [list(command) for command in suite.commands] == [
-        shlex.split(line.removesuffix(';'))[1:]
-        for line in expected  # as a shell reads them
-    ]
+    commands = [list(command) for command in find_suite('readme').commands]
+    assert commands == [shlex.split(line.removesuffix(';'))[1:] for line in expected]  # as a shell reads them
 
 
-def test_a_dry_run_plans_what_was_published(large_sets, monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv('DATASETS_DIR', str(large_sets))
+def test_a_dry_run_plans_what_was_published(sets, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     for number, (model, num_epochs, rates, steps, ghosts) in enumerate(PLANS):
         script, flags = command_of(number)
@@ -92,9 +80,7 @@ def test_a_dry_run_plans_what_was_published(large_sets, monkeypatch, capsys, tmp
         assert head.startswith(f'model         {model}, ')
         updates = re.search(r'^updates +(\d+) an epoch, ([\d,]+) epochs', head, re.M)
         assert (int(updates[1]), int(updates[2].replace(',', ''))) == (steps, num_epochs)
-        assert ('no ghosts' if ghosts is None else '{} ghosts of {}'.format(*ghosts)) in (
-            head.replace('batch norm over each forward pass', 'no ghosts')
-        )
+        assert ('batch norm over each forward pass' if ghosts is None else '{} ghosts of {}'.format(*ghosts)) in head
         planned = [line.split()[:3] for line in table.splitlines()[1:]]
         assert [int(epoch) for epoch, _, _ in planned] == list(rates)
         assert [int(update) for _, update, _ in planned] == [epoch * steps for epoch in rates]
@@ -102,12 +88,9 @@ def test_a_dry_run_plans_what_was_published(large_sets, monkeypatch, capsys, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-# Training
-
-
+@pytest.mark.parametrize('sets', [16], indirect=True)
 @pytest.mark.parametrize('numbers', [(5, 7, 8, 9), pytest.param((0, 1, 2, 3, 4, 6), marks=pytest.mark.slow)], ids=str)
-def test_two_steps_on_official_files(numbers, small_sets, monkeypatch, tmp_path):
-    monkeypatch.setenv('DATASETS_DIR', str(small_sets))
+def test_two_steps_on_official_files(numbers, sets, monkeypatch, tmp_path):
     monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     for number in numbers:
         script, flags = command_of(number)

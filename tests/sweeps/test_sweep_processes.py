@@ -1,6 +1,5 @@
 """Sweeps that start processes: several at a time, stopped and gone on with, shared cores, the shell script."""
 
-# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import contextlib
@@ -17,20 +16,17 @@ import torch
 
 from bigbatch.memory import JOBS_VARIABLE
 from tests.conftest import PROJECT, read_json, read_rows, stable_rows
-from tests.sweep_helpers import (  # noqa: F401
-    GHOST,
-    LONG,
-    NORMAL,
-    WILD,
-    other_process,
-    results,
-    run,
-    started,
-    table_rows,
-    write,
-)  # fmt: skip
+from tests.sweep_helpers import LONG, NORMAL, WILD, other_process, table_rows
 
 FAILS = NORMAL.replace('ok_small', 'bad') + ' --init-from no-such-file.pth.tar'
+
+
+def finish(*arguments, status: int = 0, **settings) -> tuple[str, str]:
+    """Wait for a sweep of its own process; returns standard output and standard error."""
+    process = other_process(*map(str, arguments), **settings)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == status, (out, err)
+    return out, err
 
 
 @pytest.mark.slow
@@ -39,9 +35,7 @@ def test_two_at_a_time_give_what_one_at_a_time_gives(write, tmp_path):
     seen = {}
     for jobs in ('1', '2'):
         results = tmp_path / jobs
-        process = other_process(path, '--results_dir', str(results), '--jobs', jobs, cwd=tmp_path, threads=1)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 1, err
+        out, err = finish(path, '--results_dir', results, '--jobs', jobs, cwd=tmp_path, threads=1, status=1)
         assert err.splitlines()[-1].startswith('failed: bad: ')
         assert 'no-such-file' in err
         assert 'Traceback' not in err
@@ -54,42 +48,18 @@ def test_two_at_a_time_give_what_one_at_a_time_gives(write, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cores_are_shared_among_the_runs(write, tmp_path):
-    cores = len(os.sched_getaffinity(0))
-    for jobs in (1, cores, 3 * cores):
-        process = other_process(write(NORMAL), '--results_dir', str(tmp_path / str(jobs)), '--jobs', str(jobs))
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        config = read_json(tmp_path / str(jobs) / 'mine' / 'ok_small' / 'config.json')
-        assert config['num_threads'] == max(1, cores // jobs)
-
-
-@pytest.mark.slow
-def test_the_memory_is_shared_among_the_runs(write, tmp_path, monkeypatch):
-    """Among those of an outer sweep as well, of which this one may be a run."""
-    available = []
+def test_cores_and_memory_are_shared_among_the_runs_and_those_of_an_outer_sweep(write, tmp_path, monkeypatch):
+    available, cores = [], len(os.sched_getaffinity(0))
     for jobs, outer in ((1, ''), (5, ''), (5, '2')):
         monkeypatch.setenv(JOBS_VARIABLE, outer)
         results = tmp_path / f'{jobs}_{outer}'
-        path = write(f'{NORMAL} --micro-batch-size auto')
-        process = other_process(path, '--results_dir', str(results), '--jobs', str(jobs))
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        log = (results / 'mine' / 'ok_small' / 'log.txt').read_text()
+        finish(write(f'{NORMAL} --micro-batch-size auto'), '--results_dir', results, '--jobs', jobs)
+        run = results / 'mine' / 'ok_small'
+        assert read_json(run / 'config.json')['num_threads'] == max(1, cores // jobs)
+        log = (run / 'log.txt').read_text()
         available.append(float(re.search(r'of the ([\d.]+) GiB available', log).group(1)))
     shares = [available[0] / each for each in available[1:]]
     assert shares == pytest.approx([5, 10], rel=0.2), 'other programs take memory meanwhile'
-
-
-@pytest.mark.slow
-def test_tables_keep_the_order_of_a_suite_whose_runs_start_together(write, tmp_path):
-    names = ['d', 'a', 'c', 'b']
-    path = write(*(NORMAL.replace('ok_small', name) for name in names))
-    process = other_process(path, '--results_dir', str(tmp_path), '--jobs', '4')
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    starts = [read_json(tmp_path / 'mine' / name / 'config.json')['started'] for name in names]
-    assert starts == sorted(set(starts))
 
 
 def wait_for_rows(table: Path, num_rows: int) -> None:
@@ -107,7 +77,7 @@ def is_group_alive(group: int) -> bool:
 
 
 @pytest.mark.slow
-def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, started, run, results):
+def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, sweep, results):
     path = write(LONG, NORMAL)
     command = (path, '--results_dir', str(tmp_path / 'stopped'))
     settings = {'cwd': tmp_path, 'threads': torch.get_num_threads()}  # as this process, which is compared with
@@ -121,12 +91,10 @@ def test_what_control_c_leaves_the_same_command_finishes(write, tmp_path, starte
     assert ': 0 done, 1 stopped, 1 not started; the same command goes on from here' in err
     assert not is_group_alive(process.pid)
     assert sorted(path.name for path in stopped.iterdir()) == ['long']
-    again = other_process(*command, **settings)
-    out, err = again.communicate(timeout=300)
-    assert again.returncode == 0, err
+    out, _ = finish(*command, **settings)
     assert 'resume   long after epoch ' in out
     assert table_rows(out) == ['long', 'ok_small']
-    assert run(path)[0] == 0  # the same without a stop, in this process
+    sweep(path)  # the same without a stop, in this process
     assert stable_rows(stopped / 'long') == stable_rows(results / 'long')
     assert len(stable_rows(results / 'long')) == 150
     assert read_rows(stopped / 'long' / 'weight_distance.csv') == read_rows(results / 'long' / 'weight_distance.csv')
@@ -147,19 +115,6 @@ def test_a_sweep_that_is_told_to_end_takes_its_runs_with_it(write, tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-@pytest.mark.slow
-def test_the_run_experiments_script_lists_and_plans_from_any_folder(write, tmp_path):
-    process = other_process(cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, '')
-    assert 'quickstart' in out
-    process = other_process(write(NORMAL, GHOST), '--dry-run', '--jobs', '2', cwd=tmp_path)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, '')
-    assert out.index('ok_small') < out.index('ok_ghost') < out.index('4 ghosts of 4')
-    assert [path.name for path in tmp_path.iterdir()] == ['mine.sh']
 
 
 def test_the_list_loads_nothing_heavy():

@@ -1,6 +1,5 @@
 """Sweeps over a suite: the names of folders, settings that changed, what is refused, the plan, the list."""
 
-# ruff: noqa: F811 - fixtures are imported by name
 from __future__ import annotations
 
 import json
@@ -9,78 +8,51 @@ import shlex
 import pytest
 
 from tests.conftest import read_json, stable_rows
-from tests.sweep_helpers import (  # noqa: F401
-    BAD,
-    GHOST,
-    NORMAL,
-    WILD,
-    results,
-    run,
-    saved,
-    started,
-    stop_after_one_epoch,
-    table_rows,
-    write,
-)  # fmt: skip
-from utils.sweeps import __main__ as sweep
+from tests.sweep_helpers import BAD, GHOST, NORMAL, WILD, saved, stop_after_one_epoch, table_rows
 from utils.sweeps.commands import name_suffix, settings_of
-
-# Flags behind --
 
 
 @pytest.mark.slow
-def test_extra_flags_are_part_of_the_names(write, run, started, results):
+def test_extra_flags_are_part_of_the_names(write, sweep, started, results):
     path = write('# seeds: 2', NORMAL)
-    assert run(path)[0] == 0
-    status, out, err = run(path, '--', '--epochs', '1', '--no-drop-last')
-    assert status == 0, err
+    sweep(path)
+    out, _ = sweep(path, '--', '--epochs', '1', '--no-drop-last')
     names = ['ok_small_no_drop_last_epochs1_seed0', 'ok_small_no_drop_last_epochs1_seed1']
-    assert saved(started)[2:] == names
+    assert saved(started) == names
     assert {path.name for path in results.iterdir() if path.is_dir()} == {'ok_small_seed0', 'ok_small_seed1', *names}
     assert len(stable_rows(results / names[0])) == 1
     assert table_rows(out) == ['ok_small_no_drop_last_epochs1']  # the two seeds in one row
     assert (results / 'comparison.html').is_file()
     assert (results / 'comparison_no_drop_last_epochs1.html').is_file()
-    started.clear()
-    assert run(path, '--', '--no-drop-last', '--epochs=1')[0] == 0  # the same in another order and spelling
-    assert run(path)[0] == 0
-    assert started == []
+    for extra in (('--', '--no-drop-last', '--epochs=1'), ()):  # the same in another order and spelling
+        sweep(path, *extra)
+        assert started == []
 
 
 @pytest.mark.slow
-def test_flags_that_only_say_where_are_no_part_of_the_names(write, run, started, results):
+def test_flags_that_only_say_where_are_no_part_of_the_names(write, sweep, started, results):
     path = write(f'{NORMAL} --save_all')
-    run(path, '--', '--eval-batch-size', '8')
+    sweep(path, '--', '--eval-batch-size', '8')
     assert saved(started) == ['ok_small']
     stop_after_one_epoch(results / 'ok_small', 'running')
-    started.clear()
-    status, _, err = run(path, '--', '--eval-batch-size', '4', '--device', 'cpu')  # they hold from here on
-    assert status == 0, err
-    assert started == [['main_normal.py', '--resume', str(results / 'ok_small'), '--eval-batch-size', '4', '--device',
-                        'cpu']]  # fmt: skip
+    later = ['--eval-batch-size', '4', '--device', 'cpu']  # they hold from here on
+    sweep(path, '--', *later)
+    assert started == [['main_normal.py', '--resume', str(results / 'ok_small'), *later]]
     assert read_json(results / 'ok_small' / 'config.json')['settings']['eval_batch_size'] == 4
-    started.clear()
-    assert run(path)[0] == 0
+    sweep(path)
     assert started == []
 
 
-def test_a_seed_behind_the_dashes_is_a_seed(write, run, started, results):
-    path = write(NORMAL)
-    status, out, err = run(path, '--', '--seed', '5', '--epochs', '1')
-    assert status == 0, err
+def test_a_seed_behind_the_dashes_is_a_seed(write, sweep, started, results):
+    out, _ = sweep(write(NORMAL), '--', '--seed', '5', '--epochs', '1')
     assert saved(started) == ['ok_small_epochs1_seed5']
     assert read_json(results / 'ok_small_epochs1_seed5' / 'config.json')['seed'] == 5
     assert table_rows(out) == ['ok_small_epochs1']
-    status, _, err = run(path, '--seeds', '2', '--', '--seed', '5')  # which of them?
-    assert (status, len(err.splitlines()), len(started)) == (2, 1, 1)
-    assert '--seed ' in err
-    assert '--seeds' in err
 
 
 def test_what_flags_add_to_a_name():
     for flags, suffix in {
         '': '',
-        '--epochs 5': '_epochs5',
         '--wd 5e-4 --epochs 5': '_epochs5_weight_decay0.0005',
         '--no-flip --augment': '_augment_no_flip',
         '--optimizer Adam': '_optimizer-Adam',
@@ -108,121 +80,88 @@ def test_values_that_are_no_names_are_told_apart():
     assert len(name_suffix(settings_of('main_gbn.py', many))) < 130
 
 
-def test_extra_flags_that_no_run_takes_are_refused_before_any_starts(write, run, started, tmp_path):
+def test_extra_flags_that_no_run_takes_are_refused_before_any_starts(write, sweep, started, tmp_path):
     path = write(NORMAL, GHOST)
     for extra, words in (
-        (['--save', 'x'], '--save'), (['--results_dir', 'x'], '--results_dir'), (['--resume', 'x'], '--resume'),
-        (['--dry-run'], '--dry_run'), (['--evaluate', 'x'], '--evaluate'), (['--help'], '--help'),
-        (['--epoch', '5'], 'did you mean --epochs'), (['--epochs', 'x'], "'x' is not a whole number"),
-        (['--epochs'], '--epochs'), (['quickstart'], "'quickstart'"), (['-mb', '4'], '-mb'),
+        (['--results_dir', 'x'], '--results_dir'), (['--resume', 'x'], '--resume'), (['--dry-run'], '--dry_run'),
+        (['--evaluate', 'x'], '--evaluate'), (['--help'], '--help'), (['--epoch', '5'], 'did you mean --epochs'),
+        (['--epochs', 'x'], "'x' is not a whole number"), (['quickstart'], "'quickstart'"), (['-mb', '4'], '-mb'),
     ):  # fmt: skip
-        status, _, err = run(path, '--', *extra)
-        assert (status, started, len(err.splitlines())) == (2, [], 1), (extra, err)
+        _, err = sweep(path, '--', *extra, status=2)
+        assert (started, len(err.splitlines())) == ([], 1), (extra, err)
         assert words in err
     assert not (tmp_path / 'results').exists()
-
-
-def test_extra_flags_need_to_suit_only_the_runs_that_are_chosen(write, run, started):
-    status, _, err = run(write(NORMAL, GHOST), '--filter', 'ghost', '--', '-mb', '8')
-    assert status == 0, err
+    sweep(path, '--filter', 'ghost', '--', '-mb', '8')  # they need to suit the runs that are chosen
     assert saved(started) == ['ok_ghost_mini_batch_size8']
 
 
-# Settings that changed
-
-
-def test_a_row_whose_settings_changed_is_refused(write, run, started, results):
+def test_a_row_whose_settings_changed_is_refused(write, sweep, started, results):
     before = f'{NORMAL} --clip-grad 5 --augment'
-    assert run(write(before))[0] == 0
+    sweep(write(before))
     rows = stable_rows(results / 'ok_small')
-    started.clear()
     for after, words in (
         (before.replace('--clip-grad 5', '--clip-grad 4'), 'clip_grad 5.0 there, 4.0 here'),
         (f'{before} --flip', 'flip not given there, True here'),
         (f'{NORMAL} --clip-grad 5', 'augment True there, not given here'),
         (before.replace('main_normal.py', 'main_gbn.py') + ' -mb 4', 'main_normal.py there, main_gbn.py here'),
     ):
-        status, _, err = run(write(GHOST, after))
-        assert (status, started, len(err.splitlines())) == (2, [], 1)
+        _, err = sweep(write(GHOST, after), status=2)
+        assert (started, len(err.splitlines())) == ([], 1)
         assert f'{results / "ok_small"} was made by other settings ({words})' in err
         assert stable_rows(results / 'ok_small') == rows
     flags = before.partition('ok_small ')[2].replace('--b 16', '--batch-size=16')  # the same in other words
-    status, _, err = run(write(f'python main_normal.py --print-freq 7 {flags} --save ok_small'))
-    assert (status, started) == (0, []), err
+    sweep(write(f'python main_normal.py --print-freq 7 {flags} --save ok_small'))
+    assert started == []
     file = results / 'ok_small' / 'config.json'
     file.write_text(json.dumps({**read_json(file), 'argv': [5]}))
-    status, _, err = run(write(before))
-    assert (status, started, len(err.splitlines())) == (2, [], 1)
-    status, out, err = run(write(before), '--dry-run')
-    assert (status, err) == (1, '')
+    _, err = sweep(write(before), status=2)
+    assert (started, len(err.splitlines())) == ([], 1)
+    out, err = sweep(write(before), '--dry-run', status=1)
+    assert err == ''
     assert [line for line in out.splitlines() if line.startswith('ok_small: refused: ') and 'argv' in line]
 
 
-def test_a_folder_that_is_no_run_is_refused(write, run, started, results):
+def test_a_folder_that_is_no_run_is_refused(write, sweep, started, results):
     (results / 'ok_small').mkdir(parents=True)
-    status, _, err = run(write(NORMAL, GHOST))
-    assert (status, started) == (2, [])
+    _, err = sweep(write(NORMAL, GHOST), status=2)
+    assert (started, len(err.splitlines())) == ([], 1)
     assert str(results / 'ok_small') in err
-    assert len(err.splitlines()) == 1
 
 
-def test_wrong_words_are_refused_in_one_line(write, run, started, tmp_path):
+def test_wrong_words_are_refused_in_one_line(write, sweep, started, tmp_path):
     path = write(NORMAL)
     for flags, words in (
-        ((path, '--filter', 'nothing'), ['--filter nothing', 'mine']),
-        (('quikstart',), ['quikstart', 'quickstart']),
-        ((path, '--jobs', '0'), ['--jobs', "'0'"]),
-        ((path, '--seeds', 'x'), ['--seeds', "'x'"]),
-        ((path, '--fail-fats'), ['--fail-fats', '--fail-fast']),
-        ((path, '--device', 'cpu'), ['--device']),
-        ((write('python main_gbn.py --b 3', name='broken'),), ['broken.sh:2', '--save']),
-        ((write('python main_gbn.py --save a --epoch 3', name='typo'),), ['typo.sh:2', '--epochs']),
+        (('--jobs', '0'), ['--jobs', "'0'"]),
+        (('--fail-fats',), ['--fail-fats', '--fail-fast']),
+        (('--device', 'cpu'), ['--device']),
     ):
-        status, _, err = run(*flags)
-        assert (status, len(err.splitlines())) == (2, 1), err
+        _, err = sweep(path, *flags, status=2)
+        assert (started, len(err.splitlines())) == ([], 1), err
         assert [word for word in words if word not in err] == []
-    assert started == []
     assert not (tmp_path / 'results').exists()
-
-
-# Data that is not there
 
 
 def on_mnist(row: str) -> str:
     return row.replace('fake:64:1x8x8:4', 'mnist').replace('--save ok_', '--save mnist_')
 
 
-def test_data_that_is_not_there_is_said_once_before_the_first_run(write, run, started, tmp_path):
-    nowhere, path = tmp_path / 'nowhere', write('# seeds: 2', on_mnist(NORMAL), GHOST)
-    status, _, err = run(path, '--', '--datasets-dir', str(nowhere))
-    assert (status, started, len(err.splitlines())) == (2, [], 1), err
+def test_data_that_is_not_there_is_said_once_before_the_first_run(write, sweep, started, tmp_path, monkeypatch):
+    nowhere = tmp_path / 'nowhere'
+    _, err = sweep(write('# seeds: 2', on_mnist(NORMAL), GHOST), '--', '--datasets-dir', str(nowhere), status=2)
+    assert (started, len(err.splitlines())) == ([], 1), err
     assert str(nowhere / 'mnist') in err
     assert '--download' in err
     assert '(mnist is needed by 2 of 4 runs to do; --filter ' in err
     assert not (tmp_path / 'results').exists()
-
-
-def test_runs_of_which_one_fetches_its_data_are_started_without_it(write, run, started, tmp_path, monkeypatch):
-    monkeypatch.setenv('DATASETS_DIR', str(tmp_path / 'nowhere'))
+    monkeypatch.setenv('DATASETS_DIR', str(nowhere))
     monkeypatch.setattr('tests.sweep_helpers.main_normal.main', lambda argv: 7)
     monkeypatch.setattr('tests.sweep_helpers.main_gbn.main', lambda argv: 7)
-    assert run(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)))[0] == 1
+    sweep(write(f'{on_mnist(NORMAL)} --download', on_mnist(GHOST)), status=1)  # one of them fetches it
     assert saved(started) == ['mnist_small', 'mnist_ghost']
 
 
-# The list and the plan
-
-
-def test_without_a_suite_they_are_listed_a_line_each(capsys):
-    assert sweep.main([]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith('quickstart ') and len(line) > 40 for line in lines)
-    assert len({line.split()[0] for line in lines}) == len(lines)
-
-
-def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, run, started, tmp_path):
-    status, out, err = run(write('# seeds: 2', NORMAL, GHOST), '--dry-run')
-    assert status == 0, err
+def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, sweep, started, tmp_path):
+    out, err = sweep(write('# seeds: 2', NORMAL, GHOST), '--dry-run')
     commands = [line.split() for line in out.splitlines() if line.startswith('python ')]
     assert [(words[1], words[3]) for words in commands] == [
         ('main_normal.py', 'ok_small_seed0'), ('main_gbn.py', 'ok_ghost_seed0'),
@@ -233,21 +172,25 @@ def test_a_dry_run_prints_the_plan_of_each_row_and_creates_nothing(write, run, s
     assert out.splitlines()[-1] == '4 runs: 4 new'
     assert started == []
     assert not (tmp_path / 'results').exists()
-    status, out, err = run(write(BAD, NORMAL), '--dry-run')
-    assert status == 1
+    out, err = sweep(write(BAD, NORMAL), '--dry-run', status=1)
     assert '4096' in err
     assert out.count('\nregime\n') == 1
 
 
-def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, run, started, results):
+def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, sweep, started, results, monkeypatch):
     changed = NORMAL.replace('ok_small', 'changed')
-    run(write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', changed))
+    path = write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', changed)
+    sweep(path)
+    out, err = sweep(path, '--dry-run')  # what is done is no error
+    assert err == ''
+    with monkeypatch.context() as patch:
+        patch.setattr('utils.engine.loading.check_data', lambda *_: pytest.fail('looked for'))
+        sweep(path)
     stop_after_one_epoch(results / 'ok_ghost', 'failed')
-    new = NORMAL.replace('ok_small', 'new')
+    new = BAD.replace('--b 4096', '')
     path = write(f'{NORMAL} --save_all', WILD, f'{GHOST} --save_all', f'{changed} --clip-grad 4', new)
-    started.clear()
-    status, out, err = run(path, '--dry-run')
-    assert (status, err, started) == (1, '', [])
+    out, err = sweep(path, '--dry-run', status=1)
+    assert (err, started) == ('', [])
     lines = out.splitlines()
     assert 'ok_small: done' in lines
     assert 'ok_wild: diverged' in lines
@@ -255,13 +198,3 @@ def test_a_dry_run_of_a_begun_suite_says_how_far_its_runs_are(write, run, starte
     assert any(line.startswith(f'changed: refused: {results / "changed"} was made by other settings') for line in lines)
     assert out.count('\nregime\n') == 1
     assert lines[-1] == '5 runs: 1 done, 1 diverged, 1 begun, 1 refused, 1 new'
-
-
-def test_a_dry_run_of_what_is_done_is_no_error_and_its_data_is_not_looked_for(write, run, started, monkeypatch):
-    path = write(NORMAL, GHOST)
-    run(path, '--filter', 'small')
-    status, out, err = run(path, '--dry-run')
-    assert (status, err) == (0, '')
-    assert '4 ghosts of 4' in out
-    monkeypatch.setattr('utils.engine.loading.check_data', lambda *_: pytest.fail('looked for'))
-    assert run(path, '--filter', 'small')[0] == 0

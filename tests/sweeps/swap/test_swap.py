@@ -1,15 +1,22 @@
-"""main_swap.py: its phases as ordinary runs, the average of the workers, what is lost, and what goes on."""
+# ruff: noqa: F811 - fixtures are imported by name
+"""main_swap.py: its phases as ordinary runs, the average of the workers, what is lost, stopped, and goes on."""
 
 import json
-import re
+import os
 import shutil
+import signal
 
 import pytest
 import torch
 
+import evaluate
 import main_swap
+from data_sets.fake import load
+from preprocess import get_transform
 from tests import sweep_helpers
-from tests.conftest import TINY, main_normal, read_json, read_rows, stable_rows
+from tests.conftest import TINY, read_json, read_rows, stable_rows
+from tests.engine.test_interrupts import default_signals, signalled  # noqa: F401 - fixtures
+from tests.runs.test_lock import held_by_another
 from tests.sweep_helpers import InThisProcess, run_scripts_here, saved
 from utils.reports.pages.swap_page import write_swap_page
 from utils.runs.reader import load_run
@@ -25,7 +32,6 @@ WORKERS = ('worker0', 'worker1')
 
 
 def phases_here(patch):
-    """Run the phases in this process, draw no pages."""
     run_scripts_here(patch)
     patch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
     patch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
@@ -49,7 +55,6 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def finished(whole, tmp_path):
-    """The folder of a finished one."""
     return shutil.copytree(whole, tmp_path / 'swap')
 
 
@@ -90,8 +95,7 @@ def test_the_phases_are_ordinary_runs_from_one_another(swap, started):
     folder = swap(*FLAGS)
     assert saved(started) == ['phase1', *WORKERS]
     assert {words[0] for words in started} == {'main_gbn.py'}
-    phase1 = torch.load(folder / 'phase1' / 'checkpoint.pth.tar', weights_only=True)['state_dict']
-    seeds = []
+    phase1, seeds = state_of(folder / 'phase1'), []
     for name in WORKERS:
         config = read_json(folder / name / 'config.json')
         start = torch.load(folder / name / 'initial.pth.tar', weights_only=True)
@@ -113,9 +117,6 @@ def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(whol
             mean = torch.stack([worker[name].double() for worker in workers]).mean(0)
             torch.testing.assert_close(value.double(), mean, rtol=6e-8, atol=1e-10)
     # The first layer by hand: every image is once in ghosts of 8, whose moments are averaged.
-    from data_sets.fake import load
-    from preprocess import get_transform
-
     dataset = load('fake:64:1x8x8:4', 'train', datasets_path=None, download=False)
     images = get_transform(dataset.preset or 'fake', augment=False).batch(dataset.images, None)
     hidden = images.flatten(1).double() @ average['1.weight'].double().T
@@ -125,7 +126,7 @@ def test_the_average_is_the_mean_of_the_workers_with_statistics_of_the_data(whol
     assert ((average['2.running_var'] - whole).abs() / whole).max() < 0.3  # within ghosts, so only about
 
 
-def test_its_folder_reads_as_one_run(finished):
+def test_its_folder_reads_as_one_run(finished, tmp_path):
     folder = finished
     run, phase1 = load_run(folder), load_run(folder / 'phase1')
     workers = [load_run(folder / name) for name in WORKERS]
@@ -150,29 +151,9 @@ def test_its_folder_reads_as_one_run(finished):
     page = write_swap_page(folder).read_text()
     assert f'>{last["val_error1"]:.2f} %<' in page
     assert all(f'>{name}<' in page for name in WORKERS)
-
-
-def test_its_page_tells_workers_apart_and_draws_validation_as_training(finished):
-    path = finished / 'phase1' / 'results.csv'
-    rows = read_rows(path)
-    for row, error in zip(rows, (90.0, 80.0), strict=True):
-        row.update(val_error1=error, train_error1=error / 90)  # spans decades in training alone
-    path.write_text('\n'.join([','.join(rows[0]), *(','.join(map(str, row.values())) for row in rows), '']))
-    page = write_swap_page(finished).read_text()
-    shown = dict(re.findall(r'data-name="(.*?)">.*?stroke="(.*?)"', page))
-    assert list(shown) == ['phase 1', 'worker 0', 'worker 1', 'average of the weights']
-    assert len({shown[name] for name in ('phase 1', 'worker 0', 'worker 1')}) == 3
-    is_log = {title: log for log, title in re.findall(r'data-log-y="(.*?)"><h3>(.*?)</h3>', page)}
-    assert is_log['Validation error@1'] == is_log['Training error@1'] == 'true'
-    assert is_log['Validation loss'] == is_log['Training loss']
-
-
-def test_evaluate_scores_the_average_as_the_table_has_it(whole, tmp_path):
-    import evaluate
-
-    assert evaluate.main(['--evaluate', str(whole), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
+    assert evaluate.main(['--evaluate', str(folder), '--results_dir', str(tmp_path), '--device', 'cpu']) == 0
     found = read_rows(tmp_path / 'evaluation' / 'evaluation.csv')[-1]
-    assert float(found['loss']) == pytest.approx(table_of(whole)['average']['val_loss'], rel=1e-6)
+    assert float(found['loss']) == pytest.approx(table['average']['val_loss'], rel=1e-6)
 
 
 def test_a_finished_one_is_left_alone_and_an_interrupted_one_goes_on_bit_for_bit(whole, finished, started):
@@ -204,10 +185,7 @@ def damage(folder, how):
         torch.save(found, folder / 'checkpoint.pth.tar')
 
 
-KINDS = ('checkpoint', 'config', 'rows', 'cells', 'other file', 'other network', 'nan')
-
-
-@pytest.mark.parametrize('how', KINDS)
+@pytest.mark.parametrize('how', ['checkpoint', 'config', 'rows', 'cells', 'other file', 'other network', 'nan'])
 def test_what_is_damaged_is_named_and_repeated_and_a_worker_may_be_left_out(whole, finished, swap, started, how):
     damage(finished / 'worker1', how)
     mark_as_running(finished)
@@ -234,44 +212,27 @@ def test_what_is_damaged_is_named_and_repeated_and_a_worker_may_be_left_out(whol
     assert same_weights(finished, whole)
 
 
-def test_the_length_of_the_first_phase_is_kept(finished, swap):
-    status, err = swap('--resume', str(finished), '--epochs', '5')
-    assert status == 2
-    assert '--epochs was 2 there' in err
-
-
-def test_a_diverged_first_phase_is_a_result(swap):
+def test_what_diverges_is_a_result_of_the_first_phase_and_lost_in_a_worker(swap):
     status, err = swap(*FLAGS, '--clip-grad', '0', '--regime', "{0: {'lr': 1e30}}")
     assert status == 3
     assert 'phase 1 diverged' in err
-
-
-def test_diverged_workers_are_lost(swap):
-    status, err = swap(*FLAGS, '--clip-grad', '0', '--swap-lr', '1e30')
+    status, err = swap(*FLAGS, '--clip-grad', '0', '--swap-lr', '1e30', save='workers')
     assert status == 2
     assert 'worker0: diverged' in err
     status, err = swap(*FLAGS, '--clip-grad', '0', '--swap-lr', '1e30', '--skip-lost-workers', save='none')
     assert 'all 2 workers are lost' in err
 
 
-def test_the_first_phase_ends_at_its_accuracy(swap):
-    folder = swap(*FLAGS, '--stop-accuracy', '1')
+def test_the_first_phase_ends_at_its_accuracy_and_workers_hold_out_its_examples(swap):
+    flags = [flag for flag in FLAGS if flag not in ('--swap-lr', '0.02')]
+    folder = swap(*flags, '--stop-accuracy', '1', '--val-fraction', '0.25')
     assert len(read_rows(folder / 'phase1' / 'results.csv')) == 1
     assert [row['epoch'] for row in read_rows(folder / 'results.csv')] == ['1', '2', '3']
-
-
-def test_workers_hold_out_the_examples_of_the_first_phase(swap):
-    folder = swap(*FLAGS, '--val-fraction', '0.25', '--b', '16')
-    data = {read_json(folder / name / 'config.json')['data'] for name in ('phase1', *WORKERS)}
-    assert len(data) == 1
-    assert read_json(folder / 'config.json')['test']['loss'] > 0
-
-
-def test_what_is_not_given_comes_from_the_regime(swap):
-    flags = [flag for flag in FLAGS if flag not in ('--swap-lr', '0.02')]
-    folder = swap(*flags)
-    assert read_json(folder / 'phase1' / 'config.json')['regime'][0]['lr'] == pytest.approx(0.05 * 2**0.5)
-    assert read_json(folder / 'worker0' / 'config.json')['regime'] == [
+    configs = {name: read_json(folder / name / 'config.json') for name in ('', 'phase1', *WORKERS)}
+    assert len({configs[name]['data'] for name in ('phase1', *WORKERS)}) == 1
+    assert configs['']['test']['loss'] > 0
+    assert configs['phase1']['regime'][0]['lr'] == pytest.approx(0.05 * 2**0.5)
+    assert configs['worker0']['regime'] == [  # what is not given comes from the regime
         {'epoch': 0, 'optimizer': 'SGD', 'lr': pytest.approx(0.05), 'momentum': 0.9, 'weight_decay': 1e-4}
     ]
 
@@ -302,29 +263,56 @@ def test_it_is_a_row_of_a_suite(tmp_path, started, monkeypatch, capsys):
     assert (tmp_path / 'out' / 'mine' / 'row_seed0' / 'swap.csv').is_file()
 
 
-def test_bad_input_is_one_line(refused):
+def test_bad_input_is_one_line(refused, finished):
     for flags, words in (
         (('--swap-batch-size', '65'), ('phase 2', '65')),
         (('--swap-batch-size', '12'), ('phase 2', '12', '8')),
-        (('--swap-workers', '1'), ("'1'", 'from 2')),
         (('--swap-lr', '0'), ("'0'", 'above 0')),
-        (('--swa-start', '1'), ('--swa-start 1', 'workers')),
-        (('--evaluate', '.'), ('evaluate.py',)),
         (('--swap-epoch', '3'), ('--swap-epoch', '--swap-epochs')),
     ):
         refused(*FLAGS, *flags, words=words, script=main_swap)
+    refused('--resume', str(finished), '--epochs', '5', words=('--epochs was 2 there',), script=main_swap)
 
 
-def test_other_scripts_runs_are_not_gone_on_with(train, swap):
-    run = train(*TINY, '--epochs', '1', script=main_normal)
-    status, err = swap('--resume', str(run))
-    assert status == 2
-    assert 'main_normal.py' in err
+@pytest.mark.parametrize(('step', 'phase', 'name'), [(3, 'phase1', 'SIGTERM'), (7, 'worker0', 'SIGINT')])
+def test_a_signal_within_a_phase_ends_all_and_the_same_command_goes_on(
+    swap, whole, signalled, tmp_path, step, phase, name
+):
+    undo = signalled('Trainer._train_step', step, name)
+    status, err = swap(*FLAGS, save='stopped')
+    undo()
+    folder = tmp_path / 'stopped'
+    assert status == 75
+    assert err.endswith(f': --resume {folder} goes on\n')
+    assert read_json(folder / 'config.json')['status'] == 'interrupted'
+    assert read_json(folder / phase / 'config.json')['status'] == 'interrupted'
+    assert not (folder / '.lock').exists()
+    swap('--resume', str(folder))
+    assert read_json(folder / 'config.json')['status'] == 'done'
+    assert stable_rows(folder) == stable_rows(whole)
+    assert same_weights(folder, whole)
 
 
-def test_the_plan_touches_nothing(swap, tmp_path, capsys, started):
-    assert main_swap.main([*FLAGS, '--results_dir', str(tmp_path / 'none'), '--dry-run']) == 0
-    printed = capsys.readouterr().out
-    assert all(word in printed for word in ('phase 1', 'phase 2, 2 workers', 'phase 3', 'seeds 8000 to 8001'))
-    assert not (tmp_path / 'none').exists()
-    assert started == []
+def test_a_signal_to_the_parent_is_passed_on(swap, tmp_path, monkeypatch):
+    """While it waits for a run; the stand-ins for processes have ended when they are started."""
+    ended = []
+    with monkeypatch.context() as patched:
+        patched.setattr(InThisProcess, 'send_signal', lambda self, number: ended.append(number), raising=False)
+        patched.setattr(InThisProcess, 'poll', lambda self: os.kill(os.getpid(), signal.SIGTERM))
+        status, err = swap(*FLAGS)
+    assert (status, ended) == (75, [signal.SIGTERM])
+    assert 'stopped: by SIGTERM: --resume' in err
+    assert swap('--resume', str(tmp_path / 'swap')) == tmp_path / 'swap'
+
+
+def test_what_another_process_writes_is_left_to_it(swap, started, finished):
+    rows = stable_rows(finished)
+    for name in ('', 'worker1'):
+        mark_as_running(finished / name)
+        started.clear()
+        with held_by_another(finished / name) as other:
+            status, err = swap('--resume', str(finished))
+        assert f'is being written by process {other.pid} on ' in err.splitlines()[-1]
+        assert (status, started) == (75 if name else 2, [])
+    assert swap('--resume', str(finished)) == finished
+    assert stable_rows(finished) == rows
