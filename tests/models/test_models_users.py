@@ -69,27 +69,17 @@ def function_regime(epoch):
 @pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
 def test_a_users_network_trains_alike_with_any_number_of_workers(run_example, regime):
     before, network = copy.deepcopy(regime), example(regime)
-
-    def model(**kwargs):
-        return network()
-
-    runs = [run_example(model, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
+    runs = [run_example(lambda **kwargs: network(), f'workers{num}', '--workers', num) for num in ('0', '2')]
     assert stable_rows(runs[0]) == stable_rows(runs[1])
     row = stable_rows(runs[0])[0]
     assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
     assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
-    still = run_example(model, 'still', '--workers', '0', '--no-augment')
-    assert stable_rows(still) != stable_rows(runs[0])
-    assert regime == before
-
-
-def test_a_users_network_learns_the_number_of_classes_of_the_data(run_example):
-    def model(**kwargs):
-        return example(DICT_REGIME)(num_classes=kwargs['num_classes'])
-
-    run = run_example(model, 'run', '--workers', '0')
+    own_classes = run_example(
+        lambda **kwargs: network(kwargs['num_classes']), 'still', '--workers', '0', '--no-augment'
+    )
+    assert stable_rows(own_classes) != stable_rows(runs[0])
     outputs = 4 * 13 * 13 * 4 + 4
-    assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
+    assert read_json(own_classes / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
 
 
 def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):
