@@ -74,12 +74,15 @@ def test_a_users_network_trains_alike_with_any_number_of_workers(run_example, re
     row = stable_rows(runs[0])[0]
     assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
     assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
-    own_classes = run_example(
-        lambda **kwargs: network(kwargs['num_classes']), 'still', '--workers', '0', '--no-augment'
-    )
-    assert stable_rows(own_classes) != stable_rows(runs[0])
+    still = run_example(lambda **kwargs: network(), 'still', '--workers', '0', '--no-augment')
+    assert stable_rows(still) != stable_rows(runs[0])
+    assert regime == before
+
+
+def test_a_users_network_learns_the_number_of_classes_of_the_data(run_example):
+    run = run_example(lambda **kwargs: example(DICT_REGIME)(kwargs['num_classes']), 'run', '--workers', '0')
     outputs = 4 * 13 * 13 * 4 + 4
-    assert read_json(own_classes / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
+    assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
 
 
 def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):

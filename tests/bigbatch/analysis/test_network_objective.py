@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import bigbatch
-from tests.data_helpers import assert_refused
+from tests.data_helpers import assert_all_refused
+from tests.networks import derivatives, unchanged
 
 NUM = 50
 
@@ -30,19 +32,7 @@ def network():
 
 
 def truth(model):
-    """Return loss, gradient and Hessian over all examples at once, in float64 and eval mode."""
-    model, (inputs, targets) = copy.deepcopy(model).double().eval(), data()
-    names, sizes = [n for n, _ in model.named_parameters()], [p.numel() for p in model.parameters()]
-
-    def loss(x):
-        parts = zip(names, x.split(sizes), model.parameters(), strict=True)
-        return F.cross_entropy(
-            torch.func.functional_call(model, {n: x.view_as(p) for n, x, p in parts}, inputs.double()), targets
-        )
-
-    x = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
-    hessian = torch.autograd.functional.hessian(loss, x)
-    return loss(x).item(), torch.func.grad(loss)(x).numpy(), hessian.numpy()
+    return derivatives(copy.deepcopy(model).eval(), [data()])
 
 
 class Keywords(nn.Module):
@@ -83,19 +73,17 @@ WAYS = {  # what a user may hand over: network, loss, how a batch is made, shuff
 def test_loss_gradient_and_hessian_are_those_of_torch_and_nothing_is_left_behind():
     loss, gradient, hessian = truth(network())
     for way, (wrap, criterion, collate, shuffle) in WAYS.items():
-        model = wrap(network()).train()
-        model_before, random_before = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+        model, random_before = wrap(network()).train(), torch.get_rng_state()
         loader = DataLoader(TensorDataset(*data()), 16, shuffle=shuffle, collate_fn=collate)
-        objective = bigbatch.network_objective(model, criterion, loader)
-        found, slope = objective(objective.solution)
-        assert found == pytest.approx(loss, rel=1e-6), way
-        assert objective.loss(objective.solution) == pytest.approx(loss, rel=1e-6), way
-        np.testing.assert_allclose(slope, gradient, atol=1e-6, err_msg=way)
-        product = objective.hessian_product(objective.solution, gradient)
-        np.testing.assert_allclose(product, hessian @ gradient, atol=1e-5, err_msg=way)
-        objective(objective.solution + 1)
-        assert all(torch.equal(model_before[name], value) for name, value in model.state_dict().items()), way
-        assert all(module.training for module in model.modules()), way
+        with unchanged(model):
+            objective = bigbatch.network_objective(model, criterion, loader)
+            found, slope = objective(objective.solution)
+            assert found == pytest.approx(loss, rel=1e-6), way
+            assert objective.loss(objective.solution) == pytest.approx(loss, rel=1e-6), way
+            np.testing.assert_allclose(slope, gradient, atol=1e-6, err_msg=way)
+            product = objective.hessian_product(objective.solution, gradient)
+            np.testing.assert_allclose(product, hessian @ gradient, atol=1e-5, err_msg=way)
+            objective(objective.solution + 1)
         assert torch.equal(torch.get_rng_state(), random_before), way
 
 
@@ -112,51 +100,41 @@ def test_some_parameters_are_chosen_by_name():
 
 
 def test_the_line_goes_through_what_the_networks_at_its_points_lose():
-    start, end = network(), network()
-    with torch.no_grad():
-        for value in end.state_dict().values():
-            value.mul_(2)
-    points = {}
+    model, start, end, points = network().train(), network().state_dict(), network().state_dict(), {}
+    for value in end.values():
+        value.mul_(2)
     for alpha in (-0.5, 0.0, 0.25, 1.0, 1.5):
-        point = copy.deepcopy(start).double()
-        mixed = {
-            name: a.double() * (1 - alpha) + alpha * end.state_dict()[name].double()
-            for name, a in start.state_dict().items()
-        }
+        mixed = {name: a.double() * (1 - alpha) + alpha * end[name].double() for name, a in start.items()}
         mixed['1.running_var'].clamp_(min=0)
+        point = network().double()
         point.load_state_dict(mixed)
         points[alpha] = truth(point)[0]
-    model = network().train()
     loader = DataLoader(TensorDataset(*data()), 16, shuffle=True)
-    for ends in ((start.state_dict(), end.state_dict()), (model.state_dict(), end.state_dict())):
-        found = bigbatch.loss_line(model, *ends, list(points), nn.CrossEntropyLoss(), loader)
+    for first in (start, model.state_dict()):
+        with unchanged(model):
+            found = bigbatch.loss_line(model, first, end, list(points), nn.CrossEntropyLoss(), loader)
         np.testing.assert_allclose(found, list(points.values()), rtol=1e-5)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), start.state_dict().values(), strict=True))
-    assert model.training
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line():
     model, loss, state = network(), nn.CrossEntropyLoss(), network().state_dict()
-    objective = bigbatch.network_objective
-    shuffled = DataLoader(TensorDataset(*data()), 16, shuffle=True, drop_last=True)
-    assert_refused(
-        'a generator gives its batches only once', lambda: objective(model, loss, (batch for batch in [data()]))
-    )
-    assert_refused('drops its last batch', lambda: objective(model, loss, shuffled))
-    assert_refused("'5.weight' is no trainable parameter", lambda: objective(model, loss, [data()], ['5.weight']))
-    assert_refused('no parameter is chosen', lambda: objective(model, loss, [data()], lambda name: False))
-    assert_refused(
-        "batch_norm 'none': expected one of fixed, batch", lambda: objective(model, loss, [], batch_norm='none')
-    )
-    assert_refused('a batch is a Tensor', lambda: objective(model, loss, [data()[0]]).loss(np.zeros(63)))
-    assert_refused('nothing to measure', lambda: objective(nn.Flatten(), loss, [data()]))
+    objective = functools.partial(bigbatch.network_objective, model, loss)
+    line = functools.partial(bigbatch.loss_line, model, state)
     growing = [data()]
-    grown = objective(model, loss, growing)
+    grown = objective(growing)
     grown(grown.solution)
     growing.append(data())
-    assert_refused('the loader gives 100 examples, before 50', lambda: grown(grown.solution))
-    other = {'0.weight': torch.zeros(5, 6)}
-    assert_refused(
-        'weights that are none of Sequential', lambda: bigbatch.loss_line(model, state, other, [0], loss, [data()])
+    assert_all_refused(
+        [
+            ('a generator gives its batches only once', lambda: objective(batch for batch in [data()])),
+            ('drops its last batch', lambda: objective(DataLoader(TensorDataset(*data()), 16, True, drop_last=True))),
+            ("'5.weight' is no trainable parameter", lambda: objective([data()], ['5.weight'])),
+            ('no parameter is chosen', lambda: objective([data()], lambda name: False)),
+            ("batch_norm 'none': expected one of fixed, batch", lambda: objective([], batch_norm='none')),
+            ('a batch is a Tensor', lambda: objective([data()[0]]).loss(np.zeros(63))),
+            ('nothing to measure', lambda: bigbatch.network_objective(nn.Flatten(), loss, [data()])),
+            ('the loader gives 100 examples, before 50', lambda: grown(grown.solution)),
+            ('weights that are none of Sequential', lambda: line({'0.weight': torch.zeros(5, 6)}, [0], loss, [data()])),
+            ("mode 'round'", lambda: line(state, [0.5], loss, [data()], mode='round')),
+        ]
     )
-    assert_refused("mode 'round'", lambda: bigbatch.loss_line(model, state, state, [0.5], loss, [data()], mode='round'))
