@@ -1,7 +1,5 @@
 """Layers, kernels and a float64 reference for the tests of ghost batch norm."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

@@ -1,7 +1,5 @@
 """What the tests of networks share: how to build, count, measure and compare them."""
 
-from __future__ import annotations
-
 import contextlib
 import copy
 from collections.abc import Iterator
@@ -32,14 +30,11 @@ def registry(monkeypatch):
     return models.MODELS
 
 
-def usual(name: str) -> tuple[int, tuple[int, ...]]:
-    return USUAL.get(name, (10, (3, 32, 32)))
-
-
 def cases(*others: tuple) -> list:
     """List (name, num_classes, input_shape, options) of all networks, those like another marked as slow, and others."""
+    slow = {name: [pytest.mark.slow] for name in ALIKE}
     params = [
-        pytest.param(name, *usual(name), {}, id=name, marks=[pytest.mark.slow] if name in ALIKE else [])
+        pytest.param(name, *USUAL.get(name, (10, (3, 32, 32))), {}, id=name, marks=slow.get(name, []))
         for name in list_models()
     ]
     return params + [pytest.param(*other, id='-'.join(map(str, other)).replace(' ', '')) for other in others]

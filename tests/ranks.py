@@ -1,7 +1,5 @@
 """Several ranks for tests: processes that run the scripts' main functions as torchrun would have them do it."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import importlib

@@ -1,7 +1,5 @@
 """Memory that a step frees is there for the next one, without the system having to clear it again."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 import sys

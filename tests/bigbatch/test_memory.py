@@ -1,7 +1,5 @@
 """What counts as free memory."""
 
-from __future__ import annotations
-
 import os
 
 from bigbatch import memory

@@ -1,7 +1,5 @@
 """The rules of scaling: what each keeps is simulated or found by brute force, never computed from the rule again."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

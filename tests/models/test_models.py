@@ -2,7 +2,6 @@
 
 # ruff: noqa: F811 - fixtures are imported by name
 import copy
-import itertools
 import re
 
 import pytest
@@ -14,7 +13,7 @@ from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.optim import check_regime
 from models import create_model, list_models, register_model
-from tests.networks import build, cases, outline, refusal, registry, usual  # noqa: F401
+from tests.networks import build, cases, outline, refusal, registry  # noqa: F401
 
 OTHERS = (
     ('mnist_f1', 3, (20,), {}),
@@ -63,30 +62,6 @@ def test_it_gives_logits_every_parameter_gets_a_gradient_and_it_takes_ghosts(nam
     num_norms = sum(isinstance(module, BATCH_NORMS) for module in model.modules())
     assert len(moved) == num_norms
     assert (num_norms == 0) == (config.get('norm') == 'none')
-
-
-def layers_as_met(name):
-    """Return the weighted layers and batch norms of a network in the order in which data meets them."""
-    num_classes, shape = usual(name)
-    model, order = outline(name, num_classes=num_classes, input_shape=shape), []
-    for module in model.modules():
-        if isinstance(module, (*WEIGHTED, *BATCH_NORMS)):
-            module.register_forward_hook(lambda module, inputs, output: order.append(module))
-    model.eval()(torch.empty(2, *shape, device='meta'))
-    return order
-
-
-def test_a_linear_or_convolution_before_batch_norm_has_no_bias():
-    for name in list_models():
-        order = layers_as_met(name)
-        followed = [
-            first
-            for first, second in itertools.pairwise(order)
-            if isinstance(first, WEIGHTED) and isinstance(second, BATCH_NORMS)
-        ]
-        assert len(followed) == sum(isinstance(module, BATCH_NORMS) for module in order) > 0, name
-        assert all(module.bias is None for module in followed), name
-        assert order[-1].bias is not None, name
 
 
 @pytest.mark.parametrize(('name', 'num_classes', 'shape', 'config'), WITHOUT_BATCH_NORM)

@@ -1,7 +1,5 @@
 """Eigenvalues and traces against dense matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from bigbatch.analysis.hessian import hessian_trace, top_eigenvalues

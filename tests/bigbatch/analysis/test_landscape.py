@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from bigbatch.analysis.landscape import Around, Between, coefficients, interpolate, random_direction, statistics
@@ -108,41 +109,25 @@ def test_fixed_statistics_are_those_at_alpha_0():
     torch.testing.assert_close(model[0].weight, 4 * end[0].weight - 3 * first)
 
 
-def plain_score(model, inputs, targets, normalise):
-    """Score in NumPy, float64, batch norm normalising as told."""
-    state = {name: value.double().numpy() for name, value in model.state_dict().items()}
-    hidden = inputs.double().numpy() @ state['0.weight'].T + state['0.bias']
-    hidden = normalise(hidden, state) * state['1.weight'] + state['1.bias']
-    logits = np.maximum(hidden, 0) @ state['4.weight'].T + state['4.bias']
-    log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    labels = targets.numpy()
-    return -log_probs[np.arange(len(labels)), labels].mean(), 100 * (logits.argmax(axis=1) != labels).mean()
-
-
 @pytest.mark.parametrize('bn', ['interpolate', 'fixed', 'batch', 'recompute'])
-def test_scores_are_those_of_numpy_and_running_statistics_stay(bn, examples):
+def test_scores_use_the_statistics_that_are_asked_for(bn, examples):
     inputs, targets = examples
-    model, num = network(1), []
-    before = copy.deepcopy(model.state_dict())
-    loader, eps = Batches(inputs, targets, 20), model[1].eps
-    hidden = inputs.double().numpy() @ before['0.weight'].double().numpy().T + before['0.bias'].double().numpy()
-    halves = hidden[:20], hidden[20:]
-
-    def normalise(values, state):
-        if bn == 'batch':
-            return np.concatenate(
-                [(part - part.mean(axis=0)) / np.sqrt(part.var(axis=0) + eps) for part in np.split(values, 2)]
-            )
-        mean, var = before['1.running_mean'].numpy(), before['1.running_var'].numpy()
-        if bn == 'recompute':  # the mean over batches, unbiased variances, as torch's running ones
-            mean = np.mean([half.mean(axis=0) for half in halves], axis=0)
-            var = np.mean([half.var(axis=0, ddof=1) for half in halves], axis=0)
-        return (values - mean) / np.sqrt(var + eps)
-
+    model, num, loader = network(1), [], Batches(inputs, targets, 20)
+    exact = copy.deepcopy(model).double().requires_grad_(False)
+    hidden = [exact[0](part.double()) for part in inputs.split(20)]
+    mean, var = exact[1].running_mean, exact[1].running_var
+    if bn == 'recompute':  # the mean over batches, unbiased variances, as torch's running ones
+        mean = torch.stack([part.mean(0) for part in hidden]).mean(0)
+        var = torch.stack([part.var(0) for part in hidden]).mean(0)
+    weight, bias = exact[1].weight, exact[1].bias
+    of_batch = [F.batch_norm(part, None, None, weight, bias, training=True) for part in hidden]
+    of_all = [F.batch_norm(part, mean, var, weight, bias) for part in hidden]
+    logits = exact[4](torch.cat(of_batch if bn == 'batch' else of_all).relu())
     changing = ('1.running_mean', '1.running_var', '1.num_batches_tracked') if bn == 'recompute' else ()
     with unchanged(model, *changing), statistics(model, bn, loader):
         scores = score(model, summed_criterion(None), loader, num.append)
-    assert (scores.loss, scores.error1) == pytest.approx(plain_score(model, inputs, targets, normalise), rel=1e-5)
+    assert scores.loss == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-5)
+    assert scores.error1 == pytest.approx(100 * (logits.argmax(1) != targets).double().mean().item())
     assert num == [20, 20]
 
 

@@ -1,7 +1,5 @@
 """Sharpness against functions whose largest value in the box is known."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 

@@ -1,7 +1,5 @@
 """The steps to a target: a noisy quadratic whose moments are exact, planted curves, minima by brute force."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,8 +1,6 @@
 """The kernels of ghost batch norm: layouts and strides, what may surround them, which is chosen and what it costs."""
 
 # ruff: noqa: F811 - fixtures are imported by name
-from __future__ import annotations
-
 import copy
 
 import pytest

@@ -1,7 +1,5 @@
 """The fewest passes that fit into memory: what passes need, and that finding them leaves no trace."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 

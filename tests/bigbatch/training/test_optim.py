@@ -1,6 +1,8 @@
 """The optimizer under a regime, against torch's own stepped by hand."""
 
 import functools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import nn
 
 from bigbatch.regime import Regime
 from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
+from tests.conftest import PROJECT, TINY
 from tests.data_helpers import assert_refused
 from utils.config.schedule import OPTIMIZERS
 
@@ -116,3 +119,20 @@ def test_bad_settings_fail_before_the_run():
         regime = Regime({0: {'lr': 0.1}, 3: entry})
         assert_refused(words, functools.partial(check_regime, regime, 10))
         check_regime(regime, 3)  # an entry past the end is not in force
+
+
+def test_a_run_up_to_its_first_update_leaves_heavy_libraries_out(tmp_path):
+    flags = [*TINY, '--epochs', '1', '-mb', '4', '--results_dir', str(tmp_path), '--save', 'run']
+    program = (
+        'import os, sys; import main_gbn, bigbatch.training.trainer as trainer\n'
+        'step = trainer.Trainer._train_step\n'
+        'def first(self, batch, watch):\n'
+        '    step(self, batch, watch)\n'
+        '    print([name for name in sys.argv[1].split() if name in sys.modules], flush=True)\n'
+        '    os._exit(0)\n'
+        'trainer.Trainer._train_step = first\n'
+        'main_gbn.main(sys.argv[2:])\n'
+    )
+    heavy = 'torch._dynamo torch._inductor sympy pandas bokeh matplotlib scipy sklearn torchvision tensorboard'
+    done = subprocess.run([sys.executable, '-c', program, heavy, *flags], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == '[]', (done.stdout, done.stderr)
