@@ -14,16 +14,15 @@ def main_path(model: nn.Module) -> int:
     return sum('shortcut' not in key and 'downsample' not in key for key in weighted)
 
 
-def test_resnet_counts_its_weighted_layers():
+def test_resnet_counts_its_weighted_layers_and_projects_at_two_stages():
     for depth in (8, 14, 20, 32, 44, 56, 110):
         model = outline('resnet', depth=depth)
         assert main_path(model) == depth
-        projections = [
-            (layer.in_channels, layer.out_channels, layer.kernel_size)
-            for key, layer in model.named_modules()
-            if 'shortcut' in key and isinstance(layer, nn.Conv2d)
+        convolutions = [
+            each for key, each in model.named_modules() if 'shortcut' in key and isinstance(each, nn.Conv2d)
         ]
-        assert projections == [(16, 32, (1, 1)), (32, 64, (1, 1))], depth
+        found = [(each.in_channels, each.out_channels, each.kernel_size) for each in convolutions]
+        assert found == [(16, 32, (1, 1)), (32, 64, (1, 1))], depth
 
 
 def count_by_hand(num_blocks: int, width: int, num_classes: int) -> int:
@@ -86,8 +85,7 @@ def test_imagenet_resnets_have_the_published_parameters():
     for depth, count in counts.items():
         model = outline('resnet', depth=depth, dataset='imagenet')
         assert (num_parameters(model), main_path(model)) == (count, depth)
-    rates = {epoch: entry['lr'] for epoch, entry in model.regime.items()}
-    assert rates == {0: 0.1, 30: 0.01, 60: 1e-3, 90: 1e-4}
+    assert {epoch: entry['lr'] for epoch, entry in model.regime.items()} == {0: 0.1, 30: 0.01, 60: 1e-3, 90: 1e-4}
     assert (model.regime[0]['momentum'], model.regime[0]['weight_decay']) == (0.9, 1e-4)
 
 
@@ -101,16 +99,12 @@ def test_weights_of_torchvision_load_and_give_its_outputs():
 
 def test_data_set_and_size_choose_the_layout():
     for config, depth, num_classes in (
-        ({}, 44, 10),
-        ({'dataset': 'cifar100'}, 44, 100),
-        ({'dataset': 'imagenet'}, 50, 1000),
-        ({'dataset': 'stl10', 'input_shape': (3, 96, 96)}, 50, 1000),
-        ({'dataset': 'mnist', 'input_shape': (1, 28, 28)}, 44, 10),
-        ({'input_shape': (3, 64, 64)}, 44, 10),
-        ({'input_shape': (3, 32, 65)}, 50, 1000),
+        ({}, 44, 10), ({'dataset': 'cifar100'}, 44, 100), ({'dataset': 'imagenet'}, 50, 1000),
+        ({'dataset': 'stl10', 'input_shape': (3, 96, 96)}, 50, 1000), ({'input_shape': (3, 32, 65)}, 50, 1000),
+        ({'dataset': 'mnist', 'input_shape': (1, 28, 28)}, 44, 10), ({'input_shape': (3, 64, 64)}, 44, 10),
         ({'dataset': 'cifar10', 'input_shape': (3, 224, 224)}, 44, 10),
         ({'dataset': 'imagenet', 'input_shape': (3, 32, 32), 'depth': 18, 'num_classes': 7}, 18, 7),
-    ):
+    ):  # fmt: skip
         model = outline('resnet', **config)
         first = next(layer for layer in model.modules() if isinstance(layer, nn.Conv2d))
         found = (main_path(model), model.fc.out_features, first.in_channels, first.kernel_size)

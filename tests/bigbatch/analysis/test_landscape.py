@@ -88,7 +88,7 @@ def test_the_ends_are_the_networks_even_where_the_other_is_not_finite():
     assert all(interpolate(one, two, 1.0)[name].equal(two[name]) for name in one)
 
 
-def test_extrapolated_variances_are_clamped_and_counted():
+def test_extrapolated_variances_are_clamped_and_counted_and_fixed_ones_stay():
     model, end = network(1), network(2)
     ends = [each.state_dict()['1.running_var'].clone() for each in (model, end)]
     line = Between(model, end.state_dict(), mode='linear', bn='interpolate')
@@ -98,12 +98,8 @@ def test_extrapolated_variances_are_clamped_and_counted():
         torch.testing.assert_close(model[1].running_var, exact.clamp(min=0).float())
     assert any(line.place(alpha) for alpha in (-3.0, 4.0))
     assert model.state_dict()['1.num_batches_tracked'].dtype == torch.int64
-
-
-def test_fixed_statistics_are_those_at_alpha_0():
-    model, end = network(1), network(2)
-    first = model[0].weight.detach().clone()
-    line = Between(model, end.state_dict(), mode='linear', bn='fixed')
+    model = network(1)
+    first, line = model[0].weight.detach().clone(), Between(model, end.state_dict(), mode='linear', bn='fixed')
     with unchanged(model, *dict(model.named_parameters())):
         assert line.place(4.0) == 0
     torch.testing.assert_close(model[0].weight, 4 * end[0].weight - 3 * first)

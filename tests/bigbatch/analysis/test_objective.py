@@ -178,8 +178,8 @@ def as_dict(batch):
 
 
 def as_pair(batch):
-    found = as_dict(batch)
-    return (found['left'], found['right']), found['labels']
+    left, right, labels = as_dict(batch).values()
+    return (left, right), labels
 
 
 def logits_loss(outputs, targets):

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import least_squares, minimize
 
 from bigbatch.analysis.steps import StepsFit, fit_steps, predict_steps
+from tests.data_helpers import assert_all_refused
 
 BATCHES = 2.0 ** np.arange(0, 12)
 
@@ -147,11 +148,11 @@ def test_lost_noise_scales_are_left_out_while_they_are_few():
     assert predict_steps([*scales, math.nan], 10) == whole
     assert predict_steps([*scales, math.nan], 10, num_steps=190) == pytest.approx(np.multiply(whole, 10))
     assert predict_steps([0.0] * 5, 10) == (5, 0)  # no noise: no gain from a larger batch
-    for lost in ([math.nan] * 3, [-1.0, math.inf, math.nan]):
-        with pytest.raises(ValueError, match='lost at 3 of 22 steps'):
-            predict_steps([*scales, *lost], 10)
-    with pytest.raises(ValueError, match='lost at 1 of 10 steps'):
-        predict_steps([*scales[:9], math.nan], 10)
+    assert_all_refused([
+        ('lost at 3 of 22 steps', lambda: predict_steps([*scales, *[math.nan] * 3], 10)),
+        ('lost at 3 of 22 steps', lambda: predict_steps([*scales, -1.0, math.inf, math.nan], 10)),
+        ('lost at 1 of 10 steps', lambda: predict_steps([*scales[:9], math.nan], 10)),
+    ])  # fmt: skip
 
 
 def test_too_little_and_what_is_no_number_is_refused():
@@ -159,17 +160,16 @@ def test_too_little_and_what_is_no_number_is_refused():
     assert np.isnan(intervals(two)).all()
     again = [fit_steps(BATCHES, planted(BATCHES, noise=0.1), seed=seed) for seed in (1, 1, 2)]
     assert again[0] == again[1] != again[2]
-    for words, call in {
-        'steps at 1 different batches: at least 2': lambda: fit_steps([16, 16], [200, 210]),
-        'nan steps at batch 64: ': lambda: fit_steps([16, 64], [200, math.nan]),
-        '5 steps at batch 0: ': lambda: fit_steps([16, 0], [200, 5]),
-        'shorter': lambda: fit_steps([16, 64], [200]),
-        'factor above 1': lambda: fit_steps([16, 64], [200, 90], prior=(10, 100, 1)),
-        's_min and e_min above 0': lambda: fit_steps([16, 64], [200, 90], prior=(0, 100, 2)),
-        'batch 0: ': lambda: predict_steps([1.0], 0),
-        '0 of 0 steps': lambda: predict_steps([], 8),
-        r'time of a step 0 \+ 1 B': lambda: two.best_batch(0, 1),
-        r'time of a step 1 \+ -1 B': lambda: two.within(1, -1),
-    }.items():
-        with pytest.raises(ValueError, match=words):
-            call()
+    assert_all_refused([
+        ('steps at 1 different batches: at least 2', lambda: fit_steps([16, 16], [200, 210])),
+        ('nan steps at batch 64: ', lambda: fit_steps([16, 64], [200, math.nan])),
+        ('5 steps at batch 0: ', lambda: fit_steps([16, 0], [200, 5])),
+        ('shorter', lambda: fit_steps([16, 64], [200])),
+        ('factor above 1', lambda: fit_steps([16, 64], [200, 90], prior=(10, 100, 1))),
+        ('s_min and e_min above 0', lambda: fit_steps([16, 64], [200, 90], prior=(0, 100, 2))),
+        ('batch 0: ', lambda: predict_steps([1.0], 0)),
+        ('0 of 0 steps', lambda: predict_steps([], 8)),
+        (r'time of a step 0 \+ 1 B', lambda: two.best_batch(0, 1)),
+        (r'time of a step 1 \+ nan B', lambda: two.best_time(1, math.nan)),
+        (r'time of a step 1 \+ -1 B', lambda: two.within(1, -1)),
+    ])  # fmt: skip

@@ -12,27 +12,21 @@ from tests.crash.equality import stable_table, unequal
 from tests.data_helpers import write_folder
 from utils.runs import checkpoint as checkpoints
 
-SMOOTH = ('--sharpness-smoothing', '0.01', '--swa-start', '2', '--save_all', '--val-fraction', '0.25')
-COPIES = ('--duplicates', '2', '--adapt-grad-norm', '2', '--gradient-noise', '0.1', '--cutout', '2')
-MICRO = (
-    '--micro-batch-size', '8', '--no-drop-last', '--b', '24', '--no-lr_bb_fix', '--reset-momentum', '--lr', '0.01',
-    '--optimizer', 'Adam',
-)  # fmt: skip
-DROPOUT = (
-    '--model', 'cifar10_shallow', '--model_config', '{}', '--dataset', 'fake:64:3x12x12:4', '--epochs', '3', '-mb', '8'
-)  # fmt: skip
-STREAM = ('--dataset', 'FOLDER', '--model', 'cifar10_shallow', '--model_config', '{}', '--workers', '0')
 SAVES = ('--checkpoint-minutes', '1e-9')
-RUNS = {
-    'plain': (main_normal, (*TINY, '--epochs', '3')),
-    'micro': (main_gbn, (*TINY_GBN, *MICRO)),
-    'smooth': (main_gbn, (*TINY_GBN, *SMOOTH)),
-    'noise scale': (main_gbn, (*TINY_GBN, '--noise-scale', '--warmup-epochs', '2', '--linear-decay')),
-    'copies': (main_gbn, (*TINY_GBN, *COPIES)),
-    'dropout': (main_gbn, (*TINY, *DROPOUT)),
-    'fp16': (main_gbn, (*TINY_GBN, '--amp', 'fp16')),
-    'stream': (main_gbn, (*TINY_GBN, *STREAM)),
-}
+PHOTOS = '--model cifar10_shallow --model_config {} --dataset'
+RUNS = {  # script, flags before others, others
+    'plain': (main_normal, TINY, '--epochs 3'),
+    'micro': (
+        main_gbn, TINY_GBN, '--micro-batch-size 8 --no-drop-last --b 24 --no-lr_bb_fix --reset-momentum --lr 0.01 '
+        '--optimizer Adam',
+    ),
+    'smooth': (main_gbn, TINY_GBN, '--sharpness-smoothing 0.01 --swa-start 2 --save_all --val-fraction 0.25'),
+    'noise scale': (main_gbn, TINY_GBN, '--noise-scale --warmup-epochs 2 --linear-decay'),
+    'copies': (main_gbn, TINY_GBN, '--duplicates 2 --adapt-grad-norm 2 --gradient-noise 0.1 --cutout 2'),
+    'dropout': (main_gbn, TINY, f'{PHOTOS} fake:64:3x12x12:4 --epochs 3 -mb 8'),
+    'fp16': (main_gbn, TINY_GBN, '--amp fp16'),
+    'stream': (main_gbn, TINY_GBN, f'{PHOTOS} FOLDER --workers 0'),
+}  # fmt: skip
 
 
 class Killed(BaseException):
@@ -75,8 +69,8 @@ def die_after(monkeypatch):
 @pytest.mark.parametrize('name', RUNS)
 def test_going_on_from_any_update_gives_the_same_run(train, monkeypatch, name, photos, die_after):
     """A checkpoint after every update; the process dies after the first, within epochs, and after all of an epoch."""
-    script, flags = RUNS[name]
-    flags = [photos if word == 'FOLDER' else word for word in flags]
+    script, flags, others = RUNS[name]
+    flags = [*flags, *(photos if word == 'FOLDER' else word for word in others.split())]
     # float16 that begins with a scale at which the first updates are lost
     monkeypatch.setattr(torch.amp, 'GradScaler', functools.partial(torch.amp.GradScaler, init_scale=2.0**20))
     straight = train(*flags, script=script, save='straight')
