@@ -35,7 +35,6 @@ def batch_norm_backward_elemt(grads, inputs, mean, invstd, weight, sum_dy, sum_d
 
 @pytest.fixture
 def use_kernel(monkeypatch):
-    """Make every ghost batch norm use the kernel of that name."""
     for function in (batch_norm_elemt, batch_norm_backward_reduce, batch_norm_backward_elemt):
         monkeypatch.setattr(torch, function.__name__, function)
 
@@ -64,7 +63,6 @@ def make_layer(rest, ghost_batch_size=4, dtype=torch.float64, **settings):
 
 
 def split_by_rule(inputs, size):
-    """The ghosts of a batch, by the written rule."""
     ghosts = [inputs[i : i + size] for i in range(0, len(inputs), size)]
     if len(ghosts) > 1 and ghosts[-1][:, 0].numel() == 1:
         ghosts[-2:] = [torch.cat(ghosts[-2:])]

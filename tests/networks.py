@@ -25,7 +25,6 @@ ALIKE = {'alexnetv2', 'alexnetv3', 'alexnetvlr', 'keskar_c2', 'keskar_c4', 'wide
 
 @pytest.fixture
 def registry(monkeypatch):
-    """The table of networks, put back after the test."""
     monkeypatch.setattr(models, 'MODELS', dict(models.MODELS))
     return models.MODELS
 
@@ -41,7 +40,6 @@ def cases(*others: tuple) -> list:
 
 
 def build(name: str, num_classes: int, shape: tuple[int, ...], **config) -> nn.Module:
-    """Create a network, the same at every call."""
     torch.manual_seed(0)
     return create_model(name, num_classes=num_classes, input_shape=shape, **config)
 
@@ -57,12 +55,10 @@ def num_parameters(model: nn.Module) -> int:
 
 
 def batch_norm(channels: int) -> int:
-    """Count its parameters: weight and bias."""
     return 2 * channels
 
 
 def refusal(name: str, **config) -> str:
-    """Return the one line with which a network is refused."""
     with pytest.raises(ValueError) as caught:
         outline(name, **config)
     assert '\n' not in str(caught.value)

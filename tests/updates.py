@@ -15,7 +15,6 @@ CONVOLUTIONS = (
 
 
 def build(*flags: str) -> Experiment:
-    """Build the experiment of a command line of main_gbn.py."""
     from tests.config.test_flags import make_parser
     from utils.config.parse import parse_config
 

@@ -13,17 +13,14 @@ from tests.networks import batch_norm, num_parameters, outline, refusal
 
 
 def convolution(fan_in: int, fan_out: int, kernel: int) -> int:
-    """Count the parameters of a convolution without bias and its batch norm."""
     return fan_in * fan_out * kernel**2 + batch_norm(fan_out)
 
 
 def hidden(fan_in: int, fan_out: int) -> int:
-    """Count the parameters of a linear layer without bias and its batch norm."""
     return fan_in * fan_out + batch_norm(fan_out)
 
 
 def kinds(model: nn.Module) -> str:
-    """Spell out the layers in order."""
     letters = {
         nn.Conv2d: 'C', nn.Linear: 'L', nn.BatchNorm1d: 'B', nn.BatchNorm2d: 'B', nn.ReLU: 'R', nn.MaxPool2d: 'P',
         nn.Dropout: 'D', nn.Flatten: '/', nn.Identity: '-', nn.AdaptiveAvgPool2d: 'A',

@@ -9,7 +9,6 @@ from tests.networks import batch_norm, build, num_parameters, outline, refusal
 
 
 def main_path(model: nn.Module) -> int:
-    """Count the weighted layers, shortcuts apart."""
     weighted = [key for key, layer in model.named_modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
     return sum('shortcut' not in key and 'downsample' not in key for key in weighted)
 
@@ -58,7 +57,6 @@ def test_resnet_44_has_the_parameters_of_the_formula_and_maps_of_32_16_8_pixels(
 
 
 def test_the_keys_of_its_weights_stay():
-    """Checkpoints written before load only as long as they do."""
     norm = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked')
     blocks = []
     for block in range(3):

@@ -13,8 +13,6 @@ def symmetric(rng, eigenvalues):
 
 
 class Quadratic:
-    """x^T matrix x / 2, at 0."""
-
     def __init__(self, matrix):
         self._matrix, self.solution = matrix, np.zeros(len(matrix))
 

@@ -20,7 +20,6 @@ from utils.measures.landscape_flags import alpha_grid
 
 
 def network(seed: int) -> nn.Module:
-    """Return a small network in eval mode whose running statistics are not those it began with."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Dropout(0.5), nn.Linear(5, 3))
     for _ in range(seed + 3):

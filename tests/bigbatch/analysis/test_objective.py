@@ -32,7 +32,6 @@ def network(dtype=torch.float64, *, dropout=0.0) -> nn.Module:
 
 
 def loader(batch_size=20, dtype=torch.float64):
-    """Examples that do not fill the last batch."""
     torch.manual_seed(1)
     return Batches(torch.randn(50, 1, 6, 6).to(dtype), torch.arange(50) % 4, batch_size)
 

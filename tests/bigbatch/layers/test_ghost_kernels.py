@@ -70,8 +70,6 @@ def test_rows_work_block_by_block(use_kernel, monkeypatch):
 
 
 class Count(TorchDispatchMode):
-    """Count the operations that reach a device."""
-
     count = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):

@@ -57,7 +57,6 @@ def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD'):
 
 @pytest.fixture
 def looks(monkeypatch):
-    """Count the looks at losses, without looking."""
     counted = []
     monkeypatch.setattr(trainers._Watch, 'check', lambda watch: counted.append(len(watch._pending)))
     return counted

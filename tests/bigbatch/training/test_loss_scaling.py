@@ -18,7 +18,6 @@ from tests.updates import F1, build
 
 
 def gradients(*flags: str) -> torch.Tensor:
-    """Return the gradient of the first batch as one vector, unscaled."""
     experiment = build(*F1, *flags)
     experiment.model.train()
     experiment.optimizer.start_epoch(0)

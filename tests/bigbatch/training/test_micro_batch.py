@@ -81,24 +81,17 @@ def test_the_bound_on_a_cpu_holds_and_is_near(conv):
 
 @pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('conv', [False, True])
-def test_less_memory_means_more_passes_of_whole_ghosts(conv, device):
-    most = find_fit(make_workload(conv=conv, device=device), 1024, 16, 2**33).num_bytes
-    sizes = []
-    for share in (1.0, 0.7, 0.4):
-        fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, int(share * most))
-        assert fit.num_bytes <= fit.limit
-        sizes.append(fit.size)
-    assert sizes[0] == 1024 > sizes[1] > sizes[2] > 16
-    assert all(size % 16 == 0 for size in sizes)
-    fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, 1000)
+def test_less_memory_means_more_passes_of_whole_ghosts_and_smoothout_holds_one_at_a_time(conv, device):
+    def found(batch, limit, **settings):
+        return find_fit(make_workload(conv=conv, device=device, **settings), batch, 16, limit)
+
+    most = found(1024, 2**33).num_bytes
+    fits = [found(1024, int(share * most)) for share in (1.0, 0.7, 0.4)]
+    assert all(fit.num_bytes <= fit.limit and fit.size % 16 == 0 for fit in fits)
+    assert fits[0].size == 1024 > fits[1].size > fits[2].size > 16
+    fit = found(1024, 1000)
     assert fit.size == 16 and fit.num_bytes > fit.limit
-
-
-@pytest.mark.parametrize('device', DEVICES)
-def test_smoothout_holds_one_ghost_at_a_time(device):
-    most = find_fit(make_workload(conv=True, device=device), 256, 16, 2**33).num_bytes
-    smoothed = find_fit(make_workload(conv=True, smoothing=True, device=device), 256, 16, 2**33).num_bytes
-    assert smoothed < most / 2
+    assert not conv or found(256, 2**33, smoothing=True).num_bytes < found(256, 2**33).num_bytes / 2
 
 
 @pytest.mark.parametrize('device', DEVICES)

@@ -106,7 +106,6 @@ def counted(monkeypatch):
 
 
 def count_gradient_sums(parallel):
-    """Return a list that gets the number of values in each sum of gradients."""
     sizes = []
 
     def hook(_, bucket):

@@ -22,7 +22,6 @@ SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3
 
 
 def loader_of(inputs, targets, *, batch_size, **settings):
-    """Return a loader over float tensors, in order."""
     dataset = ArrayDataset(inputs.float(), targets, num_classes=4)
     return DeviceLoader(dataset, None, batch_size=batch_size, device='cpu', dtype=torch.float64, **settings)
 
