@@ -1,12 +1,15 @@
 """The rules of scaling: what each keeps is simulated or found by brute force, never computed from the rule again."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from bigbatch import scaling
 from bigbatch.scaling import adam_half_life, adam_sde, ema, sgd_linear, sgd_sqrt, surge, warmup_steps, weight_decay_tau
+from tests.conftest import PROJECT
 from tests.data_helpers import assert_all_refused
 
 
@@ -129,3 +132,8 @@ def test_what_is_no_number_of_its_kind_is_refused_in_one_line():
         r'beta2 0.9 at 16 times the batch: 1 - k \(1 - beta2\) is -0.6 and must be above 0; stay below 10 times':
             lambda: adam_sde(0.1, 512, 32, betas=(0.99, 0.9)),
     }.items())  # fmt: skip
+
+
+def test_the_rules_need_no_array():
+    code = 'import sys, bigbatch.scaling; sys.exit(bool({"torch", "numpy"} & set(sys.modules)))'
+    subprocess.run([sys.executable, '-c', code], cwd=PROJECT, check=True)
