@@ -1,7 +1,5 @@
 """Layers, kernels and a float64 reference for the tests of ghost batch norm."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
@@ -13,21 +11,21 @@ LAYERS = {2: GhostBatchNorm1d, 3: GhostBatchNorm1d, 4: GhostBatchNorm2d, 5: Ghos
 REST = [(3,), (3, 5), (3, 2, 3), (3, 2, 1, 2)]  # shape of one example
 
 
+# What torch computes on a GPU alone, for (N, C, L).
+
+
 def batch_norm_elemt(inputs, weight, bias, mean, invstd, eps):
-    """What torch computes on a GPU alone, for (N, C, L)."""
     weight, bias = (default if given is None else given for given, default in ((weight, 1.0), (bias, 0.0)))
     return ((inputs.movedim(1, -1) - mean) * invstd * weight + bias).movedim(-1, 1).contiguous()
 
 
 def batch_norm_backward_reduce(grads, inputs, mean, invstd, weight, input_g, weight_g, bias_g):
-    """What torch computes on a GPU alone."""
     products = grads * (inputs.movedim(1, -1) - mean).movedim(-1, 1)
     assert input_g and not weight_g and not bias_g
     return grads.sum((0, 2)), products.sum((0, 2)), None, None
 
 
 def batch_norm_backward_elemt(grads, inputs, mean, invstd, weight, sum_dy, sum_dy_xmu, count):
-    """What torch computes on a GPU alone."""
     assert count.dtype == torch.int32
     weight = 1.0 if weight is None else weight
     grads, centred = grads.movedim(1, -1), inputs.movedim(1, -1) - mean
@@ -37,7 +35,6 @@ def batch_norm_backward_elemt(grads, inputs, mean, invstd, weight, sum_dy, sum_d
 
 @pytest.fixture
 def use_kernel(monkeypatch):
-    """Make every ghost batch norm use the kernel of that name."""
     for function in (batch_norm_elemt, batch_norm_backward_reduce, batch_norm_backward_elemt):
         monkeypatch.setattr(torch, function.__name__, function)
 
@@ -66,7 +63,6 @@ def make_layer(rest, ghost_batch_size=4, dtype=torch.float64, **settings):
 
 
 def split_by_rule(inputs, size):
-    """The ghosts of a batch, by the written rule."""
     ghosts = [inputs[i : i + size] for i in range(0, len(inputs), size)]
     if len(ghosts) > 1 and ghosts[-1][:, 0].numel() == 1:
         ghosts[-2:] = [torch.cat(ghosts[-2:])]

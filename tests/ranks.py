@@ -1,12 +1,9 @@
 """Several ranks for tests: processes that run the scripts' main functions as torchrun would have them do it."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import importlib
 import itertools
-import math
 import multiprocessing
 import os
 import re
@@ -16,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
+import pandas
 import torch
 from torch.distributed import TCPStore
 
@@ -28,23 +26,17 @@ SECONDS = 170
 
 
 def run_on_ranks(size: int, commands: Sequence[tuple[str, ...]], folder: Path) -> list[list[int]]:
-    """Run commands, each a script's name and its flags, one after the other on all ranks.
+    """Run commands, each a script's name and its flags, one after the other on all ranks; return their exit statuses.
 
-    Args:
-        commands: a script's name may be followed by ':' and an update after which the last rank gets a SIGUSR2, or by
-            '!' and an update after which it fails.
-        folder: gets what rank k prints as rank<k>.txt.
-
-    Returns:
-        The exit statuses of each command, by rank.
+    A script's name may be followed by ':' and an update after which the last rank gets a SIGUSR2, or by '!' and an
+    update after which it fails. The folder gets what rank k prints as rank<k>.txt.
     """
     seconds = datetime.timedelta(seconds=SECONDS)
     store = TCPStore('127.0.0.1', 0, is_master=True, wait_for_workers=False, timeout=seconds)
     context = multiprocessing.get_context('spawn')
     queue = context.Queue()
-    processes = [
-        context.Process(target=_run, args=(rank, size, store.port, commands, folder, queue)) for rank in range(size)
-    ]
+    shared = size, store.port, commands, folder, queue
+    processes = [context.Process(target=_run, args=(rank, *shared)) for rank in range(size)]
     try:
         for process in processes:
             process.start()
@@ -93,15 +85,9 @@ def _event_after(step: int, mark: str) -> Iterator[None]:
 
 def assert_same_run(first: Path, second: Path, *, tolerance: float = 1e-10) -> None:
     """Compare the rows and the last checkpoints of two runs, to a relative difference; 0 asks for equal bits."""
-    rows, others = stable_rows(first), stable_rows(second)
-    assert len(rows) == len(others) > 0
-    for row, other in zip(rows, others, strict=True):
-        assert row.keys() == other.keys()
-        for name in row:
-            values = (float(row[name] or 'nan'), float(other[name] or 'nan'))
-            assert math.isclose(*values, rel_tol=tolerance, abs_tol=tolerance) or all(map(math.isnan, values)), (
-                row['epoch'], name, *values,
-            )  # fmt: skip
+    rows, others = (pandas.DataFrame(stable_rows(run)).apply(pandas.to_numeric) for run in (first, second))
+    assert len(rows) > 0
+    pandas.testing.assert_frame_equal(rows, others, check_dtype=False, rtol=tolerance, atol=tolerance)
     states = [torch.load(run / 'checkpoint.pth.tar', weights_only=True)['state_dict'] for run in (first, second)]
     assert states[0].keys() == states[1].keys()
     for name in states[0]:

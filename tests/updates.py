@@ -1,7 +1,5 @@
 """Updates of a built experiment without its files, for tests that compare one way of computing with another."""
 
-from __future__ import annotations
-
 from bigbatch.training.trainer import clip_gradient
 from utils.engine.experiment import build_experiment
 from utils.engine.plan import Experiment
@@ -17,7 +15,6 @@ CONVOLUTIONS = (
 
 
 def build(*flags: str) -> Experiment:
-    """Build the experiment of a command line of main_gbn.py."""
     from tests.config.test_flags import make_parser
     from utils.config.parse import parse_config
 

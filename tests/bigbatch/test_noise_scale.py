@@ -1,7 +1,5 @@
 """bigbatch.NoiseScale, against gradients whose mean and covariance are known."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -13,45 +13,33 @@ from tests.conftest import TINY, main_normal, read_json, stable_rows
 from tests.networks import batch_norm, registry  # noqa: F401
 
 
-def example(regime):
+def example(regime, num_classes=1000):
     """The published example with its dots filled in: 1000 outputs, a regime and transforms of its own."""
     from torchvision import transforms
 
-    class Model(nn.Module):
-        def __init__(self, num_classes=1000):
-            super().__init__()
-            self.model = nn.Sequential(
-                nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(),
-                nn.Linear(4 * 13 * 13, num_classes),
-            )  # fmt: skip
-            self.regime = regime
-            self.input_transform = {
-                'train': transforms.Compose([
-                    transforms.RandomCrop(28), transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.2),
-                    transforms.ToTensor(),
-                ]),
-                'eval': transforms.Compose([transforms.CenterCrop(28), transforms.ToTensor()]),
-            }  # fmt: skip
-
-        def forward(self, inputs):
-            return self.model(inputs)
-
-    return Model
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 13 * 13, num_classes)
+    )  # fmt: skip
+    model.regime, random = regime, [transforms.RandomHorizontalFlip(), transforms.ColorJitter(0.2)]
+    model.input_transform = {
+        'train': transforms.Compose([transforms.RandomCrop(28), *random, transforms.ToTensor()]),
+        'eval': transforms.Compose([transforms.CenterCrop(28), transforms.ToTensor()]),
+    }
+    return model
 
 
 @pytest.fixture
-def run_example(tmp_path, monkeypatch, registry):
+def run_example(train, monkeypatch, registry):
     """Register a network as `model` and train it for an epoch; returns a function of the run's name and more flags."""
     monkeypatch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
+    shared = (
+        '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16',
+        '--epochs', '1', '--device', 'cpu',
+    )  # fmt: skip
 
     def run(network, save, *flags):
         registry['model'] = network
-        status = main_normal.main([
-            '--model', 'model', '--dataset', 'fake:64:3x32x32:4', '--b', '16', '--base-batch-size', '16',
-            '--epochs', '1', '--device', 'cpu', '--results_dir', str(tmp_path), '--save', save, *flags,
-        ])  # fmt: skip
-        assert status == 0
-        return tmp_path / save
+        return train(*shared, *flags, script=main_normal, save=save)
 
     return run
 
@@ -68,77 +56,52 @@ def function_regime(epoch):
 
 @pytest.mark.parametrize('regime', [DICT_REGIME, function_regime], ids=['dict', 'function'])
 def test_a_users_network_trains_alike_with_any_number_of_workers(run_example, regime):
-    before, network = copy.deepcopy(regime), example(regime)
-
-    def model(**kwargs):
-        return network()
-
-    runs = [run_example(model, f'workers{number}', '--workers', str(number)) for number in (0, 2)]
+    before = copy.deepcopy(regime)
+    runs = [run_example(lambda **kwargs: example(regime), f'workers{num}', '--workers', num) for num in ('0', '2')]
     assert stable_rows(runs[0]) == stable_rows(runs[1])
     row = stable_rows(runs[0])[0]
     assert (row['epoch'], row['step'], float(row['lr'])) == ('1', '4', 0.01)
     assert float(row['train_loss']) > 3  # 1000 outputs: it starts near log 1000, where 4 of them start at log 4
-    still = run_example(model, 'still', '--workers', '0', '--no-augment')
+    still = run_example(lambda **kwargs: example(regime), 'still', '--workers', '0', '--no-augment')
     assert stable_rows(still) != stable_rows(runs[0])
     assert regime == before
 
 
 def test_a_users_network_learns_the_number_of_classes_of_the_data(run_example):
-    def model(**kwargs):
-        return example(DICT_REGIME)(num_classes=kwargs['num_classes'])
-
-    run = run_example(model, 'run', '--workers', '0')
+    run = run_example(lambda **kwargs: example(DICT_REGIME, kwargs['num_classes']), 'run', '--workers', '0')
     outputs = 4 * 13 * 13 * 4 + 4
     assert read_json(run / 'config.json')['num_parameters'] == 3 * 4 * 9 + 4 + batch_norm(4) + outputs
 
 
-def test_an_entry_that_leads_nowhere_is_named(registry, own_module, refused):
-    own_module('own_networks', 'bottle = 5\n')
-    registry['bottel'] = 'models.bottel'
-    registry['bottle'] = 'own_networks'
-    registry['deep'] = 'models.none.deep'
-    for name, words in (
-        ('bottel', ("'bottel': 'models.bottel'", 'no models/bottel.py', 'mend that line')),
-        ('deep', ("'deep': 'models.none.deep'", 'no models/none/deep.py')),
-        ('bottle', ("'bottle': 'own_networks'", 'no function bottle', 'mend that line')),
+def test_a_network_or_a_data_set_that_cannot_be_loaded_is_named(registry, own_module, refused, monkeypatch):
+    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
+    registry.update({'bottel': 'models.bottel', 'deep': 'models.none.deep', 'own': 'own_net'})
+    for flag, name, text, words in (
+        ('--model', 'bottel', None, ("'bottel': 'models.bottel'", 'no models/bottel.py', 'mend that line')),
+        ('--model', 'deep', None, ("'deep': 'models.none.deep'", 'no models/none/deep.py')),
+        ('--model', 'own', 'own = 5', ("'own': 'own_net'", 'no function own', 'mend that line')),
+        ('--dataset', 'own', None, ("'own_data'", 'no own_data.py')),
+        ('--dataset', 'own', '', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
+        ('--dataset', 'own', 'def load(name, split): pass', ('load cannot be called', 'datasets_path', 'mend its arg')),
+        ('--dataset', 'own', 'def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
+        ('--model_config', "{'num_classes': 'a'}", None, ("'num_classes': 'a'", 'check the options given')),
     ):
-        refused(*TINY, '-mb', '4', '--model', name, words=words)
+        if text is not None:
+            own_module('own_net' if flag == '--model' else 'own_data', text)
+        refused(*TINY, '-mb', '4', flag, name, words=words)
 
 
-def test_a_fault_in_a_users_file_keeps_its_traceback(registry, own_module):
-    registry['own_faulty'] = 'own_faulty'
-    for text, error in (
-        ('import no_such_library', ModuleNotFoundError), ('import models.none', ModuleNotFoundError),
-        ('1 / 0', ZeroDivisionError), ('def own_faulty(**options):\n    return options[0]', KeyError),
-    ):  # fmt: skip
-        own_module('own_faulty', text)
+def test_a_fault_in_a_users_file_keeps_its_traceback(registry, own_module, monkeypatch):
+    registry['own'] = 'own_net'
+    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
+    for name, make, text, error in (
+        ('own_net', models.create_model, 'import no_such_library', ModuleNotFoundError),
+        ('own_net', models.create_model, 'import models.none', ModuleNotFoundError),
+        ('own_net', models.create_model, '1 / 0', ZeroDivisionError),
+        ('own_net', models.create_model, 'def own(**options): return options[0]', KeyError),
+        ('own_data', data.get_dataset, 'import no_such_library', ModuleNotFoundError),
+        ('own_data', data.get_dataset, 'def load(name, split, *, datasets_path, download): len(5)', TypeError),
+    ):
+        own_module(name, text)
         with pytest.raises(error):
-            models.create_model('own_faulty')
-
-
-def test_a_wrong_option_says_where_to_look(refused):
-    words = ("'num_classes': 'a'", 'check the options given')
-    refused(*TINY, '-mb', '4', '--model_config', "{'num_classes': 'a'}", words=words)
-
-
-def test_a_data_set_that_cannot_be_loaded_is_named(own_module, refused, monkeypatch):
-    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
-    for text, words in (
-        ('', ("'own_data'", 'no own_data.py')),
-        ('def loads(): pass', ('own_data.py has no function load(name, split, *, datasets_path, download)',)),
-        ('def load(name, split): pass', ('own_data.py: load cannot be called', 'datasets_path', 'mend its arguments')),
-        ('def load(name, split, *, datasets_path, download, more): pass', ("'more'",)),
-    ):
-        if text:
-            own_module('own_data', text)
-        refused(*TINY, '-mb', '4', '--dataset', 'own', words=words)
-
-
-def test_a_fault_in_a_users_data_set_keeps_its_traceback(own_module, monkeypatch):
-    monkeypatch.setitem(catalog.MODULES, 'own', 'own_data')
-    own_module('own_data', 'import no_such_library')
-    with pytest.raises(ModuleNotFoundError, match='no_such_library'):
-        data.get_dataset('own')
-    own_module('own_data', 'def load(name, split, *, datasets_path, download):\n    return len(5)')
-    with pytest.raises(TypeError):
-        data.get_dataset('own')
+            make('own')

@@ -1,28 +1,9 @@
-"""Eigenvalues and traces against dense matrices, and those of networks against torch's own Hessian."""
-
-from __future__ import annotations
+"""Eigenvalues and traces against dense matrices."""
 
 import numpy as np
-import pytest
-import torch
-import torch.nn.functional as F
-from torch import nn
 
 from bigbatch.analysis.hessian import hessian_trace, top_eigenvalues
-from bigbatch.analysis.objective import open_objective
-from bigbatch.training.scoring import summed_criterion
 from tests.data_helpers import assert_refused
-
-
-class OneBatch:
-    """A loader of one data set in one batch."""
-
-    def __init__(self, inputs, targets):
-        self._batch, self.num_examples, self.batch_size = (inputs, targets, None), len(targets), len(targets)
-
-    def epoch(self, number):
-        """Yield the batch."""
-        yield [self._batch]
 
 
 def symmetric(rng, eigenvalues):
@@ -32,8 +13,6 @@ def symmetric(rng, eigenvalues):
 
 
 class Quadratic:
-    """x^T matrix x / 2, at 0."""
-
     def __init__(self, matrix):
         self._matrix, self.solution = matrix, np.zeros(len(matrix))
 
@@ -65,36 +44,3 @@ def test_too_many_eigenvalues_and_too_few_samples_are_refused():
     for k in (0, 5, 6):
         assert_refused(f'k {k}: expected 1 to 4', lambda: top_eigenvalues(Quadratic(np.eye(5)), k))  # noqa: B023
     assert_refused('num_samples 0', lambda: hessian_trace(Quadratic(np.eye(5)), 0))
-
-
-@pytest.mark.parametrize('mode', ['fixed', 'batch'])
-def test_the_hessian_of_a_network_equals_that_of_torch(mode):
-    """With batch norm, in-place ReLU and max pooling, as the networks here have them."""
-    torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(8, 3, bias=False), nn.BatchNorm1d(3), nn.ReLU(inplace=True), nn.Linear(3, 3),
-    ).double()  # fmt: skip
-    inputs, targets = torch.randn(40, 1, 6, 6, dtype=torch.float64), torch.arange(40) % 3
-    for _ in range(3):
-        model(inputs)
-    model.train(mode == 'batch')
-    names, shapes = zip(*[(name, p.shape) for name, p in model.named_parameters()], strict=True)
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-
-    def loss(x):
-        pieces = x.split([shape.numel() for shape in shapes])
-        weights = {name: piece.view(shape) for name, piece, shape in zip(names, pieces, shapes, strict=True)}
-        copies = {name: value.clone() for name, value in buffers.items()}
-        return F.cross_entropy(torch.func.functional_call(model, {**weights, **copies}, (inputs,)), targets)
-
-    x = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
-    dense = torch.autograd.functional.hessian(loss, x).numpy()
-    model.eval()
-    with open_objective(model, summed_criterion(None), OneBatch(inputs, targets), batch_norm=mode) as objective:
-        solution = objective.solution
-        columns = np.stack([objective.hessian_product(solution, column) for column in np.eye(solution.size)])
-        assert np.allclose(columns, dense, rtol=1e-8, atol=1e-10)
-        assert np.allclose(top_eigenvalues(objective, 2), np.linalg.eigvalsh(dense)[:-3:-1], rtol=1e-3)
-        trace, error = hessian_trace(objective, 40)
-        assert abs(trace - np.trace(dense)) < 3 * error

@@ -1,7 +1,5 @@
 """The random potential: exponents that are planted, and directions that differ."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

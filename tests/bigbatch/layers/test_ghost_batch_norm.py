@@ -1,71 +1,62 @@
-"""Ghost batch norm, on every kernel, against a float64 reference and against torch's batch norm."""
+"""Ghost batch norm, on every kernel, against a float64 reference and torch's batch norm; conversion to it."""
 
 # ruff: noqa: F811 - fixtures are imported by name
-from __future__ import annotations
-
 import copy
 import functools
+import itertools
+import pickle
 
 import pytest
 import torch
 from torch import nn
 
-from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, convert_ghost_batch_norm
+from bigbatch.layers.ghost_batch_norm import (
+    GhostBatchNorm1d,
+    GhostBatchNorm2d,
+    GhostBatchNorm3d,
+    convert_ghost_batch_norm,
+)
 from tests.data_helpers import assert_refused
 from tests.ghosts import REST, Reference, assert_near, gradients, make_layer, make_network, rests, use_kernel  # noqa: F401
 
+SETTINGS = [{'momentum': momentum, 'eps': 1e-3} for momentum in (0.1, 0.0, 1.0, None)]
+BARE = {'affine': False, 'track_running_stats': False}  # which the kernel for rows of features leaves to others
 
-@pytest.mark.parametrize('momentum', [0.1, 0.0, 1.0, None])
-def test_output_gradients_and_buffers_match_the_reference(rests, momentum):
-    for rest in rests:
-        layer = make_layer(rest, momentum=momentum, eps=1e-3)
+
+def test_output_gradients_and_buffers_match_the_reference(rests):
+    for rest, settings in itertools.product(rests, SETTINGS if rests != REST else [*SETTINGS, BARE]):
+        layer = make_layer(rest, **settings)
         reference = Reference(layer)
         for batch_size in (12, 13, 14, 3, 5, 8):  # no remainder, 1, 2; one ghost; a remainder of 1 on one ghost
             inputs, directions = 2 + 3 * torch.randn(2, batch_size, *rest, dtype=torch.float64)
             actual = gradients(layer, inputs, layer, directions)
             expected = gradients(reference, inputs, layer, directions)
-            actual += [layer.running_mean, layer.running_var, layer.num_batches_tracked]
-            expected += [reference.running_mean, reference.running_var, torch.tensor(reference.seen)]
-            assert_near(actual, expected, where=(rest, batch_size))
-
-
-def as_function(layer):
-    def function(inputs, weight, bias):
-        return torch.func.functional_call(layer, {'weight': weight, 'bias': bias}, (inputs,))
-
-    return function
+            if settings is not BARE:
+                actual += [layer.running_mean, layer.running_var, layer.num_batches_tracked]
+                expected += [reference.running_mean, reference.running_var, torch.tensor(reference.seen)]
+            assert_near(actual, expected, where=(rest, settings, batch_size))
 
 
 def test_second_derivatives_pass_gradcheck(rests):
-    for rest in rests:
-        layer = make_layer(rest, ghost_batch_size=3)
+    for rest, settings in itertools.product(rests, [{}] if rests != REST else [{}, BARE]):
+        layer = make_layer(rest, ghost_batch_size=3, **settings)
         inputs = torch.randn(7, *rest, dtype=torch.float64, requires_grad=True)
-        leaves = [p.detach().clone().requires_grad_() for p in layer.parameters()]
-        assert torch.autograd.gradcheck(as_function(layer), (inputs, *leaves), fast_mode=True), rest
-        assert torch.autograd.gradgradcheck(as_function(layer), (inputs, *leaves), fast_mode=True), rest
+        names, leaves = (
+            dict(layer.named_parameters()),
+            [p.detach().clone().requires_grad_() for p in layer.parameters()],
+        )
 
+        def function(inputs, *tensors):
+            tensors = dict(zip(names, tensors, strict=True))  # noqa: B023
+            return torch.func.functional_call(layer, tensors, (inputs,))  # noqa: B023
 
-@pytest.mark.parametrize('kernel', ['_looped', '_folded', '_viewed'])
-def test_without_weights_and_without_running_statistics(kernel, use_kernel):
-    use_kernel(kernel)
-    for rest in REST:
-        layer = make_layer(rest, affine=False, track_running_stats=False)
-        inputs, directions = torch.randn(2, 14, *rest, dtype=torch.float64)
-        reference = Reference(layer)
-        expected = gradients(reference, inputs, layer, directions)
-        assert_near(gradients(layer, inputs, layer, directions), expected, where=rest)
-        assert layer.running_mean is None
-        inputs.requires_grad_()
-        assert torch.autograd.gradgradcheck(layer, (inputs,), fast_mode=True), rest
-        plain = nn.BatchNorm3d(3, affine=False, track_running_stats=False).double().eval()
-        whole = inputs.reshape(14, 3, -1, 1, 1)
-        assert_near([layer.eval()(inputs)], [plain(whole).view_as(inputs)], where=rest)
+        assert torch.autograd.gradcheck(function, (inputs, *leaves), fast_mode=True), (rest, settings)
+        assert torch.autograd.gradgradcheck(function, (inputs, *leaves), fast_mode=True), (rest, settings)
 
 
 def test_a_frozen_tensor_gets_no_gradient_and_the_others_theirs(rests):
     def of_each(frozen=None):
-        layer = make_layer((3,))
-        inputs = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
+        layer, inputs = make_layer((3,)), torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
         tensors = {'inputs': inputs, 'weight': layer.weight, 'bias': layer.bias}
         if frozen:
             tensors[frozen].requires_grad_(False)
@@ -79,44 +70,16 @@ def test_a_frozen_tensor_gets_no_gradient_and_the_others_theirs(rests):
         assert_near(found.values(), [expected[name] for name in found], where=frozen)
 
 
-def test_running_mean_by_hand_and_its_order():
-    first = torch.tensor([[3.0], [5.0]])  # mean 4, unbiased variance 2
-    second = torch.tensor([[6.0], [10.0]])  # mean 8, unbiased variance 8
-    layer = GhostBatchNorm1d(1, 2, momentum=0.5)
-    layer(torch.cat([first, second]))
-    assert layer.running_mean.item() == 5.0  # (0 + 4) / 2 = 2, (2 + 8) / 2
-    assert layer.running_var.item() == 4.75  # (1 + 2) / 2 = 1.5, (1.5 + 8) / 2
-    layer.reset_running_stats()
-    layer(torch.cat([second, first]))
-    assert (layer.running_mean.item(), layer.running_var.item()) == (4.0, 3.25)
-
-
-def test_one_ghost_is_batch_norm():
-    for rest in REST:
-        for batch_size in (16, 10):
-            layer = make_layer(rest, ghost_batch_size=16, dtype=torch.float32)
-            plain = type(layer).__bases__[1](rest[0])
-            plain.load_state_dict(layer.state_dict())
-            inputs, directions = torch.randn(2, batch_size, *rest)
-            actual = gradients(layer, inputs, layer, directions) + list(layer.buffers())
-            expected = gradients(plain, inputs, plain, directions) + list(plain.buffers())
-            assert_near(actual, expected, tolerance=1e-6, where=(rest, batch_size))
-
-
 @pytest.mark.parametrize('batch_size', [16, 18])
 def test_one_pass_equals_the_published_loop_over_chunks(batch_size):
     plain, ghost = make_network(), convert_ghost_batch_norm(make_network(), 4)
-    inputs = torch.randn(batch_size, 2, 5, 5, dtype=torch.float64)
-    targets = torch.randint(0, 3, (batch_size,))
+    inputs, targets = torch.randn(batch_size, 2, 5, 5, dtype=torch.float64), torch.randint(0, 3, (batch_size,))
     summed = nn.CrossEntropyLoss(reduction='sum')
-    loss = summed(ghost(inputs), targets) / batch_size
+    loss = summed(ghost(inputs), targets)
+    parts = [summed(plain(*chunk), answers) for *chunk, answers in zip(inputs.split(4), targets.split(4), strict=True)]
     loss.backward()
-    total = 0.0
-    for chunk, answers in zip(inputs.split(4), targets.split(4), strict=True):
-        part = summed(plain(chunk), answers) / batch_size
-        part.backward()
-        total += part.item()
-    assert loss.item() == pytest.approx(total, rel=1e-12)
+    sum(parts).backward()
+    assert loss.item() == pytest.approx(sum(parts).item(), rel=1e-12)
     assert_near([p.grad for p in ghost.parameters()], [p.grad for p in plain.parameters()])
     assert_near(ghost.buffers(), plain.buffers())
 
@@ -143,21 +106,19 @@ def test_a_large_offset_costs_no_more_than_in_batch_norm(kernel, rest, use_kerne
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize(
-    ('rest', 'memory_format'),
-    [((3,), torch.contiguous_format), ((3, 4, 4), torch.contiguous_format), ((3, 4, 4), torch.channels_last)],
-)
-def test_half_precision_inputs_keep_float32_statistics(rest, memory_format, dtype):
-    layer = make_layer(rest, dtype=torch.float32)
-    reference = Reference(layer)
-    inputs = (5 + torch.randn(14, *rest)).to(dtype, memory_format=memory_format).requires_grad_()
-    outputs = layer(inputs)
-    outputs.float().square().sum().backward()
-    assert outputs.dtype == inputs.grad.dtype == dtype
-    assert_near([outputs], [reference(inputs.detach().double())], tolerance=2e-2)
-    assert layer.running_mean.dtype == layer.running_var.dtype == layer.weight.grad.dtype == torch.float32
-    # far below the resolution of the inputs (2**-8 at best): the sums were not rounded to it
-    assert_near([layer.running_mean, layer.running_var], [reference.running_mean, reference.running_var], 1e-6)
+def test_half_precision_inputs_keep_float32_statistics(dtype):
+    contiguous, last = torch.contiguous_format, torch.channels_last
+    for rest, memory_format in (((3,), contiguous), ((3, 4, 4), contiguous), ((3, 4, 4), last)):
+        layer = make_layer(rest, dtype=torch.float32)
+        reference = Reference(layer)
+        inputs = (5 + torch.randn(14, *rest)).to(dtype, memory_format=memory_format).requires_grad_()
+        outputs = layer(inputs)
+        outputs.float().square().sum().backward()
+        assert outputs.dtype == inputs.grad.dtype == dtype
+        assert_near([outputs], [reference(inputs.detach().double())], tolerance=2e-2)
+        assert layer.running_mean.dtype == layer.running_var.dtype == layer.weight.grad.dtype == torch.float32
+        # far below the resolution of the inputs (2**-8 at best): the sums were not rounded to it
+        assert_near([layer.running_mean, layer.running_var], [reference.running_mean, reference.running_var], 1e-6)
 
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
@@ -213,24 +174,76 @@ def test_empty_batch_moves_nothing():
     assert layer.running_var.eq(1).all()
 
 
-def test_a_ghost_of_a_single_value_is_refused():
+def test_what_does_not_fit_is_refused_and_moves_nothing():
     for rest, size, batch_size in (((3,), 4, 1), ((3,), 1, 8), ((3, 1, 1), 1, 2)):
-        layer = make_layer(rest, ghost_batch_size=size)
-        with pytest.raises(ValueError, match=f'ghost_batch_size {size} .* single value'):
-            layer(torch.randn(batch_size, *rest, dtype=torch.float64))
+        layer, message = make_layer(rest, ghost_batch_size=size), f'ghost_batch_size {size} .* single value'
+        assert_refused(message, functools.partial(layer, torch.randn(batch_size, *rest, dtype=torch.float64)))
         assert layer.num_batches_tracked == 0
-
-
-def test_wrong_shapes_are_refused():
-    with pytest.raises(ValueError, match='4 channels, this layer has 1'):
-        GhostBatchNorm1d(1, 4)(torch.randn(8, 4))
-    with pytest.raises(ValueError, match='4D'):
-        GhostBatchNorm2d(3, 4)(torch.randn(8, 3))
-
-
-def test_a_bad_size_is_refused():
+    assert_refused('4 channels, this layer has 1', lambda: GhostBatchNorm1d(1, 4)(torch.randn(8, 4)))
+    assert_refused('4D', lambda: GhostBatchNorm2d(3, 4)(torch.randn(8, 3)))
     model = make_network()
     for size in (0, -128, 2.0, True, '128', None):
         for make, argument in ((GhostBatchNorm2d, 3), (convert_ghost_batch_norm, model)):
             assert_refused(f'{size!r} is not a positive integer', functools.partial(make, argument, size))
         assert type(model[1]) is nn.BatchNorm2d, size
+
+
+def test_conversion_keeps_every_object_and_setting():
+    third = nn.BatchNorm3d(2, eps=1e-2, momentum=None)
+    model = nn.Sequential(make_network(), nn.InstanceNorm2d(3, affine=True), third)
+    model[0][1].weight.requires_grad_(False)
+    model[0][5].eval()
+    calls = []
+    model[0][1].register_forward_hook(lambda *_: calls.append(1))
+    kept = [*model.modules(), *model.parameters(), *model.buffers()]
+    assert convert_ghost_batch_norm(model, 4) is model
+    now = [*model.modules(), *model.parameters(), *model.buffers()]
+    assert all(one is other for one, other in zip(kept, now, strict=True))
+    first, second, instance, last = model[0][1], model[0][5], model[1], model[2]
+    assert [type(m) for m in (first, second, last)] == [GhostBatchNorm2d, GhostBatchNorm1d, GhostBatchNorm3d]
+    assert type(instance) is nn.InstanceNorm2d
+    assert not hasattr(instance, 'ghost_batch_size')
+    assert (last.eps, last.momentum, last.ghost_batch_size) == (1e-2, None, 4)
+    assert (first.weight.requires_grad, first.training, second.training) == (False, True, False)
+    assert 'ghost_batch_size=4' in repr(first)
+    first(torch.randn(8, 4, 3, 3, dtype=torch.float64))
+    assert calls == [1]
+
+
+def test_conversion_twice_sets_the_size_and_handles_roots_and_shared_modules():
+    root = nn.BatchNorm1d(3)
+    assert convert_ghost_batch_norm(root, 4) is root
+    assert isinstance(convert_ghost_batch_norm(root, 8), GhostBatchNorm1d)
+    assert root.ghost_batch_size == 8
+    shared = nn.BatchNorm1d(3)
+    model = convert_ghost_batch_norm(nn.Sequential(shared, nn.ReLU(), shared), 2)
+    assert model[0] is model[2] is shared
+    assert isinstance(shared, GhostBatchNorm1d)
+    model(torch.randn(6, 3))
+    assert shared.num_batches_tracked == 6
+
+
+def test_other_batch_norms_are_refused_by_name_and_nothing_changes():
+    activated = type('Activated', (nn.BatchNorm2d,), {'forward': lambda self, input: input.relu()})
+    for odd in (nn.SyncBatchNorm(4), nn.LazyBatchNorm2d(), activated(4)):
+        model = nn.Sequential(nn.BatchNorm2d(4), nn.Sequential(odd))
+        message = rf'^1\.0 is a {type(odd).__name__}, '
+        assert_refused(message, functools.partial(convert_ghost_batch_norm, model, 4))
+        assert type(model[0]) is nn.BatchNorm2d
+        assert_refused('^the model itself is a ', functools.partial(convert_ghost_batch_norm, odd, 4))
+
+
+def test_copies_and_state_dicts_train_as_the_original():
+    plain, model = make_network(), convert_ghost_batch_norm(make_network(), 4)
+    nn.init.normal_(plain[1].weight)
+    assert list(plain.state_dict()) == list(model.state_dict())
+    model.load_state_dict(plain.state_dict())
+    inputs = torch.randn(8, 2, 5, 5, dtype=torch.float64)
+    assert torch.equal(plain.eval()(inputs), model.eval()(inputs))
+    for duplicate in (copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))):
+        twin = duplicate(model.train())
+        assert torch.equal(model(inputs), twin(inputs))
+        assert_near(model.buffers(), twin.buffers(), tolerance=0)
+        assert twin[1].ghost_batch_size == 4
+    plain.load_state_dict(model.state_dict())
+    assert torch.equal(plain(inputs), model.eval()(inputs))

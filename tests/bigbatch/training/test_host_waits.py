@@ -1,11 +1,6 @@
-"""Within an epoch the host waits for no value from the device, so that a GPU never runs out of work.
+"""Within an epoch the host waits for no value from the device, so that a GPU never runs out of work."""
 
-Tensors on the device `meta` have no values: to read one is an error. What cannot run there, for want of a generator, is
-watched on a CPU for the operations that hand a value, or a shape that depends on values, to the host.
-"""
-
-from __future__ import annotations
-
+import copy
 import functools
 
 import pytest
@@ -39,13 +34,11 @@ ESTIMATORS = {
     'noise_scale': functools.partial(NoiseScaleGradient, ghost_size=4, num_steps=3),
     'adapt_grad_norm': lambda: AdaptGradNorm(inner=PlainGradient(), every=2),
     'relu_noise': lambda: ReluNoise(inner=PlainGradient(), width=0.1),
-    'smoothout': lambda: SmoothOut(
-        inner=PlainGradient(), strength=lambda step: 0.1, ghost_size=4, seed=0, adapt_type='filter'
-    ),
+    'smoothout': lambda: SmoothOut(PlainGradient(), lambda step: 0.1, ghost_size=4, seed=0, adapt_type='filter'),
 }
 
 
-def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD', **settings):
+def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD'):
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Flatten(),
@@ -53,31 +46,28 @@ def make_trainer(device: str, estimator: str = 'plain', optimizer: str = 'SGD', 
     )  # fmt: skip
     model = convert_ghost_batch_norm(model, 4).to(device)
     regime = Regime({0: {'optimizer': optimizer, 'lr': 0.01, 'weight_decay': 1e-4}})
-    driven = RegimeOptimizer(model.parameters(), regime)
-    initial = {name: value.clone() for name, value in model.state_dict().items()}
+    driven, initial = RegimeOptimizer(model.parameters(), regime), copy.deepcopy(model.state_dict())
     images = torch.randint(256, (26, 3, 16, 16), dtype=torch.uint8)
     dataset = ArrayDataset(images, torch.randint(10, (26,)), 10)
-    settings |= {'batch_size': 8, 'micro_batch_size': 4, 'shuffle': True, 'drop_last': True, 'device': device}
+    settings = {'batch_size': 8, 'micro_batch_size': 4, 'shuffle': True, 'drop_last': True, 'device': device}
+    settings['duplicates'] = 2 if estimator == 'adapt_grad_norm' else 1
     loader = DeviceLoader(dataset, get_transform('cifar10', augment=True, cutout=4), **settings)
-    trainer = trainers.Trainer(
-        model, summed_criterion(nn.CrossEntropyLoss()), driven, ESTIMATORS[estimator](), initial=initial
-    )
-    return trainer, loader
+    return trainers.Trainer(model, summed_criterion(None), driven, ESTIMATORS[estimator](), initial=initial), loader
 
 
 @pytest.fixture
 def looks(monkeypatch):
-    """Count the looks at losses, without looking."""
     counted = []
     monkeypatch.setattr(trainers._Watch, 'check', lambda watch: counted.append(len(watch._pending)))
     return counted
 
 
+# Tensors on the device `meta` have no values: to read one is an error.
 @pytest.mark.parametrize(('estimator', 'optimizer'), [
     ('plain', 'SGD'), ('plain', 'Adam'), ('gradient_noise', 'SGD'), ('relu_noise', 'SGD'), ('adapt_grad_norm', 'SGD'),
 ])  # fmt: skip
 def test_no_value_is_read_in_an_epoch(estimator, optimizer, looks):
-    trainer, loader = make_trainer('meta', estimator, optimizer, duplicates=2 if estimator == 'adapt_grad_norm' else 1)
+    trainer, loader = make_trainer('meta', estimator, optimizer)
     trainer._train_epoch(loader, 0, None)
     assert looks == [3]  # at the end of it, all updates together
     with pytest.raises(RuntimeError, match='meta'):
@@ -85,7 +75,7 @@ def test_no_value_is_read_in_an_epoch(estimator, optimizer, looks):
 
 
 class Reads(TorchDispatchMode):
-    """Count the operations that read values."""
+    """Note the operations that hand a value, or a shape that depends on values, to the host."""
 
     def __init__(self):
         super().__init__()
@@ -93,16 +83,13 @@ class Reads(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
-        is_moved = any(isinstance(index, torch.Tensor) and index.dtype == torch.bool for index in _indices(func, args))
-        if name in READS or is_moved:
+        indices = args[1] if name in ('index', 'index_put_') else ()
+        if name in READS or any(index is not None and index.dtype == torch.bool for index in indices):
             self.names.append(name)
         return func(*args, **(kwargs or {}))
 
 
-def _indices(func, args) -> list:
-    return list(args[1]) if func.overloadpacket.__name__ in ('index', 'index_put_') else []
-
-
+# For want of a generator they cannot run on `meta`.
 @pytest.mark.parametrize('estimator', ['smoothout', 'noise_scale'])
 def test_no_value_is_read_where_noise_is_drawn(estimator, looks, monkeypatch):
     monkeypatch.setattr(gbn, '_choose_kernel', lambda layer, inputs: gbn._folded)
@@ -120,7 +107,7 @@ def test_no_value_is_read_where_noise_is_drawn(estimator, looks, monkeypatch):
 @GPU
 @pytest.mark.parametrize('estimator', ['plain', 'smoothout', 'gradient_noise', 'adapt_grad_norm'])
 def test_a_gpu_is_not_waited_for(estimator, looks):
-    trainer, loader = make_trainer('cuda', estimator, duplicates=2 if estimator == 'adapt_grad_norm' else 1)
+    trainer, loader = make_trainer('cuda', estimator)
     trainer._train_epoch(loader, 0, None)
     batches = loader.epoch(1)
     first = next(batches)  # the order of an epoch is moved to the device as it begins

@@ -1,7 +1,7 @@
 """Scaled gradients of float16: what they come to, the updates that they lose, and where that ends."""
 
-from __future__ import annotations
-
+import copy
+import functools
 import math
 
 import pytest
@@ -16,11 +16,8 @@ from bigbatch.training.trainer import MOST_SKIPPED, Trainer
 from tests.conftest import TINY_GBN
 from tests.updates import F1, build
 
-HUGE = 2.0**100
-
 
 def gradients(*flags: str) -> torch.Tensor:
-    """Return the gradient of the first batch as one vector, unscaled."""
     experiment = build(*F1, *flags)
     experiment.model.train()
     experiment.optimizer.start_epoch(0)
@@ -30,15 +27,14 @@ def gradients(*flags: str) -> torch.Tensor:
 
 
 def scaled_trainer(scale: float, backoff: float = 0.5) -> tuple:
-    """Return an experiment in float16 whose scale begins so high that gradients overflow, and its trainer."""
+    """Return an experiment in float16 with a scale to begin with, how to train it, and its first weights."""
     experiment = build(*TINY_GBN, '--amp', 'fp16')
     state = loss_scaler(experiment.model).state_dict()
     loss_scaler(experiment.model).load_state_dict({**state, 'scale': scale, 'backoff_factor': backoff})
-    initial = {name: value.clone() for name, value in experiment.model.state_dict().items()}
-    trainer = Trainer(
-        experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator, initial=initial,
-    )  # fmt: skip
-    return experiment, trainer
+    initial = copy.deepcopy(experiment.model.state_dict())
+    parts = experiment.model, experiment.criterion, experiment.optimizer, experiment.estimator
+    trainer = Trainer(*parts, initial=initial)
+    return experiment, functools.partial(trainer.fit, experiment.data.train, experiment.data.val), initial
 
 
 def test_unscaled_gradients_are_those_of_float32():
@@ -51,13 +47,11 @@ def test_gradients_that_float16_alone_would_lose_are_kept():
     """Of a batch of 2**20 examples a logit's gradient is below the least number of float16."""
     found = {}
     for amp in ('bf16', 'fp16'):
-        model = torch.nn.Sequential(torch.nn.Linear(4, 4), GhostBatchNorm1d(4, 4), torch.nn.Linear(4, 3))
         torch.manual_seed(0)
-        model.apply(lambda layer: getattr(layer, 'reset_parameters', lambda: None)())
+        model = torch.nn.Sequential(torch.nn.Linear(4, 4), GhostBatchNorm1d(4, 4), torch.nn.Linear(4, 3))
         use_half_precision(model, amp)
-        optimizer = RegimeOptimizer(
-            model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}}), scaler=loss_scaler(model)
-        )
+        regime = Regime({0: {'optimizer': 'SGD', 'lr': 0.1}})
+        optimizer = RegimeOptimizer(model.parameters(), regime, scaler=loss_scaler(model))
         optimizer.start_epoch(0)
         loss = torch.nn.functional.cross_entropy(model(torch.randn(8, 4)), torch.arange(8) % 3, reduction='sum')
         (loss / 2**30).backward()
@@ -68,29 +62,25 @@ def test_gradients_that_float16_alone_would_lose_are_kept():
 
 
 def test_updates_of_infinite_gradients_are_skipped_and_the_scale_falls():
-    experiment, trainer = scaled_trainer(2.0**40)
-    reports = list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=10))
-    assert trainer.step == 40
-    assert reports[0].weight_distance == 0
-    assert reports[0].grad_norm == 0  # the mean over the updates that were made: none
+    experiment, fit, _ = scaled_trainer(2.0**40)
+    reports = list(fit(num_epochs=10))
+    # the mean norm is over the updates that were made: none
+    assert (reports[0].weight_distance, reports[0].grad_norm, reports[-1].step) == (0, 0, 40)
     assert reports[-1].weight_distance > 0
     assert math.isfinite(reports[-1].grad_norm)
     assert 1 <= loss_scaler(experiment.model).get_scale() < 2.0**30
 
 
-def test_a_run_that_loses_all_updates_diverges():
-    experiment, trainer = scaled_trainer(HUGE, backoff=0.99)
+def test_a_run_that_loses_all_updates_diverges_and_one_whose_loss_is_not_finite_does_at_once():
+    experiment, fit, initial = scaled_trainer(2.0**100, backoff=0.99)
     with pytest.raises(DivergedError, match=f'at step {MOST_SKIPPED + 1}: loss [0-9.]+, gradient norm (inf|nan)'):
-        list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=20))
-    assert all(torch.equal(value, trainer._initial[name]) for name, value in experiment.model.named_parameters())
-
-
-def test_a_loss_that_is_not_finite_diverges_at_once():
-    experiment, trainer = scaled_trainer(2.0**16)
+        list(fit(num_epochs=20))
+    assert all(torch.equal(value, initial[name]) for name, value in experiment.model.named_parameters())
+    experiment, fit, _ = scaled_trainer(2.0**16)
     with torch.no_grad():
         next(experiment.model.parameters()).fill_(math.nan)
     with pytest.raises(DivergedError, match='at step 1: loss nan'):
-        list(trainer.fit(experiment.data.train, experiment.data.val, num_epochs=1))
+        list(fit(num_epochs=1))
 
 
 def test_a_skipped_first_update_leaves_no_momentum(monkeypatch):

@@ -1,8 +1,6 @@
 """The fewest passes that fit into memory: what passes need, and that finding them leaves no trace."""
 
-from __future__ import annotations
-
-import functools
+import copy
 import itertools
 
 import pytest
@@ -17,6 +15,7 @@ from bigbatch.training.gradients.smoothout import SmoothOut
 from bigbatch.training.micro_batch import Workload, fewest_passes, find_fit, peak_bytes
 from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.scoring import summed_criterion
+from tests.networks import unchanged
 
 DEVICES = ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU'))]
 
@@ -60,50 +59,39 @@ def make_workload(*, conv: bool = False, smoothing: bool = False, device: str = 
     estimator = PlainGradient()
     if smoothing:
         estimator = SmoothOut(inner=estimator, strength=lambda step: 0.1, ghost_size=16, seed=0)
-    return Workload(
-        model=model,
-        criterion=summed_criterion(None),
-        estimator=estimator,
-        optimizer=optimizer,
-        examples=(torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4),
-        eval_size=32,
-    )
+    examples = torch.randn(20, *shape, device=device), torch.arange(20, device=device) % 4
+    settings = {'estimator': estimator, 'optimizer': optimizer, 'examples': examples, 'eval_size': 32}
+    return Workload(model=model, criterion=summed_criterion(None), **settings)
 
 
-def test_the_bound_on_a_cpu_holds_and_is_near():
-    def update(workload):
-        initial = {name: value.clone() for name, value in workload.model.state_dict().items()}
+@pytest.mark.parametrize('conv', [False, True])
+def test_the_bound_on_a_cpu_holds_and_is_near(conv):
+    fit, workload = find_fit(make_workload(conv=conv), 2048, 16, 2**40), make_workload(conv=conv)
+    assert fit.size == 2048
+
+    def update():
+        initial = copy.deepcopy(workload.model.state_dict())
         workload.prepare()
         workload.train(2048)
         return initial
 
-    for conv in (False, True):
-        fit = find_fit(make_workload(conv=conv), 2048, 16, 2**40)
-        assert fit.size == 2048
-        truth = peak_bytes(functools.partial(update, make_workload(conv=conv)))
-        assert truth <= fit.num_bytes < 1.3 * truth, conv
+    truth = peak_bytes(update)
+    assert truth <= fit.num_bytes < 1.3 * truth
 
 
 @pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('conv', [False, True])
-def test_less_memory_means_more_passes_of_whole_ghosts(conv, device):
-    most = find_fit(make_workload(conv=conv, device=device), 1024, 16, 2**33).num_bytes
-    sizes = []
-    for share in (1.0, 0.7, 0.4):
-        fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, int(share * most))
-        assert fit.num_bytes <= fit.limit
-        sizes.append(fit.size)
-    assert sizes[0] == 1024 > sizes[1] > sizes[2] > 16
-    assert all(size % 16 == 0 for size in sizes)
-    fit = find_fit(make_workload(conv=conv, device=device), 1024, 16, 1000)
+def test_less_memory_means_more_passes_of_whole_ghosts_and_smoothout_holds_one_at_a_time(conv, device):
+    def found(batch, limit, **settings):
+        return find_fit(make_workload(conv=conv, device=device, **settings), batch, 16, limit)
+
+    most = found(1024, 2**33).num_bytes
+    fits = [found(1024, int(share * most)) for share in (1.0, 0.7, 0.4)]
+    assert all(fit.num_bytes <= fit.limit and fit.size % 16 == 0 for fit in fits)
+    assert fits[0].size == 1024 > fits[1].size > fits[2].size > 16
+    fit = found(1024, 1000)
     assert fit.size == 16 and fit.num_bytes > fit.limit
-
-
-@pytest.mark.parametrize('device', DEVICES)
-def test_smoothout_holds_one_ghost_at_a_time(device):
-    most = find_fit(make_workload(conv=True, device=device), 256, 16, 2**33).num_bytes
-    smoothed = find_fit(make_workload(conv=True, smoothing=True, device=device), 256, 16, 2**33).num_bytes
-    assert smoothed < most / 2
+    assert not conv or found(256, 2**33, smoothing=True).num_bytes < found(256, 2**33).num_bytes / 2
 
 
 @pytest.mark.parametrize('device', DEVICES)
@@ -111,11 +99,8 @@ def test_nothing_is_left_behind(device):
     workload = make_workload(conv=True, device=device)
     workload.model.add_module('noise', nn.Dropout(0.5))
     workload.model.eval()
-    state = {name: value.clone() for name, value in workload.model.state_dict().items()}
-    random = torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device == 'cuda' else [])
-    find_fit(workload, 256, 16, 2**30)
-    assert all(torch.equal(value, state[name]) for name, value in workload.model.state_dict().items())
-    after = torch.get_rng_state(), *([torch.cuda.get_rng_state()] if device == 'cuda' else [])
-    assert all(map(torch.equal, random, after))
-    assert not workload.model.training
-    assert all(parameter.grad is None for parameter in workload.model.parameters())
+    generators = [torch.get_rng_state, *([torch.cuda.get_rng_state] if device == 'cuda' else [])]
+    random = [read() for read in generators]
+    with unchanged(workload.model):
+        find_fit(workload, 256, 16, 2**30)
+    assert all(map(torch.equal, random, [read() for read in generators]))

@@ -1,13 +1,16 @@
 """The optimizer under a regime, against torch's own stepped by hand."""
 
 import functools
+import subprocess
+import sys
 
 import pytest
 import torch
 from torch import nn
 
 from bigbatch.regime import Regime
-from bigbatch.training.optim import RegimeOptimizer, check_regime, optimizer_options, override_regime
+from bigbatch.training.optim import RegimeOptimizer, check_regime, override_regime
+from tests.conftest import PROJECT, TINY
 from tests.data_helpers import assert_refused
 from utils.config.schedule import OPTIMIZERS
 
@@ -29,13 +32,11 @@ def run_regime(regime, num_steps=6, steps_per_epoch=2, **settings) -> torch.Tens
     return parameter.detach()
 
 
-def run_by_formula(rates, reset_every=None) -> torch.Tensor:
+def run_by_formula(rates, reset_every=6, momenta=(0.9,) * 6, decay=0.01) -> torch.Tensor:
     """SGD as torch defines it: v = m v + (g + wd w), w -= lr v."""
     weights, velocity = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
-    for step, lr in enumerate(rates):
-        if reset_every and step % reset_every == 0:
-            velocity = torch.zeros(3)
-        velocity = 0.9 * velocity + gradient_of(step) + 0.01 * weights
+    for step, (lr, momentum) in enumerate(zip(rates, momenta, strict=True)):
+        velocity = (momentum if step % reset_every else 0) * velocity + gradient_of(step) + decay * weights
         weights = weights - lr * velocity
     return weights
 
@@ -51,12 +52,8 @@ def test_momentum_survives_a_drop_of_the_rate_unless_it_is_reset_and_warm_up_is_
 
 def test_a_setting_that_a_function_regime_stops_naming_returns_to_the_default():
     settings = [{'lr': 0.1, 'momentum': 0.9}, {'lr': 0.1}]
-    weights = run_regime(lambda epoch: settings[min(epoch, 1)], num_steps=4)
-    start, velocity = torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)
-    for step in range(4):
-        velocity = (0.9 if step < 2 else 0.0) * velocity + gradient_of(step)
-        start = start - 0.1 * velocity
-    torch.testing.assert_close(weights, start)
+    weights = run_regime(lambda epoch: settings[min(epoch, 1)])
+    torch.testing.assert_close(weights, run_by_formula([0.1] * 6, momenta=[0.9] * 2 + [0.0] * 4, decay=0))
 
 
 def test_the_optimizer_object_changes_only_with_its_class():
@@ -96,20 +93,20 @@ def test_every_optimizer_updates_as_that_of_torch_and_survives_a_state_dict():
     assert torch.is_grad_enabled()
 
 
-def test_overrides_hold_at_every_epoch():
-    regime = override_regime(Regime(SGD), optimizer=None, lr=0.2, momentum=0.5, weight_decay=0.0)
-    assert regime.at(0) == {'optimizer': 'SGD', 'lr': 0.2, 'momentum': 0.5, 'weight_decay': 0.0}
-    assert regime.at(2)['lr'] == pytest.approx(0.02)
-    assert regime.at(2)['momentum'] == 0.5
+def test_overrides_hold_at_every_epoch_and_another_class_keeps_rates_and_weight_decay_only():
+    def override(**given):
+        return override_regime(
+            Regime(SGD), **{**dict.fromkeys(('optimizer', 'lr', 'momentum', 'weight_decay')), **given}
+        )
 
-
-def test_another_class_keeps_rates_and_weight_decay_only():
-    regime = override_regime(Regime(SGD), optimizer='Adam', lr=0.001, momentum=None, weight_decay=None)
-    assert regime.at(2) == {'optimizer': 'Adam', 'lr': pytest.approx(1e-4), 'weight_decay': 0.01}
-    with pytest.raises(ValueError, match='--lr or --regime'):
-        override_regime(Regime(SGD), optimizer='Adam', lr=None, momentum=None, weight_decay=None)
-    with pytest.raises(ValueError, match=r'--momentum 0\.9: Adam has no such setting'):
-        override_regime(Regime(SGD), optimizer='Adam', lr=0.1, momentum=0.9, weight_decay=None)
+    regime = override(lr=0.2, momentum=0.5, weight_decay=0.0)
+    expected = {'optimizer': 'SGD', 'lr': 0.2, 'momentum': 0.5, 'weight_decay': 0.0}
+    assert (regime.at(0), regime.at(2)) == (expected, {**expected, 'lr': pytest.approx(0.02)})
+    adam = {'optimizer': 'Adam', 'lr': pytest.approx(1e-4), 'weight_decay': 0.01}
+    assert override(optimizer='Adam', lr=0.001).at(2) == adam
+    assert_refused('--lr or --regime', lambda: override(optimizer='Adam'))
+    words = r'--momentum 0\.9: Adam has no such setting'
+    assert_refused(words, lambda: override(optimizer='Adam', lr=0.1, momentum=0.9))
 
 
 def test_bad_settings_fail_before_the_run():
@@ -124,6 +121,18 @@ def test_bad_settings_fail_before_the_run():
         check_regime(regime, 3)  # an entry past the end is not in force
 
 
-def test_options_of_an_optimizer():
-    assert {'momentum', 'weight_decay', 'nesterov', 'dampening'} <= optimizer_options('SGD')
-    assert 'params' not in optimizer_options('SGD')
+def test_a_run_up_to_its_first_update_leaves_heavy_libraries_out(tmp_path):
+    flags = [*TINY, '--epochs', '1', '-mb', '4', '--results_dir', str(tmp_path), '--save', 'run']
+    program = (
+        'import os, sys; import main_gbn, bigbatch.training.trainer as trainer\n'
+        'step = trainer.Trainer._train_step\n'
+        'def first(self, batch, watch):\n'
+        '    step(self, batch, watch)\n'
+        '    print([name for name in sys.argv[1].split() if name in sys.modules], flush=True)\n'
+        '    os._exit(0)\n'
+        'trainer.Trainer._train_step = first\n'
+        'main_gbn.main(sys.argv[2:])\n'
+    )
+    heavy = 'torch._dynamo torch._inductor sympy pandas bokeh matplotlib scipy sklearn torchvision tensorboard'
+    done = subprocess.run([sys.executable, '-c', program, heavy, *flags], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == '[]', (done.stdout, done.stderr)

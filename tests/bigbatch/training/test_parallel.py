@@ -25,13 +25,14 @@ from bigbatch.training.trainer import Trainer
 from data_sets.arrays import ArrayDataset
 from data_sets.loader import DeviceLoader
 from data_sets.stream import StreamLoader
+from tests.data_helpers import assert_refused
+from tests.networks import num_parameters
 
-NUM, BATCH = 52, 24
+NUM, BATCH, SUM = 52, 24, nn.CrossEntropyLoss(reduction='sum')
 
 
-def make_loader(kind, **settings):
-    values = torch.arange(NUM * 3.0).view(NUM, 3)
-    targets = torch.arange(NUM) % 4
+def make_loader(kind=DeviceLoader, **settings):
+    values, targets = torch.arange(NUM * 3.0).view(NUM, 3), torch.arange(NUM) % 4
     settings = {'batch_size': BATCH, 'seed': 3, **settings}
     if kind is DeviceLoader:
         return DeviceLoader(ArrayDataset(values, targets, num_classes=4), None, **settings)
@@ -41,9 +42,7 @@ def make_loader(kind, **settings):
 @pytest.mark.parametrize('kind', [DeviceLoader, StreamLoader])
 def test_the_parts_of_all_ranks_are_the_batch_in_order(kind):
     for settings, size in itertools.product((
-        {'shuffle': True, 'micro_batch_size': 5},
-        {},
-        {'duplicates': 2},
+        {'shuffle': True, 'micro_batch_size': 5}, {}, {'duplicates': 2},
         {'duplicates': 3, 'copies': 'together', 'shuffle': True, 'micro_batch_size': 6},
     ), (2, 5, 30)):  # fmt: skip
         whole = make_loader(kind, **settings)
@@ -51,12 +50,14 @@ def test_the_parts_of_all_ranks_are_the_batch_in_order(kind):
         for batch, *others in zip(whole.epoch(1), *(loader.epoch(1) for loader in parts), strict=True):
             assert [other.whole_size for other in others] == [batch.num_examples] * size
             assert sum(other.num_examples for other in others) == batch.num_examples
-            inputs = [micro.inputs for other in others for micro in other]
-            assert torch.equal(torch.cat(inputs), torch.cat([micro.inputs for micro in batch])), (settings, size)
             for number in range(batch.duplicates):
-                found = [micro.indices for other in others for micro in other.copy(number)]
-                expected = [micro.indices for micro in batch.copy(number)]
-                assert torch.equal(torch.cat(found), torch.cat(expected)), (settings, size)
+                for found, expected in (
+                    ([micro for other in others for micro in other], batch),
+                    ([micro for other in others for micro in other.copy(number)], batch.copy(number)),
+                ):
+                    for name in ('inputs', 'indices'):
+                        both = [torch.cat([getattr(micro, name) for micro in micros]) for micros in (found, expected)]
+                        assert torch.equal(*both), (settings, size, name)
 
 
 def make_network(momentum=0.1, ghost=2):
@@ -105,7 +106,6 @@ def counted(monkeypatch):
 
 
 def count_gradient_sums(parallel):
-    """Return a list that gets the number of values in each sum of gradients."""
     sizes = []
 
     def hook(_, bucket):
@@ -118,22 +118,22 @@ def count_gradient_sums(parallel):
     return sizes
 
 
-@pytest.mark.parametrize('name', ['plain', 'gradient_noise', 'smoothout'])
+ESTIMATORS = {
+    'plain': PlainGradient(),
+    'gradient_noise': GradientNoise(sigma=1.0, seed=0),
+    'smoothout': SmoothOut(PlainGradient(), lambda step: 0.1, ghost_size=2, seed=0),
+}
+
+
+@pytest.mark.parametrize('name', ESTIMATORS)
 def test_gradients_are_summed_once_an_update(name, ranks, counted):
-    model = make_network()
-    parallel = Parallel(model, ranks)
+    parallel = Parallel(make_network(), ranks)
     sizes = count_gradient_sums(parallel)
-    estimator = {
-        'plain': PlainGradient(),
-        'gradient_noise': GradientNoise(sigma=1.0, seed=0),
-        'smoothout': SmoothOut(inner=PlainGradient(), strength=lambda step: 0.1, ghost_size=2, seed=0),
-    }[name]
-    loader = make_loader(DeviceLoader, micro_batch_size=4, ranks=ranks, dtype=torch.float64)
+    loader = make_loader(micro_batch_size=4, ranks=ranks, dtype=torch.float64, drop_last=True)
     for step, batch in enumerate(loader.epoch(0)):
-        if batch.num_examples == 12:
-            assert len(batch) == 3
-            estimator(parallel.model, nn.CrossEntropyLoss(reduction='sum'), batch, step=step)
-    assert sizes == [sum(parameter.numel() for parameter in model.parameters())] * 2
+        assert len(batch) == 3
+        ESTIMATORS[name](parallel.model, SUM, batch, step=step)
+    assert sizes == [num_parameters(parallel.model)] * 2
     assert counted == []
 
 
@@ -143,13 +143,11 @@ def trainer(ranks):
     model, saved = make_network(), []
     parallel = Parallel(model, ranks)
     count_gradient_sums(parallel)  # as one rank has them; the other is not there
-    trainer = Trainer(
-        model, nn.CrossEntropyLoss(reduction='sum'),
-        RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}})), PlainGradient(),
-        initial={key: value.clone() for key, value in model.state_dict().items()}, first_step=1025, parallel=parallel,
-        save=lambda epoch, step, partial: saved.append(step),
-    )  # fmt: skip
-    return trainer, saved, make_loader(DeviceLoader, batch_size=4, ranks=ranks, dtype=torch.float64)
+    optimizer = RegimeOptimizer(model.parameters(), Regime({0: {'optimizer': 'SGD', 'lr': 0.1}}))
+    settings = {'initial': copy.deepcopy(model.state_dict()), 'first_step': 1025, 'parallel': parallel}
+    settings['save'] = lambda epoch, step, partial: saved.append(step)
+    trainer = Trainer(model, SUM, optimizer, PlainGradient(), **settings)
+    return trainer, saved, make_loader(batch_size=4, ranks=ranks, dtype=torch.float64)
 
 
 def test_a_look_at_the_loss_is_one_small_sum(trainer, counted):
@@ -174,16 +172,14 @@ def test_what_one_rank_asks_for_all_do(trainer, monkeypatch):
 
 
 def test_parameters_that_nothing_depends_on_are_found():
-    model = make_network()
-    examples = (torch.randn(4, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 3]))
-    assert not has_idle_parameters(model, nn.CrossEntropyLoss(reduction='sum'), examples)
+    model, examples = make_network(), (torch.randn(4, 3, dtype=torch.float64), torch.arange(4))
+    assert not has_idle_parameters(model, SUM, examples)
     model.idle = nn.Parameter(torch.zeros(2))
-    assert has_idle_parameters(model, nn.CrossEntropyLoss(reduction='sum'), examples)
+    assert has_idle_parameters(model, SUM, examples)
 
 
 def test_ghosts_are_not_lost_to_synchronised_batch_norm():
-    with pytest.raises(ValueError, match=r'1 is a GhostBatchNorm1d'):
-        synchronize_batch_norm(make_network())
+    assert_refused('1 is a GhostBatchNorm1d', lambda: synchronize_batch_norm(make_network()))
     plain = synchronize_batch_norm(nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)))
     assert isinstance(plain[1], nn.SyncBatchNorm)
 
@@ -191,11 +187,9 @@ def test_ghosts_are_not_lost_to_synchronised_batch_norm():
 def test_without_torchrun_the_first_rank_keeps_the_store_for_the_others(monkeypatch):
     with socket.socket() as found:
         found.bind(('127.0.0.1', 0))
-        port = found.getsockname()[1]
-    for name, value in {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port)}.items():
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv('MASTER_PORT', str(found.getsockname()[1]))
+    monkeypatch.setenv('MASTER_ADDR', '127.0.0.1')
     monkeypatch.delenv('TORCHELASTIC_USE_AGENT_STORE', raising=False)
-    ranks = Ranks(0, 2, 0)
-    distributed._open_store(ranks).set('word', 'of the first')
+    distributed._open_store(Ranks(0, 2, 0)).set('word', 'of the first')
     gc.collect()
     assert distributed._open_store(Ranks(1, 2, 1)).get('word') == b'of the first'

@@ -1,8 +1,7 @@
 """bigbatch.smoothout: noisy weights inside the block, the clean ones after it, and the gradient of main_gbn.py --ss."""
 
-from __future__ import annotations
-
 import copy
+import itertools
 
 import pytest
 import torch
@@ -12,15 +11,8 @@ import bigbatch
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.smoothout import SmoothOut
 from bigbatch.training.perturbation import quiet_names
-from tests.data_helpers import assert_refused
+from tests.data_helpers import assert_all_refused
 from tests.methods.test_smoothout import batch_of, gradient, tiny_network
-
-SETTINGS = [
-    {'adapt_type': adapt_type, 'noise_type': noise_type, 'exclude_bn': exclude_bn}
-    for adapt_type in ('none', 'weight', 'filter')
-    for noise_type in ('uniform', 'normal')
-    for exclude_bn in (False, True)
-]
 
 
 def weights_of(model) -> torch.Tensor:
@@ -30,14 +22,13 @@ def weights_of(model) -> torch.Tensor:
 def test_a_backward_pass_inside_gives_the_gradient_of_the_estimator():
     batch = batch_of(8)
     [(inputs, targets, _)] = list(batch)
-    for settings in SETTINGS:
-        model = tiny_network()
-        others = {name: value for name, value in settings.items() if name != 'exclude_bn'}
-        exclude = quiet_names(model, exclude_bn=settings['exclude_bn'])
-        estimator = SmoothOut(PlainGradient(), lambda step: 0.1, ghost_size=None, seed=5, exclude=exclude, **others)
+    for scale, noise, exclude_bn in itertools.product(('none', 'weight', 'filter'), ('uniform', 'normal'), (0, 1)):
+        settings, model = {'adapt_type': scale, 'noise_type': noise}, tiny_network()
+        exclude = quiet_names(model, exclude_bn=bool(exclude_bn))
+        estimator = SmoothOut(PlainGradient(), lambda step: 0.1, ghost_size=None, seed=5, exclude=exclude, **settings)
         expected = gradient(estimator, copy.deepcopy(model), batch, step=3)
         clean = weights_of(model)
-        with bigbatch.smoothout(model, 0.1, seed=5, step=3, **settings):
+        with bigbatch.smoothout(model, 0.1, seed=5, step=3, exclude_bn=bool(exclude_bn), **settings):
             assert not torch.equal(weights_of(model), clean), settings
             nn.functional.cross_entropy(model(inputs), targets).backward()
         found = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
@@ -59,11 +50,14 @@ def test_noise_is_a_function_of_seed_and_step_and_goes_where_the_block_fails():
 
 
 def test_wrong_arguments_are_refused_in_one_line():
-    model = tiny_network()
-    for words, radius, settings in (
-        ('radius -1', -1, {}),
-        ('radius nan', float('nan'), {}),
-        ("adapt_type 'layer': expected none, weight or filter", 0.1, {'adapt_type': 'layer'}),
-        ("noise_type 'cauchy': expected uniform or normal", 0.1, {'noise_type': 'cauchy'}),
-    ):
-        assert_refused(words, lambda: bigbatch.smoothout(model, radius, seed=0, step=0, **settings).__enter__())  # noqa: B023
+    def refuse(radius=0.1, **settings):
+        return lambda: bigbatch.smoothout(tiny_network(), radius, seed=0, step=0, **settings).__enter__()
+
+    assert_all_refused(
+        [
+            ('radius -1', refuse(-1)),
+            ('radius nan', refuse(float('nan'))),
+            ("adapt_type 'layer': expected none, weight or filter", refuse(adapt_type='layer')),
+            ("noise_type 'cauchy': expected uniform or normal", refuse(noise_type='cauchy')),
+        ]
+    )

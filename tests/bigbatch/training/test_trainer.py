@@ -7,23 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-import models
 from bigbatch.errors import DivergedError
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.optim import RegimeOptimizer
-from bigbatch.training.scoring import ScoreSums, evaluate
+from bigbatch.training.scoring import evaluate
 from bigbatch.training.trainer import Trainer, clip_gradient
 from data_sets.arrays import ArrayDataset
 from data_sets.loader import DeviceLoader
-from tests.conftest import PROJECT
+from tests.networks import unchanged
 
 SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}
 
 
 def loader_of(inputs, targets, *, batch_size, **settings):
-    """Return a loader over float tensors, in order."""
     dataset = ArrayDataset(inputs.float(), targets, num_classes=4)
     return DeviceLoader(dataset, None, batch_size=batch_size, device='cpu', dtype=torch.float64, **settings)
 
@@ -34,9 +32,9 @@ def examples():
     return torch.randn(48, 6, generator=generator).double(), torch.arange(48) % 4
 
 
-def make_model(ghost=None, norm=True) -> nn.Module:
+def make_model(ghost=None, norm=True, num_classes=4) -> nn.Module:
     torch.manual_seed(1)
-    layers = [nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)]
+    layers = [nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, num_classes)]
     model = nn.Sequential(*(layers if norm else [layers[0], *layers[2:]])).double()
     return convert_ghost_batch_norm(model, ghost) if ghost else model
 
@@ -91,44 +89,26 @@ def test_micro_batches_change_nothing(examples, norm):
         assert (found.loss, found.error1) == (pytest.approx(expected.loss, rel=1e-10), expected.error1), micro
 
 
-def test_an_uneven_last_batch_weighs_each_example_alike(examples):
+def test_scores_over_an_uneven_last_batch_by_brute_force_leave_the_network_alone(examples):
     inputs, targets = examples
-    model = make_model(norm=False)
-    reports = fit(model, loader_of(inputs[:40], targets[:40], batch_size=16), num_epochs=1)
-    assert reports[0].step == 3
-    fresh = make_model(norm=False)
-    loader = loader_of(inputs[:40], targets[:40], batch_size=16)
-    scores = evaluate(fresh, nn.CrossEntropyLoss(reduction='none'), loader)
-    assert scores.loss == pytest.approx(F.cross_entropy(fresh(inputs[:40]), targets[:40]).item(), rel=1e-10)
-    wrong = (fresh(inputs[:40]).argmax(1) != targets[:40]).double().mean().item()
-    assert scores.error1 == pytest.approx(100 * wrong)
-    assert scores.error5 == 0.0  # top 4 of 4 classes
-
-
-def test_scores_by_brute_force():
-    torch.manual_seed(3)
-    logits, targets = torch.randn(50, 9), torch.randint(9, (50,))
-    sums = ScoreSums('cpu')
-    sums.add(torch.tensor(10.0), logits[:20], targets[:20])
-    other = ScoreSums('cpu')
-    other.add(torch.tensor(5.0), logits[20:], targets[20:])
-    sums.merge(other)
-    rows = zip(logits.tolist(), targets.tolist(), strict=True)
-    rank = [sorted(range(9), key=lambda k: -row[k]).index(target) for row, target in rows]
-    scores = sums.scores()
-    assert scores.loss == pytest.approx(0.3)
-    assert scores.error1 == pytest.approx(100 * sum(r >= 1 for r in rank) / 50)
-    assert scores.error5 == pytest.approx(100 * sum(r >= 5 for r in rank) / 50)
+    model = make_model(ghost=4, num_classes=9)
+    for size in (16, 40):
+        with unchanged(model):
+            scores = evaluate(model, nn.CrossEntropyLoss(reduction='sum'), loader_of(inputs, targets, batch_size=size))
+        logits = copy.deepcopy(model).eval()(inputs)
+        assert scores.loss == pytest.approx(F.cross_entropy(logits, targets).item(), rel=1e-10)
+        ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
+        wrong = [100 * (ranks >= top).double().mean().item() for top in (1, 5)]
+        assert (scores.error1, scores.error5) == pytest.approx(wrong)
+    few = make_model(norm=False)
+    reports = fit(few, loader_of(inputs[:40], targets[:40], batch_size=16), num_epochs=1)
+    assert (reports[0].step, reports[0].val.error5) == (3, 0)  # top 4 of 4 classes
 
 
 def test_clipping_bounds_the_global_norm_and_reports_what_it_was():
     parameters = [nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(2))]
-
-    def set_gradients():
-        parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0, 0.0]), torch.tensor([0.0, 4.0])
-
     for bound, left in ((2.5, 2.5), (10.0, 5.0), (0.0, 5.0)):
-        set_gradients()
+        parameters[0].grad, parameters[1].grad = torch.tensor([3.0, 0.0, 0.0]), torch.tensor([0.0, 4.0])
         assert clip_gradient(parameters, bound).item() == pytest.approx(5.0)
         assert torch.cat([p.grad for p in parameters]).norm().item() == pytest.approx(left, rel=1e-5)
 
@@ -141,33 +121,3 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(examples):
     with pytest.raises(DivergedError, match=r'epoch 1 at step 2: loss nan.*learning rate 0\.1'):
         fit(model, loader_of(inputs, targets, batch_size=16))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
-
-
-def test_scoring_leaves_mode_and_buffers_alone(examples):
-    inputs, targets = examples
-    model = make_model(ghost=4)
-    before = copy.deepcopy(model.state_dict())
-    for training in (True, False):
-        model.train(training)
-        evaluate(model, nn.CrossEntropyLoss(reduction='sum'), loader_of(inputs, targets, batch_size=5))
-        assert model.training is training
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-
-
-def test_a_short_run_in_float64_repeats_the_committed_losses():
-    """Twenty updates of F1 with ghosts: a silent change of the numbers shows here."""
-    generator = torch.Generator().manual_seed(5)
-    inputs = torch.randn(320, 12, generator=generator)
-    targets = (inputs[:, :4].argmax(1)).long()
-    model = models.create_model('mnist_f1', width=16, depth=2, num_classes=4, input_shape=(12,)).double()
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Linear):
-                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.3)
-    nn.init.zeros_(model[-1].bias)
-    convert_ghost_batch_norm(model, 8)
-    loader = loader_of(inputs, targets, batch_size=32, seed=3, shuffle=True)
-    reports = fit(model, loader)
-    losses = [point.train_loss for report in reports for point in report.distances]
-    golden = [float(line) for line in (PROJECT / 'tests' / 'golden_losses.txt').read_text().split()]
-    assert losses == pytest.approx(golden, rel=1e-6)
