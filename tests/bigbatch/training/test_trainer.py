@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import models
 from bigbatch.errors import DivergedError
 from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
 from bigbatch.regime import Regime
@@ -16,6 +17,7 @@ from bigbatch.training.scoring import evaluate
 from bigbatch.training.trainer import Trainer, clip_gradient
 from data_sets.arrays import ArrayDataset
 from data_sets.loader import DeviceLoader
+from tests.conftest import PROJECT
 from tests.networks import unchanged
 
 SETTINGS = {'optimizer': 'SGD', 'lr': 0.1, 'momentum': 0.9, 'weight_decay': 1e-3}
@@ -121,3 +123,21 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(examples):
     with pytest.raises(DivergedError, match=r'epoch 1 at step 2: loss nan.*learning rate 0\.1'):
         fit(model, loader_of(inputs, targets, batch_size=16))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_a_short_run_in_float64_repeats_the_committed_losses():
+    """Twenty updates of F1 with ghosts: a silent change of the numbers shows here."""
+    generator = torch.Generator().manual_seed(5)
+    inputs = torch.randn(320, 12, generator=generator)
+    targets = inputs[:, :4].argmax(1)
+    model = models.create_model('mnist_f1', width=16, depth=2, num_classes=4, input_shape=(12,)).double()
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.copy_(torch.randn(module.weight.shape, generator=generator) * 0.3)
+    nn.init.zeros_(model[-1].bias)
+    convert_ghost_batch_norm(model, 8)
+    reports = fit(model, loader_of(inputs, targets, batch_size=32, seed=3, shuffle=True))
+    losses = [point.train_loss for report in reports for point in report.distances]
+    golden = [float(line) for line in (PROJECT / 'tests' / 'golden_losses.txt').read_text().split()]
+    assert losses == pytest.approx(golden, rel=1e-6)
