@@ -1,5 +1,6 @@
 """Several ranks train as one process does: the same losses, running statistics and scores, but for rounding."""
 
+import pandas
 import pytest
 
 import main_gbn
@@ -47,4 +48,7 @@ def together(request, tmp_path_factory):
 
 def test_ranks_train_as_one_process_does(alone, together):
     for name in SETTINGS:
-        assert_same_run(alone / name, together / name, tolerance=1e-4 if name == 'float32' else 1e-10)
+        tolerance = 1e-4 if name == 'float32' else 1e-10
+        assert_same_run(alone / name, together / name, tolerance=tolerance)
+        distances = [pandas.read_csv(folder / name / 'weight_distance.csv') for folder in (alone, together)]
+        pandas.testing.assert_frame_equal(*distances, rtol=tolerance)

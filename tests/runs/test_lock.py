@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+import utils.runs.lock
 from bigbatch.errors import UserError
 from tests.conftest import PROJECT, TINY_GBN, main_gbn, main_normal, read_json, stable_rows
 from tests.sweep_helpers import NORMAL, results, run, started, write  # noqa: F401 - fixtures
@@ -96,6 +97,21 @@ def test_one_that_lets_go_meanwhile_is_waited_for(tmp_path):
         threading.Timer(0.2, other.stdin.close).start()
         with locked(tmp_path):
             assert (tmp_path / LOCK).read_text() == f'{NAME}\n'
+
+
+def test_a_lock_file_that_its_holder_removes_meanwhile_is_made_anew(tmp_path, monkeypatch):
+    removed = []
+
+    def removes_first(file, **settings):
+        if not removed:
+            removed.append((tmp_path / LOCK).unlink())
+        lock(file, **settings)
+
+    lock = utils.runs.lock._lock
+    monkeypatch.setattr('utils.runs.lock._lock', removes_first)
+    with locked(tmp_path):
+        assert removed
+        assert (tmp_path / LOCK).read_text() == f'{NAME}\n'
 
 
 def test_a_run_that_another_process_writes_is_not_resumed(train, refused, monkeypatch, tmp_path):
