@@ -105,6 +105,8 @@ class NoiseScale:
         if self.num_updates < 3:
             return lost
         effective = self._weight**2 / self._weight2
+        if effective <= 1:
+            return lost
         quantile = float(stdtrit(effective - 1, (1 + CONFIDENCE) / 2))
         scale = quantile**2 / (self._weight * (effective - 1))  # of the variances of the means
         norm_var, trace_var, both_var = (scale * spread for spread in self._spread)

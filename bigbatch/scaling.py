@@ -134,7 +134,7 @@ def warmup_steps(steps: int, batch: float, base: float) -> int:
     2 / (1 - beta2) updates (Ma & Yarats 2019, arXiv 1910.04209). ValueError: steps below 0, batch or base not above 0.
     """
     if not 0 <= steps < math.inf:
-        raise ValueError(f'{steps} steps of warm-up: a whole number from 0 is needed')
+        raise ValueError(f'{steps} steps of warm-up: a finite number from 0 is needed')
     return math.ceil(steps * _positive('base', base) / _positive('batch', batch))
 
 

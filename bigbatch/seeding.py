@@ -44,7 +44,11 @@ def seed_everything(seed: int) -> None:
 
 
 def set_deterministic() -> None:
-    """Choose reproducible kernels in full precision, before the first CUDA operation; others raise from then on."""
+    """Choose reproducible kernels in full precision; call it before the first CUDA operation.
+
+    An operation without a deterministic kernel raises a RuntimeError from then on. Results still differ between
+    devices, numbers of threads and versions of torch.
+    """
     os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')  # read by cuBLAS as it starts
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False

@@ -39,6 +39,13 @@ def is_log_spaced(step: int) -> bool:
     return step == 1 or bucket > math.floor(POINTS_PER_DECADE * math.log10(step - 1))
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Return the device of the parameters of a network; a ValueError refuses one without any."""
+    for parameter in model.parameters():
+        return parameter.device
+    raise ValueError(f'{type(model).__name__} has no parameters')
+
+
 def trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
     """Return names and parameters of all that is trained, in the order of the vectors that are made of them."""
     return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

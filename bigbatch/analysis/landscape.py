@@ -12,14 +12,16 @@ has its own weights and buffers back afterwards, whatever happens.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bigbatch.analysis.objective import check_loader, losses_of, measuring
+from bigbatch.analysis.objective import NetworkObjective, check_loader, losses_of, measuring
 from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_statistics, recompute_statistics
 from bigbatch.weights import trainable
@@ -54,20 +56,28 @@ def loss_line(
 
     Raises:
         ValueError: a mode that is not known, or weights that are none of the model; see bigbatch.network_objective.
+
+    Warns:
+        UserWarning: beyond the ends variances of batch norm came out negative, and were taken as 0.
     """
     if batch_norm not in ('interpolate', 'fixed', 'batch'):
         raise ValueError(f'batch_norm {batch_norm!r}: expected interpolate, fixed or batch')
+    coefficients(0.5, mode)
     check_loader(loader)
     a, b = ({name: value.clone() for name, value in end.items()} for end in (a, b))  # either may be the model's own
-    means = []
+    means, num_clamped = [], 0
     with measuring(model, 'batch' if batch_norm == 'batch' else 'fixed'), torch.no_grad():
         for end in (b, a):
             _load(model, end)
         line = Between(model, b, mode=mode, bn=batch_norm)
+        objective = NetworkObjective(functools.partial(losses_of, model, loss, loader), [])
         for alpha in alphas:
-            line.place(float(alpha))
-            sums = np.sum([(float(value), num) for value, num in losses_of(model, loss, loader)], axis=0)
-            means.append(sums[0] / sums[1])
+            num_clamped += line.place(float(alpha))
+            means.append(objective.loss_here())
+    if num_clamped:
+        warnings.warn(
+            f'{num_clamped} variances of batch norm beyond the ends would be negative: 0 instead', stacklevel=2
+        )
     return np.array(means)
 
 

@@ -23,7 +23,7 @@ from bigbatch.messages import suggest
 from bigbatch.seeding import derive_seed, isolated_rng
 from bigbatch.training.batch_norm import batch_statistics, check_batches, eval_mode
 from bigbatch.training.scoring import forward_loss
-from bigbatch.weights import array_to_parameters, parameters_to_array, restored, trainable
+from bigbatch.weights import array_to_parameters, device_of, parameters_to_array, restored, trainable
 
 BATCH_NORM_MODES = ('fixed', 'batch')
 NUM_JITTERS = 4
@@ -34,7 +34,7 @@ def network_objective(
     model: nn.Module,
     loss: Callable,
     loader: Iterable,
-    parameters: Iterable[str] | Callable[[str], bool] | None = None,
+    parameters: str | Iterable[str] | Callable[[str], bool] | None = None,
     *,
     batch_norm: str = 'fixed',
 ) -> NetworkObjective:
@@ -50,7 +50,7 @@ def network_objective(
         loader: a DataLoader or another iterable that gives the same examples each time it is gone through. A batch is
             (inputs, targets), where inputs may be a tensor, a tuple or a dict of the arguments of the network; or a
             dict of its arguments, which the loss then gets in place of targets.
-        parameters: names, or a test of a name, of those that x consists of; None: all that are trained.
+        parameters: names, one or several, or a test of a name, of those that x consists of; None: all that are trained.
         batch_norm: fixed: by the running statistics; batch: by those of each batch, so that its size counts.
 
     Returns:
@@ -80,7 +80,7 @@ def check_loader(loader: Iterable) -> None:
 
 def losses_of(model: nn.Module, loss: Callable, loader: Iterable) -> Iterator[tuple[Tensor, int]]:
     """Yield for each batch its loss, summed over the examples, float64, and their number; see network_objective."""
-    loss, device = _in_float64(loss), next(model.parameters()).device
+    loss, device = _in_float64(loss), device_of(model)
     for batch in loader:
         batch = dict(batch) if isinstance(batch, Mapping) else batch
         batch = tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
@@ -90,7 +90,10 @@ def losses_of(model: nn.Module, loss: Callable, loader: Iterable) -> Iterator[tu
             inputs, targets = batch
         else:
             raise ValueError(f'a batch is a {type(batch).__name__}: expected (inputs, targets) or a dict')
-        num_examples = len(next(leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)))
+        tensors = [leaf for leaf in tree_leaves(inputs) if isinstance(leaf, Tensor)]
+        if not tensors:
+            raise ValueError(f'inputs of a batch are a {type(inputs).__name__} without tensors: make tensors of them')
+        num_examples = len(tensors[0])
         outputs = tree_map_only(Tensor, lambda t: t.double() if t.is_floating_point() else t, _call(model, inputs))
         value = loss(outputs, targets)
         yield value if getattr(loss, 'reduction', '') == 'sum' else value.mean() * num_examples, num_examples
@@ -106,13 +109,14 @@ def _in_float64(loss: Callable) -> Callable:
     return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
 
 
-def _choose(model: nn.Module, parameters: Iterable[str] | Callable[[str], bool] | None) -> list[nn.Parameter]:
+def _choose(model: nn.Module, parameters: str | Iterable[str] | Callable[[str], bool] | None) -> list[nn.Parameter]:
     """Return the parameters that are asked for, in the order of the network."""
     known = dict(trainable(model))
     if not known:
         raise ValueError(f'{type(model).__name__} has no trainable parameters: there is nothing to measure')
     if parameters is None:
         return list(known.values())
+    parameters = [parameters] if isinstance(parameters, str) else parameters
     names = {name for name in known if parameters(name)} if callable(parameters) else set(parameters)
     for name in sorted(names - known.keys()):
         raise ValueError(f'{name!r} is no trainable parameter of {type(model).__name__}: {suggest(name, known)}')
@@ -203,7 +207,11 @@ class NetworkObjective:
         """Return the loss at x (n,), without its gradient."""
         with self._around(), torch.no_grad():
             array_to_parameters(x, self._parameters)
-            return float(sum(loss for loss, _ in self._pass())) / self._num_examples
+            return self.loss_here()
+
+    def loss_here(self) -> float:
+        """Return the loss at the weights that the network has."""
+        return sum(float(loss) for loss, _ in self._pass()) / self._num_examples
 
     def hessian_product(self, x: np.ndarray, vector: np.ndarray) -> np.ndarray:
         """Return the product (n,) of the exact Hessian at x (n,) and a vector (n,)."""
@@ -227,7 +235,7 @@ class NetworkObjective:
         at random, changed it in a few draws.
         """
         x, rng = self.solution, np.random.default_rng(derive_seed(0, 'rounding'))
-        last_digits = np.spacing(np.abs(x.astype(str(self._parameters[0].dtype).removeprefix('torch.'))))
+        last_digits = np.where(x == 0, 0.0, np.ldexp(self.rounding, np.frexp(x)[1] - 1))
         loss = self.loss(x)
         others = [self.loss(x + rng.choice((-1, 1), x.size) * last_digits) for _ in range(NUM_JITTERS)]
         return max(abs(other - loss) for other in others)
@@ -260,7 +268,9 @@ class NetworkObjective:
         for loss, num in self._losses():
             yield loss, num
             num_examples += num
-        if num_examples != (self._num_examples or num_examples) or not num_examples:
+        if not num_examples:
+            raise ValueError('the loader gives no examples')
+        if num_examples != (self._num_examples or num_examples):
             raise ValueError(
                 f'the loader gives {num_examples:,} examples, before {self._num_examples:,}: expected as many each time'
             )

@@ -62,11 +62,15 @@ class StepsFit:
         return (math.sqrt(self.s_min * alpha) + math.sqrt(self.e_min * beta)) ** 2
 
     def within(self, alpha: float, beta: float, slack: float = 0.05) -> tuple[float, float]:
-        """Return the smallest and the largest batch that take at most 1 + slack times the best time."""
+        """Return the smallest and the largest batch that take at most 1 + slack times the best time, slack from 0."""
+        if not 0 <= slack < math.inf:
+            raise ValueError(f'slack {slack}: a finite number from 0 is needed')
         steps, examples = self.s_min * alpha, self.e_min * beta
         # S(B) (alpha + beta B) = (1 + slack) T, as s_min beta B**2 - middle B + e_min alpha = 0
         middle = (1 + slack) * self.best_time(alpha, beta) - steps - examples
         top = middle + math.sqrt(max(middle**2 - 4 * steps * examples, 0.0))
+        if not top:  # the best batch is the least there is
+            return 0.0, 0.0
         return 2 * self.e_min * alpha / top, top / (2 * self.s_min * beta) if self.s_min else math.inf
 
 
@@ -197,6 +201,9 @@ def _prior_logs(logs: np.ndarray, prior: tuple[float, float, float]) -> np.ndarr
 
 
 def _checked(batches: Iterable[float], steps: Iterable[float]) -> tuple[np.ndarray, np.ndarray]:
+    batches, steps = list(batches), list(steps)
+    if len(batches) != len(steps):
+        raise ValueError(f'{len(batches)} batches and {len(steps)} steps: a number of steps for each batch is needed')
     points = list(zip(batches, steps, strict=True))
     for batch, count in points:
         if not (0 < batch < math.inf and 0 < count < math.inf):

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from bigbatch.messages import suggest
 from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_norms
-from bigbatch.weights import keeping
+from bigbatch.weights import device_of, keeping
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def smoothout(
         exclude_bn: whether batch norm gets none.
 
     Raises:
-        ValueError: a radius below 0 or not finite, or a type that is not known.
+        ValueError: a radius below 0 or not finite, a type that is not known, or a network without parameters.
     """
     if not 0 <= radius < math.inf:
         raise ValueError(f'radius {radius}: expected a finite number from 0')
@@ -61,7 +61,7 @@ def smoothout(
 
 def noise_generator(model: nn.Module, seed: int, step: int, index: int = 0) -> torch.Generator:
     """Return the generator of the noise of a draw within an update, on the device of the network."""
-    return make_generator(seed, 'smoothout', step, index, device=next(model.parameters()).device)
+    return make_generator(seed, 'smoothout', step, index, device=device_of(model))
 
 
 @contextlib.contextmanager

@@ -48,6 +48,10 @@ def test_old_updates_fade_by_the_horizon():
 def test_a_gradient_that_is_lost_in_noise_gives_nan():
     scale = bigbatch.NoiseScale(SMALL, BIG)
     assert math.isnan(scale.value) and all(map(math.isnan, scale.interval))
+    last = bigbatch.NoiseScale(SMALL, BIG, horizon=1)  # the last update alone: no deviation
+    for _ in range(4):
+        last.update(2.0, 1.0)
+    assert all(map(math.isnan, last.interval))
     for pair in zip(*squared_norms(np.random.default_rng(2), np.zeros(20), 1.0, 30), strict=True):
         scale.update(*pair)
     assert all(map(math.isnan, scale.interval))

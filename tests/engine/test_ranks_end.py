@@ -40,6 +40,17 @@ def test_batch_norm_over_all_ranks_is_refused_on_cpus(refused, two_ranks, capsys
     assert '16 = 2 ranks x 1 micro-batch of 8' in capsys.readouterr().out
 
 
+def test_an_environment_that_makes_no_sense_is_refused(refused, two_ranks, monkeypatch):
+    for name, value, words in (
+        ('MASTER_ADDR', '', ('MASTER_ADDR is not set', 'torchrun')),
+        ('RANK', 'first', ('RANK=first', 'whole number')),
+        ('RANK', '2', ('RANK=2', 'WORLD_SIZE=2')),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, value)
+            refused(*NORMAL, words=words, script=main_normal)
+
+
 @pytest.mark.slow
 def test_all_ranks_end_where_one_fails_or_diverges_and_say_it_once(tmp_path):
     folder, place = tmp_path, ('--results_dir', str(tmp_path))

@@ -11,7 +11,7 @@ from utils.settings import Means, fields_that_mean, written
 
 
 def check_settings(config: RunConfig) -> None:
-    """Refuse settings that have no meaning together by a UserError in one line."""
+    """Refuse, with a UserError of one line, settings that have no meaning together."""
     _check_sizes(config)
     for method in config.methods:
         method.check(config)
@@ -25,7 +25,7 @@ def check_settings(config: RunConfig) -> None:
 
 
 def check_flags(flags) -> None:
-    """Refuse flags that exclude each other, before they are resolved to settings by a UserError in one line."""
+    """Refuse, with a UserError of one line, flags that exclude each other, before they are resolved to settings."""
     if flags.evaluate and flags.init_from:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
     if flags.bn_per_rank and flags.mini_batch_size is not None:

@@ -65,7 +65,7 @@ def add_swap_args(parser: Parser) -> None:
 
 
 def check_swap(config: SwapConfig) -> None:
-    """Refuse flags that have no meaning for SWAP by a UserError in one line."""
+    """Refuse, with a UserError of one line, flags that have no meaning for SWAP."""
     if config.evaluate:
         raise UserError(f'--evaluate {config.evaluate}: evaluate.py scores the average, and any of its workers')
     for method in config.methods_on:

@@ -91,7 +91,10 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     methods = build_methods(
         config, model, steps_per_epoch=data.train.num_steps, num_epochs=schedule.num_epochs, start=start
     )
-    return Experiment(config, device, data, model, criterion, *schedule, *methods, start, stored, ranks)
+    return Experiment(
+        config=config, device=device, data=data, model=model, criterion=criterion, **schedule._asdict(),
+        **methods._asdict(), start=start, stored=stored, ranks=ranks,
+    )  # fmt: skip
 
 
 def _find_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None, dict | None]:

@@ -106,7 +106,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     run, path = run_of(checkpoint), checkpoint_of(checkpoint)
     settings, state = stored_settings(run), checkpoints.load_state(path)
     file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
-    place = (path, f'{run.name}{file}' if settings else str(checkpoint), run if settings else None, settings)
+    label = f'{run.name}{file}' if settings else str(checkpoint)
     device = begin(config)
     sets = load_sets(config, device)
     model, criterion = build_network(config, sets.train, device)
@@ -116,5 +116,9 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     train, val, test = build_measuring_loaders(config, model, sets, device)
     num_classes = sets.train.num_classes
     check_forward(config, model, criterion, val.peek(2)[:2], num_classes=num_classes, training=False)
-    measured = (digest_state(model.state_dict()), conditions_of(config), shortened_splits(config, sets))
-    return Network(*place, *measured, model, criterion, train, val, test or val, device, config.num_copies)
+    return Network(
+        path=path, label=label, run=run if settings else None, settings=settings,
+        digest=digest_state(model.state_dict()), conditions=conditions_of(config),
+        shortened=shortened_splits(config, sets), model=model, criterion=criterion, train=train, val=val,
+        test=test or val, device=device, num_copies=config.num_copies,
+    )  # fmt: skip
