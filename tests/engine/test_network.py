@@ -28,8 +28,9 @@ def run(train_once):
     return train_once(*TINY_GBN, '--val-fraction', '0.25', '--pixels', 'unit', '--no-flip', '--save_all')
 
 
-def open_with(checkpoint, *flags):
+def open_with(checkpoint, *flags, num_copies=1):
     parser = build_analysis_parser('doc', list_models(), list_datasets(), prog='x.py', batch_size=10)
+    parser.set_defaults(num_copies=num_copies)
     with user_errors():
         config = network_config(parser, ['--evaluate', str(checkpoint), *flags], str(checkpoint))
         return open_network(config, str(checkpoint))

@@ -85,6 +85,18 @@ def test_noise_depends_on_seed_and_place_alone(run):
     assert score(network, network.train, Noise(0.2, 'batch', 123), 1).loss == pytest.approx(total / 48, rel=1e-6)
 
 
+def test_outputs_are_averaged_over_the_copies_of_an_image(run):
+    network = open_with(run, '--augment', '-b', '16', num_copies=3)
+    logits, targets = [], []
+    for batch in network.train.epoch(0):
+        [*copies] = [torch.cat([part.inputs for part in batch.copy(number)]) for number in range(3)]
+        assert not torch.equal(copies[0], copies[1])
+        logits.append(torch.stack([network.model(inputs) for inputs in copies]).mean(dim=0))
+        targets.append(torch.cat([part.targets for part in batch.copy(0)]))
+    loss = F.cross_entropy(torch.cat(logits).double(), torch.cat(targets)).item()
+    assert score(network, network.train, Noise(0.0, 'batch', 123)).loss == pytest.approx(loss, rel=1e-6)
+
+
 def test_copies_make_a_table_of_means(run, evaluated):
     flags = ('-e', run, run / 'initial.pth.tar', '--ss', 0.1, '--noise-per', 'copy', '--times', 3)
     out, rows = evaluated(*flags)

@@ -19,7 +19,7 @@ from utils.reports.summary import summarise
 from utils.runs.columns import COLUMNS, COMPARED
 from utils.runs.reader import load_runs
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 SIZES, POLICIES, EPOCHS = (64, 256, 1024, 4096), ('none', 'sqrt'), 40
 ODD = 'odd <b>#1 & 100%'  # what a name of a folder may hold and a page must show
 FIRST = '.chart[data-root="chart1"]'  # of the curves: validation error
