@@ -19,6 +19,7 @@ import bigbatch
 assert bigbatch.__file__.startswith(sys.argv[1]), bigbatch.__file__
 for module in pkgutil.walk_packages(bigbatch.__path__, 'bigbatch.'):
     importlib.import_module(module.name)
+assert all(hasattr(bigbatch, name) for name in bigbatch.__all__)
 print(bigbatch.__version__)
 """
 

@@ -4,15 +4,18 @@ The names that others use come straight from here. They are loaded when they are
 where it lives is said in __init__.pyi, which type checkers read as well.
 """
 
+import functools
+
 __version__ = '1.0.0'
 
 
+@functools.cache
 def _homes() -> dict[str, str]:
     """Return the module of each name that __init__.pyi imports."""
     import ast
-    from pathlib import Path
+    from importlib import resources
 
-    tree = ast.parse(Path(__file__).with_suffix('.pyi').read_text(encoding='utf-8'))
+    tree = ast.parse(resources.files(__name__).joinpath('__init__.pyi').read_text(encoding='utf-8'))
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: node.module for node in imports for alias in node.names}
 

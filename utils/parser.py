@@ -9,6 +9,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from gettext import gettext
 from pathlib import Path
 from typing import NoReturn
 
@@ -90,7 +91,7 @@ class Parser(argparse.ArgumentParser):
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:
             flag = (error.argument_name or '').rpartition('/')[2]
-            lacks_value = error.message == 'expected one argument'
+            lacks_value = error.message == gettext('expected one argument')
             remark = f'; one that begins with "-" is joined to it by "=": {flag}=-1' if lacks_value else ''
             self.error(f'{error}{remark}')
 
