@@ -19,6 +19,8 @@ class StopRule:
     def see(self, epoch: int, train_error1: float) -> None:
         """Take note of a finished epoch."""
         self.is_reached = 100.0 - train_error1 >= self._accuracy - ROUNDING
-        begin, end = ('stopped at ', 'is') if self.is_reached else ('', 'was not')
         came_to = f'{100.0 - train_error1:.2f} % accuracy while training after epoch {epoch} of {self._num_epochs}'
-        self.message = f'{begin}{came_to}: --stop-accuracy {self._accuracy:g} {end} reached'
+        if self.is_reached:
+            self.message = f'stopped at {came_to}: --stop-accuracy {self._accuracy:g} is reached'
+        else:
+            self.message = f'{came_to}: --stop-accuracy {self._accuracy:g} was not reached'

@@ -25,17 +25,16 @@ from utils.methods import describe_methods
 from utils.runs import layout
 
 Examples = ArrayDataset | ImageFiles
+ExampleLoader = DeviceLoader | StreamLoader
 
 
 @dataclass(frozen=True)
 class Data:
     """The loaders of a run and what they hold."""
 
-    train: DeviceLoader | StreamLoader
-    val: DeviceLoader | StreamLoader
-    test: (
-        DeviceLoader | StreamLoader | None
-    )  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
+    train: ExampleLoader
+    val: ExampleLoader
+    test: ExampleLoader | None  # with --val-fraction, or a folder's test/ besides val/: scored once, at the end
     dataset: Examples  # the training set
     fingerprint: str  # of the training set
 

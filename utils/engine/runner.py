@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from bigbatch import seeding
-from bigbatch.distributed import naming_failed_rank
+from bigbatch.distributed import Ranks, naming_failed_rank
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import StopRequest, stop_requests
 from bigbatch.messages import counted
@@ -180,15 +180,7 @@ def _run_epochs(experiment: Experiment, parallel: Parallel, writer: Writer, shou
     config, start = experiment.config, experiment.start
     initial = _initial_weights(experiment)
     partial = _restore(experiment, parallel)
-    progress = Progress(
-        experiment.steps_per_epoch,
-        experiment.num_epochs,
-        first_epoch=experiment.first_epoch,
-        first_index=partial.num_steps if partial else 0,
-        batch_size=config.num_images,
-        print_freq=config.print_freq,
-        stream=None if parallel.ranks.is_first else io.StringIO(),
-    )
+    progress = _build_progress(experiment, parallel.ranks, partial)
     trainer = Trainer(
         experiment.model,
         experiment.criterion,
@@ -220,6 +212,18 @@ def _run_epochs(experiment: Experiment, parallel: Parallel, writer: Writer, shou
     finally:
         progress.close()
     return experiment.end
+
+
+def _build_progress(experiment: Experiment, ranks: Ranks, partial: PartialEpoch | None) -> Progress:
+    return Progress(
+        experiment.steps_per_epoch,
+        experiment.num_epochs,
+        first_epoch=experiment.first_epoch,
+        first_index=partial.num_steps if partial else 0,
+        batch_size=experiment.config.num_images,
+        print_freq=experiment.config.print_freq,
+        stream=None if ranks.is_first else io.StringIO(),
+    )
 
 
 def _initial_weights(experiment: Experiment) -> dict:

@@ -96,7 +96,6 @@ def plot_pair(flags: Namespace) -> None:
     from utils.engine.experiment import build_experiment, run
     from utils.engine.network import open_network
     from utils.measures.landscape_run import line_between
-    from utils.runs.checkpoint import load_state
 
     dataset = resolve_dataset(flags)
     with user_errors():
@@ -111,17 +110,29 @@ def plot_pair(flags: Namespace) -> None:
             build_experiment(_configure(argv))
     for argv in argvs:
         run(_configure(argv))
-    first, second = (load_state(run / INITIAL) for run in runs)  # which another version of torch may have drawn
-    if any(not first[name].equal(second[name]) for name in first):
-        raise UserError(f'{runs[0]} and {runs[1]} did not start from the same weights: train them anew, see --seed')
+    _check_start(*runs)
     start_logging()
     parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
     argv = line_flags(flags, dataset, sizes, runs)
     folder = line_between(parser.parse_args(argv), lambda end: open_network(network_config(parser, argv, end), end))
     log.info('%s', _describe_distances(folder))
+    _copy_figure(flags, folder)
+
+
+def _check_start(first: Path, second: Path) -> None:
+    """Refuse runs that did not start from the same weights, which another version of torch may have drawn."""
+    from utils.runs.checkpoint import load_state
+
+    initial, other = (load_state(run / INITIAL) for run in (first, second))
+    if any(not initial[name].equal(other[name]) for name in initial):
+        raise UserError(f'{first} and {second} did not start from the same weights: train them anew, see --seed')
+
+
+def _copy_figure(flags: Namespace, folder: Path) -> None:
+    """Put the figure to where the published script leaves it."""
     figure = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
     figure.parent.mkdir(exist_ok=True)
-    shutil.copyfile(folder / FIGURE, figure)  # to where the published script leaves it
+    shutil.copyfile(folder / FIGURE, figure)
     log.info('figure: %s', figure)
 
 
