@@ -159,7 +159,11 @@ class PhotoTransform:
     cutout: int | None = None  # side of the blanked square, pixels
 
     def __call__(self, image, *, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Transform one image with choices from the generator (default: torch's global one), to float32."""
+        """Transform one image, PIL or uint8 (C, H, W), to float32 (C, input_size, input_size), normalised.
+
+        Args:
+            generator: what the choices come from; None: torch's global one.
+        """
         if generator is None:
             image = self.prepare(image)
             return self.apply(image[None], self.draw(1, image_size=image.shape))[0]
@@ -185,7 +189,7 @@ class PhotoTransform:
     def apply(
         self, images: torch.Tensor, choices: torch.Tensor | None = None, *, dtype: torch.dtype = torch.float32
     ) -> torch.Tensor:
-        """Normalise a batch of what `prepare` gave, uint8 (N, C, h, w), and blank squares by choices from `draw`."""
+        """Normalise what `prepare` gave, uint8 (N, C, h, w), in float32 at least; choices of `draw` blank squares."""
         return pixels.blank(pixels.normalize(images, self.mean, self.std, dtype), choices, self.cutout)
 
     def batch(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:

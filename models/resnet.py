@@ -91,6 +91,9 @@ def resnet(
             initialisation. The last convolution of each block is then divided by the number of blocks, so that the
             sum over them does not grow with the depth. That is ours: without it depth 32 diverged at once, unclipped,
             even at a batch of 8 and a rate of 0.002. It still wants a smaller rate than this regime's: --lr 0.03.
+
+    Raises:
+        ValueError: another depth or norm, or inputs that are no images.
     """
     channels, height, width = check_images(input_shape)
     is_small = dataset in ('cifar10', 'cifar100') or max(height, width) <= LARGEST_SMALL_IMAGE

@@ -119,7 +119,11 @@ def noisy_parameters(model: nn.Module, exclude: Collection[str]) -> list[nn.Para
 
 
 def quiet_names(model: nn.Module, *, exclude_bn: bool) -> frozenset[str]:
-    """Return the names of the parameters that get no noise: of model.quiet_parameters, and of batch norm if wanted."""
+    """Return the names of the parameters that get no noise: of model.quiet_parameters, and of batch norm if wanted.
+
+    Raises:
+        ValueError: quiet_parameters names what is no parameter of the network.
+    """
     names = dict(model.named_parameters())
     quiet = frozenset(getattr(model, 'quiet_parameters', ()))
     for name in sorted(quiet - names.keys()):
