@@ -16,7 +16,9 @@ from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.smoothout import SmoothOut, strength_factor
 from bigbatch.training.perturbation import add_noise, perturbed, quiet_names
 from data_sets.loader import Batch, MicroBatch
+from tests.conftest import TINY
 from tests.each import check_each
+from tests.updates import build, losses_of
 
 GHOST, COPIES = 4, 500
 SCALES = ('none', 'weight', 'filter')
@@ -108,6 +110,17 @@ def test_noise_of_a_filter_has_the_norm_of_the_filter_times_the_strength():
         torch.testing.assert_close(norms, 0.3 * filters.norm(dim=1), rtol=1e-14, atol=1e-16)
 
     check_each(itertools.product([(6, 3, 2, 2), (5, 7), (4,), ()], ['uniform', 'normal']), check)
+
+
+def test_the_strength_goes_by_the_updates_that_the_run_makes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        'bigbatch.training.gradients.smoothout.strength_factor', lambda *given, **_: asked.append(given) or 0.0
+    )
+    schedule = ('--smoothing-type', 'tanh', '--epochs', '5', '--start-epoch', '2')
+    experiment = build(*TINY, '-mb', '4', '--ss', '0.1', *schedule)
+    losses_of(experiment, 1)
+    assert set(asked) == {('tanh', 0, 3 * experiment.steps_per_epoch)}
 
 
 def test_strength_schedules():

@@ -134,3 +134,9 @@ def test_a_suite_is_found_by_name_and_by_file(write):
     path = write('python main_gbn.py --save a')
     assert find_suite(str(path)) == read_suite(path)
     assert find_suite('quickstart') in list_suites()
+
+
+def test_flags_for_all_commands_are_given_to_a_run_that_goes_on_as_well(write, tmp_path):
+    [run] = read_suite(write('python main_gbn.py --save a')).runs(extra=('--device', 'cpu'))
+    assert run.flags(tmp_path)[-4:] == ['--device', 'cpu', '--results_dir', str(tmp_path)]
+    assert run.flags(tmp_path, begins=False) == ['--resume', str(tmp_path / run.name), '--device', 'cpu']
