@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bigbatch.analysis.objective import NetworkObjective, check_loader, losses_of, measuring
+from bigbatch.analysis.objective import NetworkObjective, check_loader, in_float64, losses_of, measuring
 from bigbatch.seeding import make_generator
 from bigbatch.training.batch_norm import batch_statistics, recompute_statistics
 from bigbatch.weights import trainable
@@ -70,7 +70,7 @@ def loss_line(
         for end in (b, a):
             _load(model, end)
         line = Between(model, b, mode=mode, bn=batch_norm)
-        objective = NetworkObjective(functools.partial(losses_of, model, loss, loader), [])
+        objective = NetworkObjective(functools.partial(losses_of, model, in_float64(loss), loader), [])
         for alpha in alphas:
             num_clamped += line.place(float(alpha))
             means.append(objective.loss_here())

@@ -64,7 +64,7 @@ def network_objective(
     if batch_norm not in BATCH_NORM_MODES:
         raise ValueError(f'batch_norm {batch_norm!r}: expected one of {", ".join(BATCH_NORM_MODES)}')
     check_loader(loader)
-    losses = functools.partial(losses_of, model, loss, loader)
+    losses = functools.partial(losses_of, model, in_float64(loss), loader)
     return NetworkObjective(losses, _choose(model, parameters), functools.partial(measuring, model, batch_norm))
 
 
@@ -79,8 +79,11 @@ def check_loader(loader: Iterable) -> None:
 
 
 def losses_of(model: nn.Module, loss: Callable, loader: Iterable) -> Iterator[tuple[Tensor, int]]:
-    """Yield for each batch its loss, summed over the examples, float64, and their number; see network_objective."""
-    loss, device = _in_float64(loss), device_of(model)
+    """Yield for each batch its loss, summed over the examples, float64, and their number.
+
+    See network_objective; `loss` comes from in_float64.
+    """
+    device = device_of(model)
     for batch in loader:
         batch = dict(batch) if isinstance(batch, Mapping) else batch
         batch = tree_map_only(Tensor, lambda tensor: tensor.to(device), batch)
@@ -105,7 +108,8 @@ def _call(model: nn.Module, inputs):
     return model(*inputs) if isinstance(inputs, (tuple, list)) else model(inputs)
 
 
-def _in_float64(loss: Callable) -> Callable:
+def in_float64(loss: Callable) -> Callable:
+    """Return a loss that takes outputs in float64; of a module a copy."""
     return copy.deepcopy(loss).double() if isinstance(loss, nn.Module) else loss
 
 
@@ -150,7 +154,7 @@ def open_objective(
     parameters = _choose(model, None)
     if batch_norm == 'batch':
         check_batches(model, loader)
-    losses = functools.partial(_losses_of_network, model, _in_float64(criterion), loader, advance)
+    losses = functools.partial(_losses_of_network, model, in_float64(criterion), loader, advance)
     with measuring(model, batch_norm):
         yield NetworkObjective(losses, parameters)
 

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from bigbatch.weights import device_of
+
 HALF = {'bf16': torch.bfloat16, 'fp16': torch.float16}
 
 
@@ -35,7 +37,7 @@ def use_channels_last(model: nn.Module) -> None:
 
 def use_half_precision(model: nn.Module, amp: str) -> None:
     """Compute products and convolutions in bf16, or fp16, which needs its gradients scaled: see loss_scaler."""
-    paths, device = _paths_of(model), next(model.parameters()).device.type
+    paths, device = _paths_of(model), device_of(model).type
     paths.dtype = HALF[amp]
     paths.scaler = torch.amp.GradScaler(device) if amp == 'fp16' else None
 

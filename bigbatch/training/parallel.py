@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from bigbatch.distributed import ALONE, Ranks, sum_over_ranks
 from bigbatch.training.batch_norm import batch_norms, running_buffers
 from bigbatch.training.scoring import forward_loss
+from bigbatch.weights import device_of
 
 
 class Parallel:
@@ -48,7 +49,7 @@ class Parallel:
         """Tell whether a flag is set on one of the ranks."""
         if self.ranks.size == 1:
             return flag
-        device = next(self.model.parameters()).device
+        device = device_of(self.model)
         return bool(sum_over_ranks(torch.tensor(float(flag), device=device)) > 0)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bigbatch.distributed import has_ranks, sum_over_ranks
 from bigbatch.training.report import Scores
+from bigbatch.weights import device_of
 
 
 def forward_loss(model: Callable, criterion: Callable, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,7 +32,7 @@ def score(
 
     Ranks score the part of each batch that their loader gives them; advance gets the size of each forward pass.
     """
-    sums = ScoreSums(next(model.parameters()).device)
+    sums = ScoreSums(device_of(model))
     for batch in loader.epoch(0):
         for inputs, targets, _ in batch:
             loss_sum, logits = forward_loss(model, criterion, inputs, targets)

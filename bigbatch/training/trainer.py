@@ -22,7 +22,7 @@ from bigbatch.training.optim import RegimeOptimizer
 from bigbatch.training.parallel import Parallel
 from bigbatch.training.report import DistancePoint, EpochReport, PartialEpoch
 from bigbatch.training.scoring import ScoreSums, evaluate
-from bigbatch.weights import is_log_spaced, weight_distance, weight_distance_tensor
+from bigbatch.weights import device_of, is_log_spaced, weight_distance, weight_distance_tensor
 
 CHECK_EVERY = 50  # updates between two looks at the loss on a GPU
 MOST_SKIPPED = 30  # updates in a row that float16 may lose, while the scale of its gradients falls to 2**-30
@@ -114,7 +114,7 @@ class Trainer:
     def _train_epoch(self, loader, epoch: int, partial: PartialEpoch | None) -> _EpochProgress:
         """Make the updates of an epoch that are left."""
         self.model.train()
-        progress = _EpochProgress(next(self.model.parameters()).device, epoch, partial, self._mean_over_ranks)
+        progress = _EpochProgress(device_of(self.model), epoch, partial, self._mean_over_ranks)
         if partial is None:
             progress.watch.num_skipped = self._num_skipped
             self.optimizer.start_epoch(epoch)

@@ -18,6 +18,7 @@ from bigbatch.seeding import derive_seed
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.passes import with_one_sum
 from bigbatch.training.scoring import ScoreSums, with_reduction
+from bigbatch.weights import device_of
 
 # The stream of SplitMix64 (Steele et al. 2014): number i from a seed is mix(seed + i * GOLDEN), as signed integers.
 GOLDEN = 0x9E3779B97F4A7C15 - 2**64
@@ -42,7 +43,7 @@ class GradientNoise(Estimator):
         self._seed = seed
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
-        sums = ScoreSums(next(model.parameters()).device)
+        sums = ScoreSums(device_of(model))
         criterion = loss_of_each(criterion)
         seed = derive_seed(self._seed, 'gradient noise', step)
         for inputs, targets, indices in with_one_sum(model, batch):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bigbatch.weights import keeping
+from bigbatch.weights import device_of, keeping
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Pieces(Protocol):
 @contextlib.contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
     """Leave running statistics and random generators as they were."""
-    device = next(model.parameters()).device
+    device = device_of(model)
     with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []), keeping(model.buffers()):
         yield
 
@@ -61,9 +61,8 @@ def with_one_sum(model: nn.Module, pieces: _Pieces) -> Iterator:
     Passes through the model and back belong within the loop over the pieces. These may be cut into pieces again, within
     one another: there is one sum, in the last of the last.
     """
+    ranks = model if isinstance(model, DistributedDataParallel) else None
     last = len(pieces) - 1
     for index, piece in enumerate(pieces):
-        with (
-            model.no_sync() if index < last and isinstance(model, DistributedDataParallel) else contextlib.nullcontext()
-        ):
+        with ranks.no_sync() if ranks and index < last else contextlib.nullcontext():
             yield piece

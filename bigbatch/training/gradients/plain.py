@@ -12,13 +12,14 @@ from torch import nn
 from bigbatch.training.gradients.base import Estimator
 from bigbatch.training.gradients.passes import with_one_sum
 from bigbatch.training.scoring import ScoreSums, forward_loss
+from bigbatch.weights import device_of
 
 
 class PlainGradient(Estimator):
     """Accumulate the gradient of sum(loss) / num_examples over the micro-batches of a batch."""
 
     def __call__(self, model: nn.Module, criterion: nn.Module, batch, *, step: int) -> ScoreSums:
-        sums = ScoreSums(next(model.parameters()).device)
+        sums = ScoreSums(device_of(model))
         for inputs, targets, _ in with_one_sum(model, batch):
             loss_sum, logits = forward_loss(model, criterion, inputs, targets)
             (loss_sum / batch.num_examples).backward()

@@ -20,6 +20,7 @@ from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.gradients.passes import OnePass, bare, with_one_sum
 from bigbatch.training.perturbation import add_noise, noise_generator, noisy_parameters, perturbed
 from bigbatch.training.scoring import ScoreSums
+from bigbatch.weights import device_of
 
 
 def strength_factor(
@@ -68,7 +69,7 @@ class SmoothOut(Wrapper):
         strength = self._strength(step)
         if not strength:
             return self.inner(model, criterion, batch, step=step)
-        sums = ScoreSums(next(model.parameters()).device)
+        sums = ScoreSums(device_of(model))
         size = self._ghost_size or batch.whole_size
         first = batch.start // size
         self._skip(model, strength, step, range(first))
