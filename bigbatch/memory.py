@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 JOBS_VARIABLE = 'BIGBATCH_JOBS'  # of a run of a suite: how many share the machine, itself included
+THREADS_VARIABLE = 'BIGBATCH_THREADS'  # of a run of a suite that divides the cores: the most threads it may take
 SHARE_FOR_IMAGES = 0.5  # of what is free: the rest is for the network, its activations and other programs
 
 

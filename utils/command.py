@@ -7,7 +7,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from bigbatch.distributed import announce_failure, is_first_rank, world_size
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
@@ -20,6 +20,7 @@ EXIT_DIVERGED = 3
 EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: a signal stopped it, the same command or --resume goes on
 EXIT_KILLED = 130  # 128 + SIGINT, as shells report it: the second Ctrl-C
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
+SPIN_COUNT = '10000'  # of GNU's OpenMP, which has 300000; see benchmarks/busy.py
 REQUIRED = ('torch', 'torchvision', 'numpy', 'pandas', 'bokeh', 'scipy', 'sklearn', 'tqdm', 'matplotlib')
 
 
@@ -36,6 +37,8 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
     @functools.wraps(main)
     def wrapped(argv: list[str] | None = None) -> int:
         start_logging()
+        if 'torch' not in sys.modules:
+            os.environ.update(spin_settings(os.environ))
         try:
             with ending_by_signal():
                 return main(argv)
@@ -68,6 +71,16 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             raise
 
     return wrapped
+
+
+def spin_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return variables by which OpenMP's threads that wait for each other sleep soon, if the user says nothing of it.
+
+    They wait spinning, by default so long that on a machine that is busy with other work a run takes 10 to 70 times as
+    long. The library reads them once, when torch is loaded.
+    """
+    is_said = not environment.keys().isdisjoint(('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'))
+    return {} if is_said else {'GOMP_SPINCOUNT': SPIN_COUNT}
 
 
 def _fail(message: str, status: int, *, label: str = 'error') -> int:

@@ -50,10 +50,11 @@ def test_two_at_a_time_give_what_one_at_a_time_gives(write, tmp_path):
 @pytest.mark.slow
 def test_cores_and_memory_are_shared_among_the_runs_and_those_of_an_outer_sweep(write, tmp_path, monkeypatch):
     available, cores = [], len(os.sched_getaffinity(0))
+    large = f"{NORMAL} --model_config \"{{'width': 4096, 'depth': 2}}\" --micro-batch-size auto"  # worth many threads
     for jobs, outer in ((1, ''), (5, ''), (5, '2')):
         monkeypatch.setenv(JOBS_VARIABLE, outer)
         results = tmp_path / f'{jobs}_{outer}'
-        finish(write(f'{NORMAL} --micro-batch-size auto'), '--results_dir', results, '--jobs', jobs)
+        finish(write(large), '--results_dir', results, '--jobs', jobs)
         run = results / 'mine' / 'ok_small'
         assert read_json(run / 'config.json')['num_threads'] == max(1, cores // jobs)
         log = (run / 'log.txt').read_text()

@@ -31,6 +31,7 @@ from utils.engine.plan import Experiment, describe_plan
 from utils.engine.runner import complete, score, train
 from utils.engine.schedule import build_schedule
 from utils.engine.speed import fit_compiler, fit_layout
+from utils.engine.threads import fit_threads
 from utils.runs import checkpoint as checkpoints
 from utils.runs.config_json import read_config_json
 from utils.runs.folder import check_new_folder
@@ -84,6 +85,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     config = resolve_augmentation(config, sets.train, model)
     data = build_loaders(config, model, sets, device, ranks)
     check_run(config, model, criterion, data, ranks)
+    fit_threads(config, model, data.val.peek(1)[0], stored, ranks.size)
     model = _join_gpus(config, model, device, ranks)
     schedule = build_schedule(config, model, data, start, stored)
     if config.dry_run or config.micro_batch_size != AUTO:
@@ -109,8 +111,6 @@ def _find_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None
         if not (run / name).is_file():
             raise ValueError(f'--resume {config.resume}: {run / name} is missing: bring it back, or use --init-from')
     checkpoints.load_state(run / INITIAL)
-    if stored.get('ranks', 1) == ranks.size:
-        torch.set_num_threads(stored['num_threads'])  # sums depend on it in their last digits
     if os.path.isdir(config.resume):
         path, start = checkpoints.load_latest(run)
         return dataclasses.replace(config, resume=str(path)), start, stored

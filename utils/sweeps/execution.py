@@ -21,7 +21,7 @@ from typing import IO
 
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.interrupts import stop_requests
-from bigbatch.memory import JOBS_VARIABLE, num_sharing
+from bigbatch.memory import JOBS_VARIABLE, THREADS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
 from utils.files import PROJECT
@@ -187,11 +187,8 @@ class Sweep:
 
     def _start(self, run: PlannedRun, before: State) -> _Running:
         begins = before.status == 'new'
-        # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-        threads = str(max(1, cores // self.jobs))
         started = datetime.datetime.now().isoformat(timespec='microseconds')
-        environment = {'OMP_NUM_THREADS': threads, **self.environment, STARTED_VARIABLE: started}
+        environment = {**self._threads(), **self.environment, STARTED_VARIABLE: started}
         environment[JOBS_VARIABLE] = str(self.jobs * num_sharing(self.environment))  # this may be a run of a sweep
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
         words = [sys.executable, str(PROJECT / run.script), *run.flags(self.results_dir, begins=begins)]
@@ -201,6 +198,14 @@ class Sweep:
         after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
         print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)
         return _Running(run, before, process, output, time.monotonic())
+
+    def _threads(self) -> dict[str, str]:
+        """Return the variables that divide the cores among the runs, unless the user has set the number of threads."""
+        if 'OMP_NUM_THREADS' in self.environment:
+            return {}
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+        # Sums depend in the last digit on the number of threads: set it to compare between --jobs.
+        return dict.fromkeys(('OMP_NUM_THREADS', THREADS_VARIABLE), str(max(1, cores // self.jobs)))
 
     def _collect(self) -> None:
         for running in [running for running in self._active if running.process.poll() is not None]:
