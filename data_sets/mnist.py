@@ -69,8 +69,8 @@ def _find_file(folder: Path, file: str) -> Path:
             return path
     files = ', '.join(f'{part}-{known}' for part in ('train', 't10k') for known in _FILES)
     raise ValueError(
-        f'no {file} (or .gz) in {folder}; get MNIST with --download, or name the folder that holds '
-        f'mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {files}'
+        f'no {file} (or .gz) in {folder}; main_normal.py --dataset mnist --download gets it; or name the folder '
+        f'that holds mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {files}'
     )
 
 

@@ -62,16 +62,16 @@ def _describe_absence(name: str, source: type, roots: tuple[Path, ...], archive:
     places = ' or '.join(str(root / source.base_folder) for root in roots)
     unpacks = f'unpacks {archive}' if archive.is_file() else 'gets them'
     return (
-        f'no files of {name} in {places}; --download {unpacks} (but not with --dry-run); or name the folder that holds '
-        f'{name}/{source.base_folder} or {source.base_folder} with --datasets-dir or $DATASETS_DIR; expected files: '
-        f'{", ".join(_checksums(source))}'
+        f'no files of {name} in {places}; main_normal.py --dataset {name} --download {unpacks} (but not with '
+        f'--dry-run); or name the folder that holds {name}/{source.base_folder} or {source.base_folder} with '
+        f'--datasets-dir or $DATASETS_DIR; expected files: {", ".join(_checksums(source))}'
     )
 
 
 def _explain_download(name: str, source: type, root: Path, error: Exception) -> str:
     folder = root / source.base_folder
     clear = f'delete {folder}, ' if folder.exists() else ''
-    remedy = f'{clear}put {source.url} there by hand and let --download unpack it'
+    remedy = f'{clear}put {source.url} there by hand and let main_normal.py --dataset {name} --download unpack it'
     return f'cannot download {name} to {root}: {_one_line(error)}; {remedy}'
 
 
@@ -82,7 +82,7 @@ def _explain_files(name: str, source: type, root: Path, error: Exception) -> str
     folder = root / source.base_folder
     if isinstance(error, OSError):
         return f'cannot read {name} in {folder}: {_one_line(error)}; expected readable files'
-    remedy = f'delete {folder} and get {name} again with --download'
+    remedy = f'delete {folder} and get it again by main_normal.py --dataset {name} --download'
     for file, checksum in _checksums(source).items():
         if not os.path.isfile(folder / file):
             return f'{folder / file} is missing; {remedy}'

@@ -1,4 +1,4 @@
-"""README and docs/: every command runs, page by page, as a reader would type it in a copy of the project.
+"""README and docs/: every command runs, page after page, as a reader would type it in one copy of the project.
 
 A page may also write files: below a line that is a path and a colon, such as "`models/bottle.py`:", the block is that
 file, and below one that ends in "to the table in `models/__init__.py`:" its lines go into that file's table. What sets
@@ -45,7 +45,7 @@ def copy_project(folder: Path) -> None:
                 shutil.copy2(path, folder / path.name)
 
 
-def apply(block: re.Match, folder: Path) -> None:
+def apply(block: re.Match, folder: Path, page: str) -> None:
     """Do what a block of a page asks for."""
     lead, code = block['lead'].strip(), block['code']
     if written := re.fullmatch(r'`([\w./-]+)`:', lead):
@@ -57,10 +57,10 @@ def apply(block: re.Match, folder: Path) -> None:
         assert count == 1, path
         path.write_text(text)
     elif block['language'] == 'bash':
-        run_commands(code, folder)
+        run_commands(code, folder, page)
 
 
-def run_commands(code: str, folder: Path) -> None:
+def run_commands(code: str, folder: Path, page: str) -> None:
     """Run a block in bash, with this Python as `python` and `python3`."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     environment = {**os.environ, 'PATH': path, 'PYTHON': sys.executable, 'DATASETS_DIR': str(folder / 'Datasets')}
@@ -73,7 +73,7 @@ def run_commands(code: str, folder: Path) -> None:
         capture_output=True,
         stdin=subprocess.DEVNULL,
     )
-    assert done.returncode == 0, f'{code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
+    assert done.returncode == 0, f'{page}: {code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
 
 
 def set_up_lines() -> list[str]:
@@ -83,12 +83,26 @@ def set_up_lines() -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', RUN)
-def test_every_command_runs(page, tmp_path):
+def test_every_command_runs_page_after_page_in_one_folder(tmp_path):
     copy_project(tmp_path)
     write_all(tmp_path / 'Datasets', 'mnist', num_train=4096, num_test=64)
-    for block in BLOCK.finditer(PAGES[page].read_text()):
-        apply(block, tmp_path)
+    index = PAGES['docs/README.md'].read_text()
+    pages = dict.fromkeys(['README.md', *(f'docs/{name}' for name in re.findall(r'\]\(([\w.]+md)\)', index)), *RUN])
+    assert set(pages) >= {*RUN}
+    for page in pages:
+        for block in BLOCK.finditer(PAGES[page].read_text()):
+            apply(block, tmp_path, page)
+
+
+def test_figures_that_two_pages_show_have_one_source():
+    figure, sources = re.compile(r'\d+\.\d+ \+- \d+\.\d+'), ('docs/results.md', 'docs/reproduction.md')
+    measured = {each for name in sources for each in figure.findall(PAGES[name].read_text())}
+    strange = []
+    for name in PAGES.keys() - {*sources, 'docs/speed.md', 'README.md', 'CHANGELOG.md'}:  # which measure themselves
+        cells = [cell for line in PAGES[name].read_text().splitlines() for cell in line.split('|')]
+        shown = [each for cell in cells if '(r)' not in cell for each in figure.findall(cell)]  # (r): of a paper
+        strange += [f'{name}: {each}' for each in shown if each not in measured]
+    assert strange == [] and len(measured) > 50
 
 
 def test_every_training_command_of_readme_is_accepted():

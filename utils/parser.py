@@ -90,9 +90,13 @@ class Parser(argparse.ArgumentParser):
         try:
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:
-            flag = (error.argument_name or '').rpartition('/')[2]
-            lacks_value = error.message == gettext('expected one argument')
-            remark = f'; one that begins with "-" is joined to it by "=": {flag}=-1' if lacks_value else ''
+            remark = ''
+            if error.message == gettext('expected one argument'):
+                flag = (error.argument_name or '').rpartition('/')[2]
+                choices = getattr(self._by_spelling.get(flag), 'choices', None)
+                known = ', '.join(map(str, choices or ()))
+                joined = f'one that begins with "-" is joined to it by "=": {flag}=-1'
+                remark = f'; {f"known: {known}" if choices else joined}'
             self.error(f'{error}{remark}')
 
     def parse_args(self, args=None, namespace=None):

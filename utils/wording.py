@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterable, Mapping
 
+LOSS_OF_A_MINIMUM, TIMES_APART = 0.1, 10  # a loss per example above both, the latter of another network's, is none
+SINGLE_QUOTED = re.compile(r"""[^"$`!\\]*'[^"$`!\\]*""")
 WORD_END = re.compile(r'(?<=[_/,=])(?=.)|(?<=-)(?=\D)|(?<=\s)(?=\S)')  # not in the midst of 1e-3
 
 
 def all_epochs_done(number: int) -> str:
     """Say that a run has nothing left to do."""
     return f'all {number:,} epochs are done' if number > 1 else 'its only epoch is done'
+
+
+def losses_apart(losses: Mapping[str, float]) -> str:
+    """Say which of networks that are compared is at no minimum while another is; empty where their losses compare."""
+    low, high = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
+    if losses[high] < LOSS_OF_A_MINIMUM or losses[high] < TIMES_APART * losses[low]:
+        return ''
+    return (
+        f'the loss of {high} is {losses[high]:.3g}, that of {low} {losses[low]:.3g}: the first is at no minimum yet, '
+        'so how sharp they are does not compare; train it longer'
+    )
+
+
+def typed(command: Iterable[str]) -> str:
+    """Quote words as people do: double quotes around single ones, where the shell reads nothing else in them."""
+    return ' '.join(f'"{word}"' if SINGLE_QUOTED.fullmatch(word) else shlex.quote(word) for word in command)
 
 
 def words(name: str) -> list[str]:

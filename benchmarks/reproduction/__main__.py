@@ -10,8 +10,6 @@ runs in them that have ended are kept there first, their settings and tables wit
 
 from __future__ import annotations
 
-import re
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -25,12 +23,12 @@ from bigbatch.messages import counted, suggest  # noqa: E402
 from utils.command import command  # noqa: E402
 from utils.parser import Parser  # noqa: E402
 from utils.quantities import spread  # noqa: E402
+from utils.wording import typed  # noqa: E402
 
 DATA = {
     'mnist': 'MNIST', 'cifar10': 'CIFAR-10', 'cifar10_jpg': 'CIFAR-10 (JPEG)', 'cifar100': 'CIFAR-100',
     'imagenet': 'ImageNet', 'digits': 'digits',
 }  # fmt: skip
-SINGLE_QUOTED = re.compile(r"""[^"$`!\\]*'[^"$`!\\]*""")
 INTRODUCTION = """\
 # Which published figures reproduce
 
@@ -189,10 +187,10 @@ def _commands_of(cell, rows: Mapping) -> Iterator[str]:
     if cell.row in rows:
         yield _command_of(rows[cell.row].runs[0], name)
     elif cell.row:
-        yield _typed(['python', *_suite_command(cell.row)])
+        yield typed(['python', *_suite_command(cell.row)])
     if cell.row in rows and cell.is_sharpness:
         flags = sharpness_flags(rows[cell.row].runs[0], cell.quantity)
-        yield _typed(['python', 'measure_sharpness.py', '--evaluate', f'TrainingResults/{name}', *flags])
+        yield typed(['python', 'measure_sharpness.py', '--evaluate', f'TrainingResults/{name}', *flags])
 
 
 def _command_of(run, name: str) -> str:
@@ -202,12 +200,7 @@ def _command_of(run, name: str) -> str:
             next(words, None)
         else:
             kept.append(name if word == run.folder.name else word)
-    return _typed(['python', *kept])
-
-
-def _typed(words: Iterable[str]) -> str:
-    """Quote words as people do: double quotes around single ones, where the shell reads nothing else in them."""
-    return ' '.join(f'"{word}"' if SINGLE_QUOTED.fullmatch(word) else shlex.quote(word) for word in words)
+    return typed(['python', *kept])
 
 
 def _suite_command(row: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from tests.conftest import read_json, read_rows
 from utils.measures.parametric import NETWORKS, batch_sizes, build_pair_parser, resolve_dataset, training_flags
 
 FLAGS = ('-n', 'F1', '--dataset', 'fake:80:1x8x8:4', '--batch-sizes', '8', '40', '--epochs', '1', '--device', 'cpu')
+FOLDER = '_F1_fake_80_1x8x8_4_bs8_to_40_Adam_epochs1_seed123'
 RUNS = [f'F1_fake_80_1x8x8_4_bs{size}_Adam_epochs1_seed123' for size in (8, 40)]
 
 
@@ -38,7 +39,7 @@ def test_both_are_ordinary_runs_from_one_start(plotted):
 
 
 def test_the_line_has_25_points_on_batch_statistics(plotted):
-    folder = plotted / 'TrainingResults' / 'line_F1_fake_80_1x8x8_4_bs8_to_40_Adam_epochs1_seed123'
+    folder = plotted / 'TrainingResults' / f'line{FOLDER}'
     rows = read_rows(folder / 'line.csv')
     assert [float(row['alpha']) for row in rows] == [-1 + index / 8 for index in range(25)]
     settings = read_json(folder / 'line.json')['settings']
@@ -57,13 +58,18 @@ def test_trained_runs_are_taken_again(plotted, monkeypatch, capsys):
     before = {path: path.read_bytes() for run in runs for path in run.iterdir()}
     assert plot_parametric_plot.main([*FLAGS, '--mode', 'arc']) == 0
     assert {path: path.read_bytes() for run in runs for path in run.iterdir()} == before
-    assert (plotted / 'Figures' / 'F1_arc.pdf').is_file()
+    figure = plotted / 'Figures' / 'F1_arc.pdf'
+    assert figure.is_file()
     capsys.readouterr()
     assert plot_parametric_plot.main([*FLAGS, '--mode', 'arc']) == 0
     printed = capsys.readouterr().out
     assert printed.count('its only epoch is done') == 2
     assert '25 of 25 points are measured already' in printed
     assert 'distance from the start: small batch' in printed
+    figure.write_text('of another line')
+    assert plot_parametric_plot.main([*FLAGS, '--mode', 'arc']) == 0
+    assert figure.read_text() == 'of another line'
+    assert [path.name for path in figure.parent.glob('arc_F1_fake*.pdf')] == [f'arc{FOLDER}.pdf']
 
 
 def test_the_large_batch_is_a_tenth_and_the_small_one_256_where_that_is_small():

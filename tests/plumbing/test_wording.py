@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+
 from utils.reports.groups import LONGEST_TEXT, shorten
-from utils.wording import all_epochs_done, cut, words, wrap
+from utils.wording import all_epochs_done, cut, losses_apart, typed, words, wrap
 
 WRAPPED = {
     ('short', 10): ['short'],
@@ -32,3 +34,15 @@ def test_a_cut_keeps_both_ends_and_whole_words():
     paths = [f'/data/runs/of/mine/base_{number}/checkpoint_epoch_90.pth.tar' for number in (1, 2)]
     assert shorten(paths) == paths  # what tells them apart is in the middle
     assert all(len(text) <= LONGEST_TEXT for text in shorten([paths[0], 'other']))
+
+
+def test_commands_are_quoted_as_people_type_them():
+    command = ['python', 'main_gbn.py', '--model_config', "{'width': 64}", 'a b', "it's $HOME", '-b=1']
+    assert shlex.split(typed(command)) == command
+    assert '"{\'width\': 64}"' in typed(command)
+
+
+def test_losses_compare_where_all_or_none_are_of_minima():
+    assert losses_apart({'small': 0.05, 'large': 1.8}).startswith('the loss of large is 1.8, that of small 0.05')
+    for losses in ({'small': 0.0001, 'large': 0.09}, {'small': 1.2, 'large': 2.3}, {'alone': 2.0}):
+        assert losses_apart(losses) == ''

@@ -124,6 +124,17 @@ def test_rows_that_mix_settings_and_a_reference_without_results_are_warned_of(tm
     assert compare()[::2] == (0, '')
 
 
+def test_bases_that_no_command_names_are_warned_of(tmp_path, compare):
+    write_run(tmp_path / 'small', batch_size=64)
+    write_run(tmp_path / 'ghosts', settings={'base_batch_size': 32})
+    _, _, err = compare()
+    assert 'rows differ in --base-batch-size (32, 64), which not every command gives' in err
+    for name, base in (('small', 64), ('ghosts', 32)):
+        argv = {'argv': ['--base_batch_size', str(base)]}
+        write_run(tmp_path / f'{name}_given', settings={'base_batch_size': base}, config=argv)
+    assert compare(tmp_path / 'ghosts_given', folder=tmp_path / 'small_given')[2] == ''
+
+
 def test_after_the_watch_a_wrong_reference_costs_no_table(tmp_path, compare, monkeypatch):
     monkeypatch.setattr(watching, 'QUIET_SECONDS', -1.0)
     write_run(tmp_path / 'good')

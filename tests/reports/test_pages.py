@@ -160,7 +160,7 @@ def test_run_page_of_values_that_are_not_finite_or_zero_and_of_very_many(tmp_pat
     assert 'validation error@1 -' in words(page)
     page = run_page(tmp_path / 'b', errors=(50.0, 0.01, 0.0))
     assert shown_first(page, 'Error@1') == ('epoch', False, False)
-    assert 'Zeros have no place on the log scale' in words(page)
+    assert 'The log scale leaves out zeros.' in words(page)
     errors = np.linspace(90, 5, 6000)
     page = run_page(tmp_path / 'long', errors=errors, batch_size=50_000)
     drawn = curves(page, 'Error@1')

@@ -9,7 +9,6 @@ import argparse
 import json
 import logging
 import math
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from utils.parser import Parser
 from utils.runs.config_json import read_config_json, stored_settings
 from utils.runs.layout import CONFIG, run_of
 from utils.settings import ABSENT, Means, add_settings, declared, given_values, names, values_before
+from utils.wording import typed
 
 GROUPS = (  # in the order of --help
     PlaceConfig, DataConfig, ModelConfig, SizeConfig, AdaptationConfig, OptimizerConfig, *METHODS, SpeedConfig,
@@ -138,7 +138,7 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
         'strict_device': strict,
         'dtype': dtype,
     }
-    command = shlex.join(['python', parser.prog, *argv])
+    command = typed(['python', parser.prog, *argv])
     config = kind(methods=methods, script=parser.prog, command=command, argv=tuple(argv), **values)
     check_settings(config)
     return config

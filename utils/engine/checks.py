@@ -95,6 +95,17 @@ def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks) -> None:
         )
 
 
+def check_batch_size(config: RunConfig, ranks: Ranks, num_examples: int) -> None:
+    """Refuse a batch that the training set cannot fill, and name the largest that it can."""
+    if config.drop_last and not config.evaluate and config.batch_size > num_examples:
+        unit = math.lcm(config.ghost_batch_size or 1, ranks.size)
+        fits = f' or --batch-size {num_examples // unit * unit}' * (num_examples >= unit)
+        raise ValueError(
+            f'--batch-size {config.batch_size} is more than the {counted(num_examples, "example")} to train on, and an '
+            f'incomplete batch is left out: take --no-drop-last{fits}'
+        )
+
+
 def check_ranks(config: RunConfig, model: nn.Module, ranks: Ranks, device: torch.device, *, num_examples: int) -> None:
     """Refuse training examples that do not divide into ranks, or what one process would not compute."""
     if config.evaluate:

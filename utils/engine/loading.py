@@ -20,7 +20,7 @@ from bigbatch.memory import memory_limit
 from utils.config.measure import MeasureConfig
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
-from utils.engine.checks import check_ranks, warn_of_useless_workers
+from utils.engine.checks import check_batch_size, check_ranks, warn_of_useless_workers
 from utils.engine.plan import Data, Examples
 
 Config = TypeVar('Config', bound=NetworkConfig)
@@ -124,6 +124,7 @@ def build_loaders(config: RunConfig, model: nn.Module, sets: Sets, device: torch
     """
     for method in config.methods_on:
         method.check_data(config, model, sets.train)
+    check_batch_size(config, ranks, len(sets.train))
     check_ranks(config, model, ranks, device, num_examples=len(sets.train))
     shared = {**_loader_settings(config, device), 'ranks': ranks}
     asked = _merged(method.transform() for method in config.methods_on)

@@ -82,7 +82,6 @@ class Evaluation:
         self._mode, self._noise, self._times = mode, noise, times
         self._rows = RowFile(folder / FILE, COLUMNS, KEY)
         self._table: list[tuple[str, list[dict]]] = []
-        log.info('rows: %s', self._rows.path)
 
     def add(self, network: Network) -> None:
         """Score a network and print each row."""
@@ -98,6 +97,8 @@ class Evaluation:
             for key in keys:
                 rows.append(self._rows.get(**key) or self._measure(network, loader, key, progress.advance))
                 log.info('%s', self._describe(network, rows[-1]))
+        if not self._table:
+            log.info('rows: %s', self._rows.path)
         self._table.append((network.label, rows))
 
     def table(self) -> str:

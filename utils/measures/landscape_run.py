@@ -29,6 +29,7 @@ from utils.reports.pages.landscape_page import write_landscape_page
 from utils.rows import RowFile
 from utils.runs.checkpoint import load_file
 from utils.runs.layout import INITIAL
+from utils.wording import losses_apart
 
 LONGEST_NAME = 80  # characters of a network's label in the name of a folder
 
@@ -54,6 +55,10 @@ def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
         line = Between(network.model, end.model.state_dict(), mode=flags.mode, bn=flags.bn)
         rows = _measure(network, [({'alpha': alpha}, line) for alpha in flags.alpha], folder, flags)
     _warn_of_clamped(rows)
+    ends = {row['alpha']: row[f'{_splits(flags)[0]}_loss'] for row in rows if row['alpha'] in (0, 1)}
+    names = {0: network.label, 1: end.label}
+    if len(ends) == 2 and (apart := losses_apart({names[alpha]: loss for alpha, loss in ends.items()})):
+        log.warning('%s', apart)
     _draw(folder)
     return folder
 

@@ -10,6 +10,7 @@ answer to a parser.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import logging
 import re
@@ -114,9 +115,13 @@ def plot_pair(flags: Namespace) -> None:
     start_logging()
     parser = build_line_parser(None, list_models(), list_datasets(), prog='visualize_sharpness.py')
     argv = line_flags(flags, dataset, sizes, runs)
-    folder = line_between(parser.parse_args(argv), lambda end: open_network(network_config(parser, argv, end), end))
+    line = parser.parse_args(argv)
+    figure = _figure_of(flags, Path(line.results_dir) / line.save)
+    folder = line_between(line, lambda end: open_network(network_config(parser, argv, end), end))
     log.info('%s', _describe_distances(folder))
-    _copy_figure(flags, folder)
+    figure.parent.mkdir(exist_ok=True)
+    shutil.copyfile(folder / FIGURE, figure)
+    log.info('figure: %s', figure)
 
 
 def _check_start(first: Path, second: Path) -> None:
@@ -128,12 +133,12 @@ def _check_start(first: Path, second: Path) -> None:
         raise UserError(f'{first} and {second} did not start from the same weights: train them anew, see --seed')
 
 
-def _copy_figure(flags: Namespace, folder: Path) -> None:
-    """Put the figure to where the published script leaves it."""
+def _figure_of(flags: Namespace, folder: Path) -> Path:
+    """Return where the figure of a line goes: where the published script leaves it, unless another line's is there."""
     figure = FIGURES / f'{flags.network}{"" if flags.mode == "linear" else f"_{flags.mode}"}.pdf'
-    figure.parent.mkdir(exist_ok=True)
-    shutil.copyfile(folder / FIGURE, figure)
-    log.info('figure: %s', figure)
+    drawn = folder / FIGURE
+    is_own = drawn.is_file() and figure.is_file() and filecmp.cmp(drawn, figure, shallow=False)
+    return figure if is_own or not figure.exists() else FIGURES / f'{folder.name}.pdf'
 
 
 def _configure(argv: list[str]):

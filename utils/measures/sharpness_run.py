@@ -23,6 +23,7 @@ from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
 from utils.reports.sharpness import HESSIAN, SHARPNESS, align, write_csv
+from utils.wording import losses_apart
 
 FOLDER = 'sharpness'  # of results, if --save does not name another
 
@@ -136,7 +137,6 @@ def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]
     """Measure networks one after another and return the table of all of them; the page of each run shows its rows."""
     metric, folder = metric_of(flags), Path(flags.results_dir) / (flags.save or FOLDER)
     combined = folder / f'{metric.table.file.removesuffix(".csv")}_table.csv'
-    log.info('table: %s', combined)
     _check_writable(combined)
     summaries: list[Mapping] = []
     for open_network in openers:
@@ -147,6 +147,9 @@ def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]
         write_csv(combined, summaries)
         if network.run is not None:
             _write_page(network.run)
+    log.info('table: %s', combined)
+    if apart := losses_apart({row['checkpoint']: row['loss'] for row in summaries}):
+        log.warning('%s', apart)
     return align(metric.table.cells(summaries))
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from bigbatch.errors import UserError
 from utils.reports.columns import known_columns
-from utils.reports.groups import Group, group_runs, rename_groups, varying_between
+from utils.reports.groups import Group, group_runs, rename_groups, unasked, varying_between
 from utils.reports.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
 from utils.reports.pages.comparison_page import check_colors, write_comparison_page
 from utils.reports.sections import make_sections
@@ -134,6 +134,10 @@ class Comparison:
         for group in groups:
             if group.mixed:
                 log.warning('row %r: its runs differ in %s', group.label, ', '.join(group.mixed))
+        for flag, values in unasked(groups).items():
+            log.warning(
+                'rows differ in %s (%s), which not every command gives: what is scaled by it differs too', flag, values
+            )
         base = summary[summary['is_reference']].iloc[0]
         if self.margin is not None and not self._heat_maps(groups):
             log.warning('--margin %g has no effect: the rows are no grid for a heat map; see --heat-map', self.margin)

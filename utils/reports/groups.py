@@ -121,6 +121,21 @@ def varying_between(groups: Sequence[Group]) -> pd.DataFrame:
     return pd.DataFrame(joined, index=pd.Index([group.label for group in groups], name='run'), dtype=object)
 
 
+def unasked(groups: Sequence[Group]) -> dict[str, str]:
+    """Return by flag the values of settings that follow from others, where groups differ and not every command says so.
+
+    Such is the base of the rates, which in main_gbn.py follows from the ghosts.
+    """
+    table, runs = varying_between(groups), [run for group in groups for run in group.runs]
+    found = {}
+    for name in filter(table.__contains__, sorted(names_of(Means.DERIVED))):
+        flag = f'--{name.replace("_", "-")}'
+        given = [[str(word).partition('=')[0].replace('_', '-') for word in run.config.get('argv', ())] for run in runs]
+        if not all(flag in words for words in given):
+            found[flag] = ', '.join(dict.fromkeys(table[name]))
+    return found
+
+
 def scientific_settings(run: Run) -> dict[str, str]:
     """Return the settings that decide what a run computes, as JSON; the adapted regime is one of them.
 

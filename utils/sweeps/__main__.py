@@ -5,7 +5,6 @@ Finished runs are skipped, interrupted and failed ones resumed; a diverged run i
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -21,6 +20,7 @@ from utils.sweeps.commands import data_of, name_suffix, settings_of
 from utils.sweeps.execution import Sweep
 from utils.sweeps.state import State, look_at
 from utils.sweeps.suite import PlannedRun, find_suite, list_suites
+from utils.wording import typed
 
 
 @command
@@ -136,7 +136,7 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
 
 def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
     if state.status == 'new':
-        return shlex.join(['python', run.script, *run.flags(results_dir)])
+        return typed(['python', run.script, *run.flags(results_dir)])
     if state.status == 'refused':
         return f'{run.name}: refused: {state.reason}'
     if run.measures:

@@ -17,10 +17,9 @@ from matplotlib.lines import Line2D
 
 from utils.reports.figures.comparison import STYLE, add_legend, draw_mean, new_figure, plain_log_ticks, save_figure
 from utils.reports.landscape import FIGURE, SPLIT_NAMES, Landscape, load_landscape
-from utils.reports.style import COLORS
+from utils.reports.style import COLORS, SPLIT_DASHES
 
 LOSS, ACCURACY = COLORS[0], COLORS[1]
-LINES: dict[str, Any] = {'train': 'solid', 'val': 'dashed'}
 MARK: dict[str, Any] = {'color': '#808080', 'linewidth': 0.6, 'linestyle': 'dotted'}
 
 
@@ -44,14 +43,14 @@ def _draw(landscape: Landscape) -> Figure:
     ):
         for split in landscape.splits:
             points = landscape.average(f'{split}_{name}').replace([np.inf, -np.inf], np.nan)
-            draw_mean(axes, points.rename(columns={'alpha': 'x'}), {'color': color, 'linestyle': LINES[split]})
+            draw_mean(axes, points.rename(columns={'alpha': 'x'}), {'color': color, 'linestyle': SPLIT_DASHES[split]})
         axes.set_ylabel(label, color=color)
         axes.tick_params(axis='y', labelcolor=color)
     plain_log_ticks(loss)
     for place, letter in enumerate(landscape.marks):
         _mark(loss, place, letter)
     loss.set_xlabel('alpha')
-    handles = [Line2D([], [], color='black', linestyle=LINES[split]) for split in landscape.splits]
+    handles = [Line2D([], [], color='black', linestyle=SPLIT_DASHES[split]) for split in landscape.splits]
     add_legend(figure, [*handles, *(Line2D([], [], **MARK) for _ in landscape.marks)], names)
     return figure
 

@@ -23,7 +23,7 @@ from markupsafe import Markup
 
 from utils.reports.pages.curves import thin
 from utils.reports.pages.html import templates
-from utils.reports.style import COLORS
+from utils.reports.style import COLORS, SPLIT_DASHES
 
 LOG_BY_DEFAULT = 30.0  # curves that span more than this factor are first shown on a log axis
 CHART_HEIGHT = 300  # pixels; page.css keeps the room
@@ -43,7 +43,10 @@ class LineStyle:
 
 
 # By the split that a curve was scored on.
-SPLIT_STYLES = {'val': LineStyle('validation', COLORS[0]), 'train': LineStyle('train', COLORS[1], 'dashed')}
+SPLIT_STYLES = {
+    'val': LineStyle('validation', COLORS[0], SPLIT_DASHES['val']),
+    'train': LineStyle('train', COLORS[1], SPLIT_DASHES['train']),
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def line_chart(
     kept = thin(points['curve'].to_numpy(), int(np.clip(POINTS_PER_CHART // len(styles), *POINTS_PER_CURVE)))
     notes = [f'Drawn: {len(kept):,} of {len(points):,} points.'] if len(kept) < len(points) else []
     if 'log' in y_scales and np.nanmin(y) <= 0:
-        notes.append('Zeros have no place on the log scale and are left out there.')
+        notes.append('The log scale leaves out zeros.')
     fig = _empty_figure(title, x_labels[x], y_label)
     fig.tags = list(parts)
     if ticks is not None:
