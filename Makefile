@@ -35,8 +35,8 @@ $(VENV)/.installed: requirements.txt constraints.txt
 	$(INSTALL) -r requirements.txt
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	$(INSTALL) -r requirements-dev.txt
+$(VENV)/.installed-dev: requirements-dev.txt requirements-optional.txt $(VENV)/.installed
+	$(INSTALL) -r requirements-dev.txt -r requirements-optional.txt
 	touch $@
 
 clean:

@@ -30,7 +30,7 @@ def is_for(pin: Requirement, python: str) -> bool:
 
 def test_every_range_but_that_of_torch_is_pinned_within_itself_for_each_python():
     pins, wrong = required('constraints.txt'), []
-    for asked in required(*RANGES):
+    for asked in required(*RANGES, 'requirements-optional.txt'):
         for python in ('3.10', '3.11', '3.13'):
             met = [pin for pin in pins if pin.name == asked.name and is_for(pin, python)]
             if len(met) != (asked.name not in FREE) or any(not asked.specifier.contains(version(pin)) for pin in met):

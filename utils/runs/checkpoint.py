@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -19,13 +18,19 @@ from torch import Tensor, nn
 
 from utils.files import write_atomically
 from utils.runs.checkpoint_parts import missing_parts, wrong_part
+from utils.runs.foreign import (
+    describe_file,
+    describe_objects,
+    find_weights,
+    fit_names,
+    is_safetensors,
+    load_safetensors,
+)
 from utils.runs.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
 
 VERSION = 1
-# What DataParallel, DistributedDataParallel and torch.compile put before the names of parameters.
-WRAPPERS = re.compile(r'^((module|_orig_mod)\.)+')
 
 
 def checked(checkpoint: dict) -> dict:
@@ -54,15 +59,19 @@ def load_file(path: str | Path) -> dict:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f'{path}: no such checkpoint file (looked in {path.absolute().parent})')
+    if is_safetensors(path):
+        return load_safetensors(path)
     try:
         _check_crc(path)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of old pickle protocols: what is read is checked below
             loaded = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the reader of a damaged file may stumble over anything
-        reason = str(error) if isinstance(error, _ChecksumError) else 'it is cut off, or was not written by torch.save'
-        if isinstance(error, pickle.UnpicklingError):
-            reason = 'it holds other objects, and reading those could run code'
+        reason = describe_file(path) or 'it is cut off, or was not written by torch.save'
+        if isinstance(error, _ChecksumError):
+            reason = str(error)
+        elif isinstance(error, pickle.UnpicklingError) and not describe_file(path):
+            reason = describe_objects(error)
         raise ValueError(
             f'{path}: damaged, or not a checkpoint of tensors and plain values: {reason}{_others_beside(path)}'
         ) from error
@@ -104,28 +113,28 @@ def first_step_of_epoch(checkpoint: dict) -> int:
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
-    """Read the weights of a checkpoint of ours, of the published code, or of a bare state dict."""
-    loaded = load_file(path)
-    state = loaded.get('state_dict', loaded)
-    if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path}: holds no weights: neither a state dict nor a dict with the key 'state_dict'")
-    return dict(state)
+    """Read the weights of a checkpoint, of ours or from elsewhere; see utils.runs.foreign."""
+    return find_weights(load_file(path), Path(path))
 
 
 def load_weights(
     model: nn.Module, state: Mapping[str, Tensor], source: str | Path, *,
     remedy: Callable[[str | Path], str] = lambda source: 'name its --model and --model_config',
 ) -> None:  # fmt: skip
-    """Put weights and buffers into a model, all of them or none; prefixes of wrappers come off where that fits.
+    """Put weights and buffers into a model, all of them or none; prefixes come off where that fits.
 
     Raises:
         ValueError: names or shapes differ from those of the source, of which the remedy says what would be right.
     """
     own = model.state_dict()
-    bare = {WRAPPERS.sub('', name): value for name, value in state.items()}
-    state = bare if own.keys() == bare.keys() else state
+    state = fit_names(state, own, source)
     problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
     problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
+    problems += [
+        f'{name} is of {state[name].dtype}, not {own[name].dtype}'
+        for name in own.keys() & state.keys()
+        if own[name].is_floating_point() and not state[name].is_floating_point()
+    ]
     problems += [
         f'{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}'
         for name in own.keys() & state.keys()
