@@ -113,6 +113,7 @@ def make_update(experiment: Experiment, batch, parallel: Parallel, *, is_shared:
     optimizer.zero_grad()
     with parallel.statistics.of_update():
         sums = experiment.estimator(parallel.model, experiment.criterion, batch, step=0)
+    parallel.reduce_gradients()
     optimizer.unscale()
     clip_gradient(optimizer.parameters, experiment.config.clip_grad)
     if is_shared:

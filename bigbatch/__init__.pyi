@@ -9,10 +9,10 @@ from bigbatch.analysis.sharpness import SharpnessResult as SharpnessResult
 from bigbatch.analysis.sharpness import epsilon_sharpness as epsilon_sharpness
 from bigbatch.analysis.steps import StepsFit as StepsFit
 from bigbatch.analysis.steps import fit_steps as fit_steps
+from bigbatch.layers.conversion import convert_ghost_batch_norm as convert_ghost_batch_norm
 from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d as GhostBatchNorm1d
 from bigbatch.layers.ghost_batch_norm import GhostBatchNorm2d as GhostBatchNorm2d
 from bigbatch.layers.ghost_batch_norm import GhostBatchNorm3d as GhostBatchNorm3d
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm as convert_ghost_batch_norm
 from bigbatch.noise_scale import NoiseScale as NoiseScale
 from bigbatch.regime import Regime as Regime
 from bigbatch.training.perturbation import smoothout as smoothout

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bigbatch.seeding import isolated_rng
+
 POINTS_PER_DECADE = 20
 
 
@@ -71,6 +73,23 @@ def array_to_parameters(x: np.ndarray, parameters: Sequence[nn.Parameter]) -> No
 def restored(model: nn.Module) -> contextlib.AbstractContextManager[None]:
     """Give parameters and buffers the values again, on leaving, that they have on entering; also where it raises."""
     return keeping([*model.parameters(), *model.buffers()])
+
+
+@contextlib.contextmanager
+def probing(model: nn.Module, *, training: bool = False) -> Iterator[None]:
+    """Pass examples through a network inside, in eval mode or that of training, and leave no trace.
+
+    Modes, buffers and the random state of the CPU are what they were then. A copy in its place would not do: not every
+    network can be copied, such as one with torch.nn.utils.weight_norm.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    with isolated_rng(), keeping(model.buffers()):
+        try:
+            model.train(training)
+            yield
+        finally:
+            for module, mode in modes:
+                module.training = mode
 
 
 @contextlib.contextmanager

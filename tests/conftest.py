@@ -29,6 +29,11 @@ TINY_NORMAL = (*TINY, '--epochs', '3')
 TINY_GBN = (*TINY, '--epochs', '3', '-mb', '4')
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the test that takes minutes, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: 'page_after_page' not in item.name)
+
+
 @pytest.fixture
 def project() -> Path:
     """The folder of the project."""

@@ -22,6 +22,7 @@ Four implementations of this one rule; `_choose_kernel` picks, and says what was
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bigbatch.layers.ghost_views import ViewedFunction, differentiable_gradients, ghosts_of, has_rows
@@ -30,7 +31,7 @@ _SMALL_GHOST = 2**17  # values in a ghost, below which _rows takes an (N, C) bat
 _BLOCK = 2**19  # values of scratch space in _sum_of_products: fits the second-level cache
 
 
-class _GhostNorm(_BatchNorm):
+class GhostNorm(_BatchNorm):
     """What the three public layers add to torch's batch norm; comes before it in their bases."""
 
     def __init__(
@@ -44,77 +45,39 @@ class _GhostNorm(_BatchNorm):
         **factory_kwargs,
     ):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, **factory_kwargs)
-        self.ghost_batch_size = _checked_size(ghost_batch_size)
+        self.ghost_batch_size = checked_size(ghost_batch_size)
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
         self._check_input_dim(input)
-        return _normalize_ghosts(self, input)
+        return normalize_ghosts(self, input)
 
     def extra_repr(self) -> str:
         return f'{super().extra_repr()}, ghost_batch_size={self.ghost_batch_size}'
 
 
-class GhostBatchNorm1d(_GhostNorm, nn.BatchNorm1d):
+class GhostBatchNorm1d(GhostNorm, nn.BatchNorm1d):
     """Normalise (N, C) or (N, C, L) inputs over ghosts of the batch; state dict as nn.BatchNorm1d."""
 
 
-class GhostBatchNorm2d(_GhostNorm, nn.BatchNorm2d):
+class GhostBatchNorm2d(GhostNorm, nn.BatchNorm2d):
     """Normalise (N, C, H, W) inputs over ghosts of the batch; state dict as nn.BatchNorm2d."""
 
 
-class GhostBatchNorm3d(_GhostNorm, nn.BatchNorm3d):
+class GhostBatchNorm3d(GhostNorm, nn.BatchNorm3d):
     """Normalise (N, C, D, H, W) inputs over ghosts of the batch; state dict as nn.BatchNorm3d."""
 
 
-def convert_ghost_batch_norm(model: nn.Module, ghost_batch_size: int) -> nn.Module:
-    """Turn every batch norm of a model into a ghost batch norm, in place.
-
-    Modules stay the same objects (only their class changes), and so do parameters, buffers, hooks and
-    settings: an optimizer made before goes on working. A ghost batch norm already there gets the new size.
-    Instance norm is left alone.
-
-    Args:
-        model: any module, a batch norm itself included; it is returned.
-
-    Raises:
-        ValueError: a size that is no positive integer, or a batch norm that cannot be converted
-            (synchronised, lazy, or of another class derived from batch norm); the model is then unchanged.
-    """
-    size = _checked_size(ghost_batch_size)
-    found = [(module, _ghost_class(name, module)) for name, module in model.named_modules()]
-    for module, ghost_class in found:
-        if ghost_class is not None:
-            module.__class__ = ghost_class
-            module.ghost_batch_size = size
-    return model
-
-
-def _ghost_class(name: str, module: nn.Module) -> type | None:
-    """Return the class that a module converts to, None where it is no batch norm."""
-    if isinstance(module, _GhostNorm):
-        return type(module)
-    table: dict[type[nn.Module], type[_GhostNorm]] = {
-        nn.BatchNorm1d: GhostBatchNorm1d,
-        nn.BatchNorm2d: GhostBatchNorm2d,
-        nn.BatchNorm3d: GhostBatchNorm3d,
-    }
-    if type(module) not in table and isinstance(module, _BatchNorm):
-        raise ValueError(
-            f'{name or "the model itself"} is a {type(module).__name__}, which cannot become '
-            'a ghost batch norm; use BatchNorm1d, 2d or 3d there'
-        )
-    return table.get(type(module))
-
-
-def _checked_size(ghost_batch_size: int) -> int:
+def checked_size(ghost_batch_size: int) -> int:
+    """Return a ghost size; a ValueError refuses what is none."""
     if isinstance(ghost_batch_size, bool) or not isinstance(ghost_batch_size, int) or ghost_batch_size < 1:
         raise ValueError(f'ghost_batch_size {ghost_batch_size!r} is not a positive integer; the published value is 128')
     return ghost_batch_size
 
 
-def _normalize_ghosts(layer, inputs: Tensor) -> Tensor:
+def normalize_ghosts(layer, inputs: Tensor) -> Tensor:
+    """Normalise a batch by the statistics of its ghosts, and take these into the running ones of a layer."""
     if inputs.shape[1] != layer.num_features:
         raise ValueError(f'inputs have {inputs.shape[1]} channels, this layer has {layer.num_features}')
     num_whole, tail = _split_batch(inputs, layer.ghost_batch_size)
@@ -162,6 +125,8 @@ def _choose_kernel(layer, inputs: Tensor):
     _looped has its threads meet several times per ghost. Not measured on a GPU: _viewed makes 8 passes over memory, as
     batch norm does (13 with channels last), where _folded makes 16. Compiled, the copies of _folded vanish.
     """
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return _folded  # of torch's own functions alone, which torch.func and forward mode know
     if not inputs.is_cpu or torch.compiler.is_compiling():
         is_eager = inputs.is_cuda and not torch.compiler.is_compiling()
         return _viewed if is_eager and _has_views(inputs) else _folded
@@ -173,6 +138,13 @@ def _choose_kernel(layer, inputs: Tensor):
         return _looped if is_half and inputs.dim() > 2 else _folded
     small = layer.ghost_batch_size * inputs.shape[1] < _SMALL_GHOST
     return _rows if inputs.dim() == 2 and layer.weight is not None and small else _looped
+
+
+def _affine(layer) -> tuple[Tensor | None, Tensor | None]:
+    """Return weight and bias, zeros for a bias that alone is missing: kernels have both or none."""
+    if layer.weight is not None and layer.bias is None:
+        return layer.weight, torch.zeros_like(layer.weight)
+    return layer.weight, layer.bias
 
 
 def _tracked(layer) -> bool:
@@ -214,7 +186,7 @@ def _looped(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
             factors = [1 / (num_seen + i + 1) for i in range(num_ghosts)]
         running = (layer.running_mean, layer.running_var, factors)
         layer.num_batches_tracked.add_(num_ghosts)
-    return _LoopedFunction.apply(inputs, layer.weight, layer.bias, running, num_ghosts, layer.eps)
+    return _LoopedFunction.apply(inputs, *_affine(layer), running, num_ghosts, layer.eps)
 
 
 class _LoopedFunction(torch.autograd.Function):
@@ -256,7 +228,7 @@ class _LoopedFunction(torch.autograd.Function):
 
 
 def _rows(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
-    return _RowsFunction.apply(inputs, layer.weight, layer.bias, layer, num_ghosts)
+    return _RowsFunction.apply(inputs, *_affine(layer), layer, num_ghosts)
 
 
 class _RowsFunction(torch.autograd.Function):
@@ -350,7 +322,7 @@ def _unfold_last(outputs: Tensor, num_ghosts: int) -> Tensor:
 def _viewed(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
     if not (inputs.is_contiguous() or has_rows(inputs)):
         inputs = inputs.contiguous()
-    outputs, mean, var = ViewedFunction.apply(inputs, layer.weight, layer.bias, num_ghosts, layer.eps)
+    outputs, mean, var = ViewedFunction.apply(inputs, *_affine(layer), num_ghosts, layer.eps)
     if _tracked(layer):
         size = inputs.numel() // (num_ghosts * inputs.shape[1])
         with torch.no_grad():

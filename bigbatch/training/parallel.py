@@ -10,7 +10,6 @@ parts is at any time what one process would have.
 from __future__ import annotations
 
 import contextlib
-import copy
 import warnings
 from collections.abc import Iterator
 
@@ -21,7 +20,9 @@ from torch.nn.parallel import DistributedDataParallel
 from bigbatch.distributed import ALONE, Ranks, sum_over_ranks
 from bigbatch.training.batch_norm import batch_norms, running_buffers
 from bigbatch.training.scoring import forward_loss
-from bigbatch.weights import device_of
+from bigbatch.weights import device_of, probing
+
+RANDOM_PASSES = 16  # after which a block that is left out every other time has been, but once in 65,536
 
 
 class Parallel:
@@ -34,12 +35,28 @@ class Parallel:
         self.ranks = ranks
         self.statistics = RankStatistics(model, ranks)
         self.model = model
-        if ranks.size > 1:
+        self._sums_itself = ranks.size > 1 and has_idle_parameters
+        if ranks.size > 1 and not has_idle_parameters:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore', FutureWarning)  # of another name for broadcast_buffers to come
-                self.model = DistributedDataParallel(
-                    model, broadcast_buffers=False, find_unused_parameters=has_idle_parameters
-                )
+                self.model = DistributedDataParallel(model, broadcast_buffers=False)
+
+    def reduce_gradients(self) -> None:
+        """Make the gradients means over the ranks where some passes leave out parameters.
+
+        DistributedDataParallel would wait for those; where it is used, this does nothing. A parameter that no rank's
+        passes reach has no gradient, as in one process.
+        """
+        if not self._sums_itself:
+            return
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        reached = torch.tensor([float(parameter.grad is not None) for parameter in parameters])
+        counts = sum_over_ranks(reached.to(parameters[0].device)).tolist()
+        used = [parameter for parameter, count in zip(parameters, counts, strict=True) if count]
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in used]
+        means = self.mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+        for parameter, mean in zip(used, means.split([each.numel() for each in used]), strict=True):
+            parameter.grad = mean.view_as(parameter)
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Return the mean of a tensor over the ranks, which hold equal numbers of examples; it may change in place."""
@@ -139,8 +156,12 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def has_idle_parameters(model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> bool:
-    """Tell, by a few examples, whether a network's outputs leave out parameters, which ranks would wait for."""
-    probe = copy.deepcopy(model).eval()
-    parameters = [parameter for parameter in probe.parameters() if parameter.requires_grad]
-    loss, _ = forward_loss(probe, criterion, *examples)
-    return any(gradient is None for gradient in torch.autograd.grad(loss, parameters, allow_unused=True))
+    """Tell, by a few examples, whether passes leave out parameters, always or at random, as blocks that are skipped."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for training, num_passes in ((False, 1), (True, RANDOM_PASSES)):
+        with probing(model, training=training):
+            for _ in range(num_passes):
+                loss, _ = forward_loss(model, criterion, *examples)
+                if any(each is None for each in torch.autograd.grad(loss, parameters, allow_unused=True)):
+                    return True
+    return False

@@ -163,6 +163,7 @@ class Trainer:
         self.optimizer.zero_grad()
         with self._parallel.statistics.of_update():
             sums = self.estimator(self._parallel.model, self.criterion, batch, step=self.step)
+        self._parallel.reduce_gradients()
         self.optimizer.unscale()
         grad_norm = clip_gradient(self.optimizer.parameters, self._clip_grad)
         watch.record(self.step, sums.mean_loss(), grad_norm, self.optimizer)

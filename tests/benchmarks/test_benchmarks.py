@@ -19,7 +19,7 @@ import data
 from benchmarks import gpu_plan, machine, report, workload
 from benchmarks.published import CLIP, SETTINGS, PublishedRun
 from bigbatch.errors import UserError
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from tests.conftest import PROJECT, read_rows
 from tests.official_files import write_all
 from tests.test_architecture import sources

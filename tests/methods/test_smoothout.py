@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.seeding import make_generator
 from bigbatch.training.gradients.gradient_noise import GradientNoise
 from bigbatch.training.gradients.plain import PlainGradient

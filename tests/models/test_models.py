@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import models
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.optim import check_regime
 from models import create_model, list_models, register_model

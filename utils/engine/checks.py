@@ -6,7 +6,6 @@ Each raises a ValueError: in one line, what is wrong and what would be right.
 from __future__ import annotations
 
 import contextlib
-import copy
 import json
 import logging
 import math
@@ -16,12 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bigbatch import seeding
 from bigbatch.distributed import Ranks
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
+from bigbatch.weights import probing
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
 from utils.engine.plan import Data
@@ -169,12 +168,11 @@ def check_forward(
     num_classes: int,
     training: bool,
 ) -> None:
-    """Pass a few examples through a copy of the network, in the mode of training if so, so that a misfit ends here."""
+    """Pass a few examples through the network, in the mode of training if so, so that a misfit ends here."""
     inputs, targets = examples
-    probe = copy.deepcopy(model).train(training)
     try:
-        with torch.no_grad(), seeding.isolated_rng():
-            logits = probe(inputs)
+        with torch.no_grad(), probing(model, training=training):
+            logits = model(inputs)
             loss = criterion(logits, targets)
     except Exception as error:  # whatever a network or its layers may raise
         what, size = f'{type(error).__name__}: {error}'.splitlines()[0], len(inputs)

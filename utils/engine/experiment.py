@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from bigbatch.distributed import ALONE, Ranks, from_environment, meet, process_group
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.memory import free_memory
 from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.parallel import synchronize_batch_norm
@@ -85,7 +85,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     config = resolve_augmentation(config, sets.train, model)
     data = build_loaders(config, model, sets, device, ranks)
     check_run(config, model, criterion, data, ranks)
-    fit_threads(config, model, data.val.peek(1)[0], stored, ranks.size)
+    fit_threads(config, model, data.val.peek(2)[0], stored, ranks.size)
     model = _join_gpus(config, model, device, ranks)
     schedule = build_schedule(config, model, data, start, stored)
     if config.dry_run or config.micro_batch_size != AUTO:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 import models
 from bigbatch import seeding
@@ -24,6 +26,8 @@ from utils.engine.loading import build_measuring_loaders, load_sets, resolve_aug
 from utils.runs import checkpoint as checkpoints
 from utils.runs.config_json import stored_settings
 from utils.runs.layout import LATEST, checkpoint_of, run_of
+
+log = logging.getLogger('bigbatch')
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +89,27 @@ def build_network(
         shape = (shape[0], config.input_size, config.input_size)
     context = {'dataset': config.dataset, 'num_classes': dataset.num_classes}
     context |= {'input_shape': shape, 'input_size': config.input_size}
+    if callable(models.MODELS.get(config.model)):
+        log.warning('%s is registered by this program alone: no other command can open its runs', config.model)
     options = models.model_options(config.model)
     context = {key: value for key, value in context.items() if options is None or key in options}
     model = models.create_model(config.model, **{**context, **config.model_config})
+    _finish_lazy_layers(config.model, model, shape)
     fit(model)
     model.to(device, getattr(torch, config.dtype))
     return model, summed_criterion(getattr(model, 'criterion', None))
+
+
+def _finish_lazy_layers(name: str, model: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Give lazy layers the sizes that examples have; a ValueError where these do not fit."""
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        try:
+            with torch.no_grad():
+                model.eval()(torch.zeros(2, *input_shape))
+        except Exception as error:  # whatever a network may raise
+            what = f'{type(error).__name__}: {error}'.splitlines()[0]
+            raise ValueError(f'{name} has lazy layers, which cannot take examples of {input_shape}: {what}') from error
+        model.train()
 
 
 def open_network(config: MeasureConfig, checkpoint: str) -> Network:

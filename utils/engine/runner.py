@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from bigbatch import seeding
-from bigbatch.distributed import Ranks, naming_failed_rank
+from bigbatch.distributed import Ranks, naming_failed_rank, sum_over_ranks
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import StopRequest, stop_requests
 from bigbatch.messages import counted
@@ -98,8 +98,9 @@ def _build_parallel(experiment: Experiment) -> Parallel:
     model, ranks = experiment.model, experiment.ranks
     if ranks.size == 1:
         return Parallel(model)
-    inputs, targets, _ = experiment.data.train.peek(1)
+    inputs, targets, _ = experiment.data.train.peek(2)
     has_idle = has_idle_parameters(model, experiment.criterion, (inputs, targets))
+    has_idle = bool(sum_over_ranks(torch.tensor(float(has_idle), device=experiment.device)))  # which all do alike
     return Parallel(model, ranks, has_idle_parameters=has_idle)
 
 

@@ -6,15 +6,15 @@ threads wait for each other more than they compute; beside other programs one ma
 
 from __future__ import annotations
 
-import copy
 import functools
 import os
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bigbatch import seeding
 from bigbatch.memory import THREADS_VARIABLE
+from bigbatch.weights import probing
 from utils.config.run import RunConfig
 from utils.engine.methods import pass_size
 
@@ -28,12 +28,12 @@ def fit_threads(config: RunConfig, model: nn.Module, inputs: Tensor, stored: dic
     OMP_NUM_THREADS of the user counts more than this rule.
 
     Args:
-        inputs: at least one example, on the device of the model.
+        inputs: some examples, on the device of the model.
     """
     if stored and stored.get('ranks', 1) == num_ranks:
         torch.set_num_threads(stored['num_threads'])
     elif inputs.device.type == 'cpu' and not config.evaluate and not _is_given():
-        work = pass_size(config, config.num_images // num_ranks) * products_of(model, inputs[:1])
+        work = pass_size(config, config.num_images // num_ranks) * products_of(model, inputs) // len(inputs)
         torch.set_num_threads(min(_most_threads(), max(1, work // PRODUCTS_OF_A_THREAD)))
 
 
@@ -46,16 +46,16 @@ def products_of(model: nn.Module, inputs: Tensor) -> int:
     least = len(inputs) * sum(parameter.numel() for parameter in model.parameters() if parameter.ndim > 1)
     layers: list[int] = []
 
-    def count(layer: nn.Module, _, output: object) -> None:
+    def count(layer: Any, _, output: object) -> None:
         if isinstance(output, Tensor):
             layers.append(output.numel() * layer.weight[0].numel())
 
-    probe = copy.deepcopy(model).eval()
-    for layer in probe.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            layer.register_forward_hook(count)
-    with torch.no_grad(), seeding.isolated_rng():
-        probe(inputs)
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    hooks = [layer.register_forward_hook(count) for layer in model.modules() if isinstance(layer, kinds)]
+    with torch.no_grad(), probing(model):
+        model(inputs)
+    for hook in hooks:
+        hook.remove()
     return max(least, sum(layers))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,10 +76,11 @@ class GradientNoise(Method):
         import torch
 
         from bigbatch.training.gradients.gradient_noise import loss_of_each
+        from bigbatch.weights import probing
 
         inputs, targets = examples
-        with torch.no_grad():
-            losses = loss_of_each(criterion)(copy.deepcopy(model).eval()(inputs), targets)
+        with torch.no_grad(), probing(model):
+            losses = loss_of_each(criterion)(model(inputs), targets)
         if losses.shape != targets.shape:
             raise ValueError(
                 f'--gradient-noise {self.gradient_noise}: the criterion of {run.model} gives no loss for each '

@@ -4,10 +4,11 @@ Colours: Okabe and Ito 2008, "Color Universal Design", without their yellow, whi
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
 DASHES = ('solid', 'dashed', 'dotted', 'dotdash')
-SPLIT_DASHES = {'train': 'solid', 'val': 'dashed'}  # as in figure 3 of Keskar et al. 2016
+SPLIT_DASHES: dict[str, Any] = {'train': 'solid', 'val': 'dashed'}  # as in figure 3 of Keskar et al. 2016
 X_LABELS = {'epoch': 'epochs', 'step': 'updates', 'seconds': 'training time (s)'}
 LOG_X_FACTOR = 4.0  # longest curve over shortest, from which on a log x axis shows both
 

@@ -8,16 +8,14 @@ it depends on micro-batches; a resumed run goes on as if it had not stopped.
 
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from bigbatch.seeding import isolated_rng
 from bigbatch.training.gradients.base import Estimator, Wrapper
 from bigbatch.training.scoring import ScoreSums
+from bigbatch.weights import probing
 
 RELUS = frozenset((F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_))
 
@@ -53,6 +51,6 @@ class NoisyRelus(TorchFunctionMode):
 @torch.no_grad()
 def calls_relu(model: nn.Module, inputs: Tensor) -> bool:
     """Tell whether a network passes its inputs through a ReLU, as a module or as a function; it is left untouched."""
-    with isolated_rng(), NoisyRelus(0.0) as relus:
-        copy.deepcopy(model).eval()(inputs)
+    with probing(model), NoisyRelus(0.0) as relus:
+        model(inputs)
     return relus.num_calls > 0

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bigbatch.layers import ghost_batch_norm as gbn
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training import trainer as trainers
 from bigbatch.training.gradients.copies import AdaptGradNorm

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import models
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.gradients.smoothout import SmoothOut

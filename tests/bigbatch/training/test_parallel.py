@@ -14,7 +14,7 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 from bigbatch import distributed
 from bigbatch.distributed import Ranks
 from bigbatch.errors import Interrupted
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.gradients.gradient_noise import GradientNoise
 from bigbatch.training.gradients.plain import PlainGradient

@@ -9,7 +9,7 @@ from torch import nn
 
 import models
 from bigbatch.errors import DivergedError
-from bigbatch.layers.ghost_batch_norm import convert_ghost_batch_norm
+from bigbatch.layers.conversion import convert_ghost_batch_norm
 from bigbatch.regime import Regime
 from bigbatch.training.gradients.plain import PlainGradient
 from bigbatch.training.optim import RegimeOptimizer

@@ -1,0 +1,152 @@
+"""Turn the batch norms of a network into ghost batch norms, those of other projects included."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
+
+from bigbatch.layers.ghost_batch_norm import (
+    GhostBatchNorm1d,
+    GhostBatchNorm2d,
+    GhostBatchNorm3d,
+    GhostNorm,
+    checked_size,
+    normalize_ghosts,
+)
+from bigbatch.seeding import isolated_rng
+
+GHOSTS: dict[type[nn.Module], type[GhostNorm]] = {
+    nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d,
+}  # fmt: skip
+PIXELS: dict[type[nn.Module], tuple[int, ...]] = {nn.BatchNorm1d: (), nn.BatchNorm2d: (2, 2), nn.BatchNorm3d: (2, 2, 2)}
+REMEDY = 'have its forward call super().forward(inputs), or take BatchNorm1d, 2d or 3d there'
+
+
+def convert_ghost_batch_norm(model: nn.Module, ghost_batch_size: int) -> nn.Module:
+    """Turn every batch norm of a model into a ghost batch norm, in place.
+
+    Modules stay the same objects (only their class changes), and so do parameters, buffers, hooks and
+    settings: an optimizer made before goes on working. A ghost batch norm already there gets the new size.
+    Instance norm is left alone. A class derived from BatchNorm1d, 2d or 3d keeps what it does besides, such as an
+    activation: it is converted where its forward calls super().forward or torch.nn.functional.batch_norm.
+
+    Args:
+        model: any module, a batch norm itself included; it is returned.
+
+    Raises:
+        ValueError: a size that is no positive integer, or a batch norm that cannot be converted (synchronised, lazy,
+            scripted, traced, or with a forward of its own making); the model is then unchanged.
+    """
+    size = checked_size(ghost_batch_size)
+    found = [(module, _ghost_class(name or 'the model itself', module)) for name, module in model.named_modules()]
+    for module, ghost_class in found:
+        if ghost_class is not None:
+            module.__class__ = ghost_class
+            module.ghost_batch_size = size
+    return model
+
+
+def _ghost_class(name: str, module: nn.Module) -> type | None:
+    """Return the class that a module converts to, None where it is no batch norm."""
+    if isinstance(module, GhostNorm):
+        return type(module)
+    if _is_compiled_batch_norm(module):
+        raise ValueError(
+            f'{name} is scripted, traced or exported, with batch norm inside that cannot become a ghost batch norm: '
+            'convert the network first'
+        )
+    if not isinstance(module, _BatchNorm):
+        return None
+    if type(module) in GHOSTS:
+        return GHOSTS[type(module)]
+    for plain in GHOSTS:
+        if isinstance(module, plain):
+            return _adapted_class(name, module, plain)
+    what = f'{name} is a {type(module).__name__}, which cannot become a ghost batch norm'
+    if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+        raise ValueError(f'{what} before it has its size: pass a batch through the network first')
+    raise ValueError(f'{what}: take BatchNorm1d, 2d or 3d there')
+
+
+def _is_compiled_batch_norm(module: nn.Module) -> bool:
+    """Tell whether batch norm is part of a program that a module was made into, where no layer can be changed."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return 'aten::batch_norm' in str(getattr(module, 'inlined_graph', ''))
+    nodes = module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ()
+    return any(node.op == 'call_function' and 'batch_norm' in str(node.target) for node in nodes)
+
+
+def _adapted_class(name: str, module: _BatchNorm, plain: type[nn.Module]) -> type[nn.Module]:
+    """Return a class that does what a derived class of batch norm does, over ghosts."""
+    kind: Any = type(module)
+    ghost: Any = GHOSTS[plain]
+    if kind.forward is plain.forward:
+        return _derive(kind, ghost)
+    for found in (_derive(kind, ghost), _derive(kind, ghost, redirects=True)):
+        if _takes_ghosts(module, found, plain):
+            return found
+    raise ValueError(f'{name} is a {kind.__name__}, whose forward takes its statistics in a way of its own: {REMEDY}')
+
+
+@functools.cache
+def _derive(kind: Any, ghost: Any, *, redirects: bool = False) -> type[nn.Module]:
+    # super().forward of the derived class is then that of the ghosts, which stands before batch norm in the bases
+    bases = (_Redirecting, kind, ghost) if redirects else (kind, ghost)
+    return type(f'Ghost{kind.__name__}', bases, {'__module__': kind.__module__})
+
+
+class _Redirecting(nn.Module):
+    """A layer whose forward calls torch.nn.functional.batch_norm, in place of which ghosts are normalised."""
+
+    def forward(self, *inputs, **settings):
+        if not self.training:
+            return super().forward(*inputs, **settings)
+        with _Redirection(self):
+            return super().forward(*inputs, **settings)
+
+
+class _Redirection(TorchFunctionMode):
+    def __init__(self, layer: Any):
+        super().__init__()
+        self._layer = layer
+        counter = layer.num_batches_tracked
+        self._count = None if counter is None else counter.clone()
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is F.batch_norm:
+            given, layer = inspect.signature(func).bind(*args, **(kwargs or {})).arguments, self._layer
+            is_its_own = given['running_mean'] is None or given['running_mean'] is layer.running_mean
+            if given.get('weight') is layer.weight and is_its_own:
+                if self._count is not None:
+                    layer.num_batches_tracked.copy_(self._count)  # the layer has counted the batch as one
+                return normalize_ghosts(layer, given['input'])
+        return func(*args, **(kwargs or {}))
+
+
+def _takes_ghosts(module: Any, kind: type[nn.Module], plain: type[nn.Module]) -> bool:
+    """Tell whether a layer of a class would normalise two ghosts by themselves."""
+    tensor = next((each for each in (module.weight, module.running_mean) if each is not None), torch.empty(0))
+    shape = (4, module.num_features, *PIXELS[plain])
+    inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(tensor)
+    try:
+        before, probe = copy.deepcopy(module).train(), copy.deepcopy(module).train()
+        probe.__class__, probe.ghost_batch_size = kind, 2
+        with torch.no_grad(), isolated_rng() as seed:
+            seed(0)
+            expected = torch.cat([before(part) for part in inputs.split(2)])
+            seed(0)
+            found = probe(inputs)
+    except Exception:  # whatever a layer of somebody else's may raise: it is refused
+        return False
+    counts = [int(each.num_batches_tracked) for each in (before, probe) if each.num_batches_tracked is not None]
+    moved = int(module.num_batches_tracked) + 2 if counts else 2
+    is_counted = counts == [moved, moved]  # outputs need not be the same, where there is dropout
+    return is_counted or torch.allclose(found, expected, rtol=1e-3, atol=1e-5)

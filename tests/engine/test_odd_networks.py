@@ -1,0 +1,139 @@
+"""Networks as people write them: what they are made of must not matter to training."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bigbatch.training import parallel
+from bigbatch.training.parallel import Parallel, has_idle_parameters
+from tests.conftest import main_gbn, read_json, read_rows
+from tests.networks import registry  # noqa: F401
+from tests.test_docs import copy_project
+
+TINY = ('--dataset', 'fake:64:1x8x8:4', '--b', '16', '-mb', '4', '--epochs', '2', '--device', 'cpu')
+SKIPPING = """
+import torch
+from torch import nn
+
+
+class Skipping(nn.Module):
+    regime = {0: {'optimizer': 'SGD', 'lr': 0.05, 'momentum': 0.9}}
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.first, self.block, self.last = nn.Linear(64, 8), nn.Linear(8, 8), nn.Linear(8, num_classes)
+
+    def forward(self, inputs):
+        hidden = self.first(inputs.flatten(1)).relu()
+        if not self.training or torch.rand(()) < 0.5:
+            hidden = hidden + self.block(hidden).relu()
+        return self.last(hidden)
+
+
+def skipping(num_classes=10):
+    return Skipping(num_classes)
+"""
+
+
+class ActNorm(nn.BatchNorm1d):
+    def forward(self, inputs):
+        return F.relu(super().forward(inputs))
+
+
+def networks():
+    wrap, norms = nn.utils.parametrizations, nn.utils
+    middles = {
+        'weight_norm': lambda: norms.weight_norm(nn.Linear(8, 8)),
+        'spectral_norm': lambda: norms.spectral_norm(nn.Linear(8, 8)),
+        'parametrized weight_norm': lambda: wrap.weight_norm(nn.Linear(8, 8)),
+        'orthogonal': lambda: wrap.orthogonal(nn.Linear(8, 8)),
+        'derived batch norm': lambda: ActNorm(8), 'no bias': lambda: nn.BatchNorm1d(8, bias=False),
+        'no running statistics': lambda: nn.BatchNorm1d(8, track_running_stats=False),
+        'lazy': lambda: nn.Sequential(nn.LazyLinear(8), nn.LazyBatchNorm1d()),
+    }  # fmt: skip
+    for name, middle in middles.items():
+        yield name, lambda middle=middle: nn.Sequential(nn.Flatten(), nn.Linear(64, 8), middle(), nn.Linear(8, 4))
+
+
+@pytest.mark.filterwarnings('ignore:.*is deprecated')
+def test_layers_of_all_kinds_train_and_a_network_of_this_program_alone_is_named(registry, tmp_path, capsys):  # noqa: F811
+    failures = []
+    for name, build in networks():
+        registry['odd'] = lambda build=build: build()
+        status = main_gbn.main(
+            [*TINY, '--model', 'odd', '--results_dir', str(tmp_path), '--save', name.replace(' ', '_')]
+        )
+        said = 'odd is registered by this program alone: no other command can open its runs' in capsys.readouterr().err
+        rows = read_rows(tmp_path / name.replace(' ', '_') / 'results.csv') if status == 0 else []
+        if not (said and len(rows) == 2 and math.isfinite(float(rows[-1]['val_loss']))):
+            failures.append((name, status, said, len(rows)))
+    assert not failures, failures
+
+
+def test_lazy_layers_that_cannot_take_the_examples_are_one_line(registry, tmp_path, capsys):  # noqa: F811
+    registry['odd'] = lambda: nn.Sequential(nn.LazyConv2d(4, 99), nn.Flatten(), nn.LazyLinear(4))
+    assert main_gbn.main([*TINY, '--model', 'odd', '--results_dir', str(tmp_path), '--save', 'x']) == 2
+    assert 'odd has lazy layers, which cannot take examples of (1, 8, 8)' in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_blocks_that_are_left_out_at_random_are_found_and_leave_no_trace():
+    namespace: dict = {}
+    exec(SKIPPING, namespace)
+    model, examples = namespace['skipping'](4).train(), (torch.randn(2, 1, 8, 8), torch.arange(2))
+    before = torch.get_rng_state()
+    assert has_idle_parameters(model, nn.CrossEntropyLoss(reduction='sum'), examples)
+    assert torch.equal(before, torch.get_rng_state()) and model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_gradients_that_some_ranks_lack_are_means_and_those_that_all_lack_stay_none(monkeypatch):
+    model = nn.ParameterList([nn.Parameter(torch.zeros(2)) for _ in range(3)])
+    both, mine, neither = model
+    both.grad, mine.grad = torch.tensor([1.0, 2.0]), torch.tensor([4.0, 6.0])
+    of_the_other = [torch.tensor([1.0, 0.0, 0.0]), torch.tensor([3.0, 5.0, 0.0, 0.0])]
+    ranks = parallel.Ranks(0, 2)
+    monkeypatch.setattr(
+        parallel, 'sum_over_ranks', lambda tensor: tensor + of_the_other.pop(0).to(tensor) / divisor[len(of_the_other)]
+    )
+    divisor = {1: 1, 0: 2}  # flags are sums, gradients means
+    Parallel(model, ranks, has_idle_parameters=True).reduce_gradients()
+    assert [each.grad if each.grad is None else each.grad.tolist() for each in model] == [[2.0, 3.5], [2.0, 3.0], None]
+    assert neither.grad is None
+
+
+@pytest.mark.slow
+def test_blocks_that_ranks_leave_out_at_random_train_alike_on_all_of_them(tmp_path):
+    copy_project(tmp_path)
+    (tmp_path / 'models' / 'skipping.py').write_text(SKIPPING)
+    table = tmp_path / 'models' / '__init__.py'
+    table.write_text(table.read_text().replace('= {\n', "= {\n    'skipping': 'models.skipping',\n", 1))
+    words = (
+        'main_normal.py',
+        '--model',
+        'skipping',
+        '--dataset',
+        'digits',
+        '--b',
+        '64',
+        '--epochs',
+        '2',
+        '--save',
+        'run',
+    )
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2', *words]
+    done = subprocess.run(
+        launch, cwd=tmp_path, env={**os.environ, 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True, timeout=170
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    run = tmp_path / 'TrainingResults' / 'run'
+    assert read_json(run / 'config.json')['status'] == 'done'
+    first, last = read_rows(run / 'results.csv')
+    assert float(last['val_loss']) < float(first['val_loss'])
