@@ -10,12 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from bigbatch.layers.ghost_batch_norm import (
-    GhostBatchNorm1d,
-    GhostBatchNorm2d,
-    GhostBatchNorm3d,
-    convert_ghost_batch_norm,
-)
+from bigbatch.layers.conversion import convert_ghost_batch_norm
+from bigbatch.layers.ghost_batch_norm import GhostBatchNorm1d, GhostBatchNorm2d, GhostBatchNorm3d
 from tests.data_helpers import assert_refused
 from tests.ghosts import REST, Reference, assert_near, gradients, make_layer, make_network, rests, use_kernel  # noqa: F401
 
