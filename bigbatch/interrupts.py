@@ -1,7 +1,8 @@
-"""Signals that ask a process to end: SIGTERM, SIGINT (Ctrl-C) and SIGUSR2, which schedulers send before they kill.
+"""Signals that ask a process to end: Ctrl-C (SIGINT), a terminal that is closed (SIGHUP), a scheduler about to kill.
 
-Where nothing has to be saved the first one ends the process; training finishes its step and saves. Either way a second
-Ctrl-C ends it at once. What was started with a signal ignored, as by nohup, goes on ignoring it.
+Schedulers send SIGTERM, SIGUSR1 or SIGUSR2, and the system SIGXCPU at a limit of processor time. Where nothing has to
+be saved the first one ends the process; training finishes its step and saves. Either way a second Ctrl-C ends it at
+once. What was started with a signal ignored, as by nohup, goes on ignoring it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from bigbatch.distributed import is_first_rank
 from bigbatch.errors import Interrupted
 
-SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
+SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
 
 
 class StopRequest:
