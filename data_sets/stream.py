@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import torch
@@ -48,7 +50,7 @@ class StreamLoader(Loader):
             persistent_workers=num_workers > 0,
             pin_memory=self.device.type == 'cuda',
             collate_fn=_collate,
-            worker_init_fn=_leave_group,
+            worker_init_fn=_heed_parent_alone,
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
@@ -159,10 +161,19 @@ class _SeededExamples(Dataset):
         return image, target
 
 
-def _leave_group(_: int) -> None:
-    """Let no signal to the group of the training process, as Ctrl-C, reach a worker: the step goes on to its end."""
+def _heed_parent_alone(_: int) -> None:
+    """Let no signal to all processes of a run, such as Ctrl-C, end a worker in the midst of a step."""
     if hasattr(os, 'setpgid'):  # not on Windows
         os.setpgid(0, 0)
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _collate(examples: list[tuple] | UserError) -> list[torch.Tensor] | UserError:
