@@ -19,6 +19,11 @@ from bigbatch.errors import Interrupted
 SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
 
 
+def known_signals() -> list[signal.Signals]:
+    """Return those of SIGNALS that this system has."""
+    return [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+
+
 class StopRequest:
     """Whether a signal has asked to end."""
 
@@ -72,8 +77,7 @@ def _asked_to_stop(at_first: Callable[[str], None]) -> Iterator[StopRequest]:
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in known_signals()}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, on_signal)
