@@ -13,7 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from bigbatch.distributed import is_first_rank
+from bigbatch.distributed import is_first_rank, world_size
 from bigbatch.errors import Interrupted
 
 SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
@@ -25,12 +25,16 @@ def known_signals() -> list[signal.Signals]:
 
 
 class StopRequest:
-    """Whether a signal has asked to end."""
+    """Whether a signal has asked to end; of ranks, also whether their torchrun has died, which passes on few."""
 
     def __init__(self):
         self.name = ''  # of the first signal
+        is_rank = world_size() != '1' and 'TORCHELASTIC_RUN_ID' in os.environ
+        self._torchrun = os.getppid() if is_rank else None
 
     def __call__(self) -> bool:
+        if self._torchrun not in (None, os.getppid()):
+            self.name = self.name or 'the end of torchrun'
         return bool(self.name)
 
 
