@@ -2,11 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
-from bigbatch.interrupts import SIGNALS, stop_requests
+from bigbatch.distributed import Ranks, meet
+from bigbatch.errors import Interrupted
+from bigbatch.interrupts import SIGNALS, ending_by_signal, stop_requests
 from data_sets.folder import open_splits, scan
 from data_sets.pixels import to_tensor
 from data_sets.stream import StreamLoader
@@ -60,6 +65,25 @@ def test_a_signal_to_every_process_leaves_workers_at_work(tmp_path):
         worker.terminate()  # as when this process ends
         worker.join(10)
         assert not worker.is_alive()
+
+
+@pytest.mark.parametrize('name', ('SIGINT', 'SIGTERM'))
+def test_a_rank_that_waits_for_the_first_one_hears_signals(monkeypatch, name):
+    """torch's own way to wait is deaf to them for five minutes."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv('MASTER_ADDR', '127.0.0.1')
+    monkeypatch.setenv('MASTER_PORT', str(port))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a parallel test run may ignore it
+    timer, start = threading.Timer(0.3, os.kill, (os.getpid(), getattr(signal, name))), time.monotonic()
+    try:
+        with pytest.raises(Interrupted, match=name), ending_by_signal():
+            timer.start()
+            meet(Ranks(1, 2, 1), 'begin')
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.slow
