@@ -1,12 +1,19 @@
 """The bounded search of sharpness is scipy's, digit for digit, but begins at once with millions of coordinates."""
 
+import os
+import signal
+import threading
 import time
 
 import numpy as np
+import pytest
 from scipy.optimize import fmin_l_bfgs_b
 
 from bigbatch.analysis import solver
 from bigbatch.analysis.box import BLOCK, draw_matrix
+from bigbatch.analysis.sharpness import epsilon_sharpness
+from bigbatch.errors import Interrupted
+from bigbatch.interrupts import ending_by_signal
 from bigbatch.seeding import derive_seed
 
 SETTINGS = {'m': 5, 'maxiter': 10, 'pgtol': 1e-8, 'factr': 1e7}
@@ -71,6 +78,16 @@ def test_the_first_loss_is_not_waited_for_with_many_coordinates():
         seconds.append(begun[0] - start)
         begun.clear()
     assert seconds[0] < seconds[1] / 4
+
+
+def test_the_search_of_a_large_network_hears_a_signal():
+    points = np.random.default_rng(0).uniform(-0.5, 0.5, 1_000_000)
+    timer, start = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)), time.monotonic()
+    with pytest.raises(Interrupted, match='SIGTERM'), ending_by_signal():
+        timer.start()
+        while True:  # a search takes a second or more
+            epsilon_sharpness(lambda x: (float(np.sum(np.cos(x))), -np.sin(x)), points)
+    assert time.monotonic() - start < 5
 
 
 def test_a_subspace_drawn_in_pieces_is_the_one_drawn_at_once():
