@@ -12,6 +12,7 @@ import datetime
 import functools
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -29,10 +30,11 @@ log = logging.getLogger('bigbatch')
 
 NAMES = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
 SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_SIGNALS = 2.0  # heeded while a machine does not answer at all
 SECONDS_FOR_WORD = 3.0  # that a rank waits for the message of another one that fails as well
 SECONDS_FOR_OTHERS = 1.0
 SECONDS_TO_CONNECT = 300.0  # the first rank may be on another machine, and load a data set there first
-SECONDS_TO_TELL = 5.0  # to reach the store at the end, which has gone where the first machine has ended
+SECONDS_TO_TELL = 3.0  # to reach the store at the end, which has gone where the first machine has ended
 
 
 @dataclass(frozen=True)
@@ -236,10 +238,27 @@ def _open_store(ranks: Ranks, seconds: float = SECONDS_TO_CONNECT):
     if ranks.is_first and not of_torchrun:
         store = _serve(address, port, ranks.size)
     else:
+        _wait_for_server(address, port, seconds)
         timeout = datetime.timedelta(seconds=seconds)
         store = dist.TCPStore(address, port, ranks.size, wait_for_workers=False, timeout=timeout)
     attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
     return dist.PrefixStore(f'{Path(sys.argv[0]).name}/{attempt}', store)
+
+
+def _wait_for_server(address: str, port: int, seconds: float) -> None:
+    """Wait until there is a store to connect to: its own way to wait is deaf to signals."""
+    import torch.distributed as dist
+
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=SECONDS_BETWEEN_SIGNALS).close()
+        except OSError as error:
+            if time.monotonic() > end:
+                raise dist.DistNetworkError(f'no first rank at {address}:{port}: {error}') from error
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        else:
+            return
 
 
 @functools.cache  # for as long as this process lives: what the others have written must not go with the last user

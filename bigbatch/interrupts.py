@@ -1,7 +1,8 @@
-"""Signals that ask a process to end: SIGTERM, SIGINT (Ctrl-C) and SIGUSR2, which schedulers send before they kill.
+"""Signals that ask a process to end: Ctrl-C (SIGINT), a terminal that is closed (SIGHUP), a scheduler about to kill.
 
-Where nothing has to be saved the first one ends the process; training finishes its step and saves. Either way a second
-Ctrl-C ends it at once. What was started with a signal ignored, as by nohup, goes on ignoring it.
+Schedulers send SIGTERM, SIGUSR1 or SIGUSR2, and the system SIGXCPU at a limit of processor time. Where nothing has to
+be saved the first one ends the process; training finishes its step and saves. Either way a second Ctrl-C ends it at
+once. What was started with a signal ignored, as by nohup, goes on ignoring it.
 """
 
 from __future__ import annotations
@@ -12,19 +13,28 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from bigbatch.distributed import is_first_rank
+from bigbatch.distributed import is_first_rank, world_size
 from bigbatch.errors import Interrupted
 
-SIGNALS = ('SIGTERM', 'SIGINT', 'SIGUSR2')
+SIGNALS = ('SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGXCPU')
+
+
+def known_signals() -> list[signal.Signals]:
+    """Return those of SIGNALS that this system has."""
+    return [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
 
 
 class StopRequest:
-    """Whether a signal has asked to end."""
+    """Whether a signal has asked to end; of ranks, also whether their torchrun has died, which passes on few."""
 
     def __init__(self):
         self.name = ''  # of the first signal
+        is_rank = world_size() != '1' and 'TORCHELASTIC_RUN_ID' in os.environ
+        self._torchrun = os.getppid() if is_rank else None
 
     def __call__(self) -> bool:
+        if self._torchrun not in (None, os.getppid()):
+            self.name = self.name or 'the end of torchrun'
         return bool(self.name)
 
 
@@ -71,8 +81,7 @@ def _asked_to_stop(at_first: Callable[[str], None]) -> Iterator[StopRequest]:
         elif number == signal.SIGINT:
             raise KeyboardInterrupt
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: signal.getsignal(number) for number in known_signals()}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, on_signal)

@@ -12,7 +12,7 @@ import itertools
 import logging
 import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -136,8 +136,8 @@ def open_splits(root: Path) -> Splits:
 
 def scan(folder: Path, classes: Iterable[str]) -> ImageFiles:
     """List the images of a split in the order of torchvision's ImageFolder; a class without any is a ValueError."""
-    with ThreadPoolExecutor(8) as pool:  # over a network each file is a wait
-        per_class = pool.map(_list_images, itertools.repeat(folder), classes, itertools.count())
+    with ThreadPool(8) as pool:  # over a network each file is a wait; its threads end with the process, unlike others
+        per_class = pool.imap(lambda label: _list_images(folder, *label), zip(classes, itertools.count()))
         rows = list(itertools.chain.from_iterable(per_class))
     names, sizes, mtimes, targets = zip(*rows, strict=True)
     numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
@@ -174,16 +174,29 @@ def _list_images(folder: Path, name: str, target: int) -> list[tuple[bytes, int,
 
 
 def _image_paths(folder: Path) -> list[str]:
-    """List the images of a class."""
-    paths = []
+    """List the images of a class, those of each folder once, whatever links lead there: also back or in a circle."""
+    paths: list[tuple[str, list[str]]] = []
+    own, split, seen = folder.resolve(), folder.parent.resolve(), set()
     for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith('.')]
+        real, is_link = os.path.realpath(place), place != os.fspath(folder) and os.path.islink(place)
+        if real in seen or (is_link and _is_found_elsewhere(Path(real), own, split)):
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
         names = (name for name in sorted(files) if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
         paths.append((place, [os.path.join(place, name) for name in names]))
     images = [path for _, found in sorted(paths) for path in found]
     if not images:
         raise ValueError(f'{folder} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
     return images
+
+
+def _is_found_elsewhere(real: Path, own: Path, split: Path) -> bool:
+    """Say whether a link in a class folder leads to what holds that, or to what has a place of its own in the split."""
+    if own.is_relative_to(real) or split.is_relative_to(real):
+        return True
+    return real.is_relative_to(split) and not any(part.startswith('.') for part in real.relative_to(split).parts)
 
 
 def _visible_folders(folder: Path) -> list[str]:

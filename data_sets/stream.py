@@ -7,8 +7,11 @@ for says all that they need to know.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import torch
@@ -48,7 +51,7 @@ class StreamLoader(Loader):
             persistent_workers=num_workers > 0,
             pin_memory=self.device.type == 'cuda',
             collate_fn=_collate,
-            worker_init_fn=_leave_group,
+            worker_init_fn=_heed_loader_alone,
             generator=make_generator(self.seed, 'workers'),  # else it draws from the global one
         )
 
@@ -75,7 +78,8 @@ class StreamLoader(Loader):
         keys = (self._keys_of(epoch, order[first:last]) for first, last in bounds)
         pieces = (piece for batch in keys for piece in BatchSampler(batch, PIECE, drop_last=False))
         present, self._keys[:] = pieces, [pieces]
-        source = iter(self._source)
+        with _keeping_sigterm_from_workers():
+            source = iter(self._source)
 
         def fetch() -> tuple[torch.Tensor, torch.Tensor]:
             assert self._keys[0] is present, 'a later epoch of this loader was begun before this one ended'
@@ -159,10 +163,31 @@ class _SeededExamples(Dataset):
         return image, target
 
 
-def _leave_group(_: int) -> None:
-    """Let no signal to the group of the training process, as Ctrl-C, reach a worker: the step goes on to its end."""
+@contextlib.contextmanager
+def _keeping_sigterm_from_workers() -> Iterator[None]:
+    """Have the processes that are started in the block begin deaf to SIGTERM, with all of their threads."""
+    if not hasattr(signal, 'sigwaitinfo'):  # macOS, Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _heed_loader_alone(_: int) -> None:
+    """Let no signal to all processes of a run, such as Ctrl-C, end a worker in the midst of a step."""
     if hasattr(os, 'setpgid'):  # not on Windows
         os.setpgid(0, 0)
+    if hasattr(signal, 'sigwaitinfo'):
+        threading.Thread(target=_end_by_sigterm_of, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_by_sigterm_of(parent: int) -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != parent:
+        pass
+    os._exit(0)
 
 
 def _collate(examples: list[tuple] | UserError) -> list[torch.Tensor] | UserError:

@@ -60,13 +60,13 @@ class InThisProcess:
 
 
 class WhenAsked(contextlib.nullcontext):
-    """Stands for ThreadPoolExecutor: a task runs when its result is asked for, since printed text is caught here."""
+    """Stands for ThreadPool: a task runs when its result is asked for, since printed text is caught here."""
 
     def __enter__(self):
         return self
 
-    def submit(self, function, *arguments):
-        return types.SimpleNamespace(result=lambda: function(*arguments))
+    def apply_async(self, function, arguments):
+        return types.SimpleNamespace(get=lambda: function(*arguments))
 
 
 def plan_here(command, **_):
@@ -93,7 +93,7 @@ def run_scripts_here(patch: pytest.MonkeyPatch) -> None:
     constants = {'DEVNULL': subprocess.DEVNULL, 'STDOUT': subprocess.STDOUT}
     patch.setattr(sweep_runs, 'subprocess', types.SimpleNamespace(Popen=InThisProcess, **constants))
     patch.setattr(sweep, 'subprocess', types.SimpleNamespace(run=plan_here))
-    patch.setattr(sweep, 'ThreadPoolExecutor', WhenAsked)
+    patch.setattr(sweep, 'ThreadPool', WhenAsked)
     patch.setattr(sweep_runs, 'SECONDS_BETWEEN_LOOKS', 0.0)
     patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     patch.setattr(InThisProcess, 'started', [])

@@ -96,7 +96,10 @@ def _announced(message: str, status: int) -> str:
     if world_size() == '1':
         return line
     rank = '' if is_first_rank() else f'rank {os.environ.get("RANK")}: '
-    return f'{rank}{line}' if announce_failure(line, status) else ''
+    try:
+        return f'{rank}{line}' if announce_failure(line, status) else ''
+    except KeyboardInterrupt:  # a Ctrl-C while the others are waited for
+        return f'{rank}{line}'
 
 
 @contextlib.contextmanager

@@ -48,7 +48,9 @@ def build_box(
 def draw_matrix(num_rows: int, num_columns: int, *, seed: int, subspace: str) -> np.ndarray:
     """Draw the float32 matrix A of a random subspace; see build_box."""
     rng = np.random.default_rng(derive_seed(seed, 'subspace'))
-    matrix = rng.standard_normal((num_rows, num_columns), dtype=np.float32)
+    matrix = np.empty((num_rows, num_columns), dtype=np.float32)
+    for start in range(0, num_rows, BLOCK):  # no signal is heard while all of it is drawn
+        rng.standard_normal(dtype=np.float32, out=matrix[start : start + BLOCK])
     if subspace == 'unit':
         squares = sum(np.square(block).sum(axis=0) for _, block in _blocks(matrix))
         matrix /= np.sqrt(squares).astype(np.float32)

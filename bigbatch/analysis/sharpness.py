@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import fmin_l_bfgs_b
 
 from bigbatch.analysis.box import FullBox, SubspaceBox, build_box
+from bigbatch.analysis.solver import minimize_in_cube
 from bigbatch.seeding import derive_seed
 
 STARTS = ('solution', 'random')
@@ -149,15 +149,11 @@ def _run_solver(search: _Search, begin: list[_Seen], *, max_iterations: int) -> 
             return SLOPE * u.size, seen.slope  # as bad as the first step promised to be good
         return scale * (first_loss - seen.loss), -scale * seen.slope
 
-    # A list that repeats one pair: Bounds, and minimize, would make two Python floats for every coordinate.
-    bounds = [(-1.0, 1.0)] * begin[0].u.size
-    *_, report = fmin_l_bfgs_b(
+    return minimize_in_cube(
         negated,
         begin[0].u,
-        bounds=bounds,
         m=NUM_PAIRS,
         maxiter=max_iterations,
         pgtol=TOLERANCE * SLOPE,
         factr=TOLERANCE / np.finfo(float).eps,
     )
-    return str(report['task'])

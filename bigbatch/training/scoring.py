@@ -42,12 +42,12 @@ def score(
     return sums.scores()
 
 
-def evaluate(model: nn.Module, criterion: nn.Module, loader) -> Scores:
-    """Score a model on every example of a loader once, in eval mode; the model is left in the mode it was in."""
+def evaluate(model: nn.Module, criterion: nn.Module, loader, **settings) -> Scores:
+    """Score a model as `score` does, in eval mode; the model is left in the mode it was in."""
     was_training = model.training
     model.eval()
     try:
-        return score(model, criterion, loader)
+        return score(model, criterion, loader, **settings)
     finally:
         model.train(was_training)
 

@@ -9,6 +9,7 @@ hear of each other's losses and requests to stop in one sum of a few numbers wit
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,7 @@ class Trainer:
         first_step: updates made before, by the run that this one goes on from.
         clip_grad: bound on the global L2 norm of the gradient; 0 is off.
         on_step: called after each update with (epoch, index of the step in it, ScoreSums so far).
-        should_stop: asked after each update and before each epoch; True ends the training there.
+        should_stop: asked after each update, in the scoring of an epoch and before the next; True ends it there.
         should_save: asked after each update.
         save: called with (finished epochs, updates made, PartialEpoch) after an update that one of the two asks for.
         parallel: the same model as this rank trains it, if there are several; each of the three functions is called on
@@ -94,7 +95,8 @@ class Trainer:
             self._parallel.statistics.gather()
             train_scores = progress.sums.scores()
             train_seconds = progress.seconds()
-            val_scores = evaluate(self.model, self.criterion, val_loader)
+            stops = functools.partial(self._stop_in_scoring, progress)
+            val_scores = evaluate(self.model, self.criterion, val_loader, advance=stops)
             distance = weight_distance(self.model, self._initial)
             now = epoch + 1, self.step, self.optimizer.lr
             # no later step looks at what the epoch's last update did to the weights: these two do
@@ -148,6 +150,11 @@ class Trainer:
         if stops:
             raise Interrupted(f'in epoch {progress.epoch + 1} after update {self.step}')
         self._asked = (False, False)
+
+    def _stop_in_scoring(self, progress: _EpochProgress, _: int) -> None:
+        """Save and stop, where that is asked for, an epoch that lacks nothing but scores; ranks go on to its end."""
+        if self._parallel.ranks.size == 1 and self._should_stop():
+            self._save_or_stop(progress)
 
     def _mean_over_ranks(self, losses: Tensor) -> Tensor:
         """Return the means over the ranks of the losses of some updates, and hear what the ranks ask for."""

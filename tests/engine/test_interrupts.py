@@ -60,6 +60,7 @@ MOMENTS = {
     'the writing of rows': ('utils.runs.writer.append_rows', 3, 6),
     'the writing of a checkpoint': ('utils.runs.writer.save_checkpoint', 3, 3),
     'the very last update': ('Trainer._train_step', 9, 9),
+    'the scoring of the last epoch': ('bigbatch.training.trainer.evaluate', 3, 9),
 }
 
 
@@ -89,12 +90,11 @@ def test_a_signal_ends_the_run_where_it_can_be_gone_on_with(train, tmp_path, cap
     assert read_json(run / 'config.json')['test'] == read_json(straight / 'config.json')['test']
 
 
-def test_a_signal_after_the_last_update_lets_the_run_end(train, signalled):
-    for place, call in (('utils.engine.runner.evaluate', 1), ('bigbatch.training.trainer.evaluate', 3)):
-        undo = signalled(place, call, 'SIGTERM')
-        run = train(*FLAGS, save=place)
-        undo()
-        assert read_json(run / 'config.json')['status'] == 'done'
+def test_a_signal_after_the_last_epoch_lets_the_run_end(train, signalled):
+    undo = signalled('utils.engine.runner.evaluate', 1, 'SIGTERM')
+    run = train(*FLAGS)
+    undo()
+    assert read_json(run / 'config.json')['status'] == 'done'
 
 
 def test_a_signal_before_the_run_begins_leaves_nothing(train, tmp_path, capsys, signalled):

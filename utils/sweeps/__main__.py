@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from bigbatch.errors import Interrupted, UserError
@@ -117,15 +117,15 @@ def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
     new = [run for run, state in zip(runs, states, strict=True) if state.status == 'new']
     first = {run.row: run for run in reversed(new) if not (run.measures or waits[run.name])}
     status = 0
-    with ThreadPoolExecutor(jobs) as pool:
-        plans = {row: pool.submit(_plan, run, results_dir) for row, run in first.items()}
+    with ThreadPool(jobs) as pool:  # a signal waits for none of its threads
+        plans = {row: pool.apply_async(_plan, (run, results_dir)) for row, run in first.items()}
         for run, state in zip(runs, states, strict=True):
             print(f'\n{_describe(run, state, results_dir)}', flush=True)
             if waits[run.name]:
                 print(f'  waits for {", ".join(waits[run.name])}', flush=True)
             status = status or int(state.status == 'refused')
             if run is first.get(run.row):
-                plan = plans[run.row].result()
+                plan = plans[run.row].get()
                 print(plan.stdout, end='', flush=True)
                 print(plan.stderr, end='', file=sys.stderr, flush=True)
                 status = status or int(plan.returncode != 0)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from bigbatch.errors import Interrupted, UserError
-from bigbatch.interrupts import stop_requests
+from bigbatch.interrupts import known_signals, stop_requests
 from bigbatch.memory import JOBS_VARIABLE, THREADS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
@@ -34,10 +34,7 @@ from utils.sweeps.suite import PlannedRun
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
 SHOWN = 3  # runs in a line of progress
-WORDS = {
-    0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', EXIT_KILLED: 'stopped',
-    -signal.SIGTERM: 'stopped', -signal.SIGINT: 'stopped',
-}  # fmt: skip
+WORDS = {0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', EXIT_KILLED: 'stopped'}
 
 
 @dataclass(frozen=True)
@@ -219,7 +216,7 @@ class Sweep:
 
     def _report(self, running: _Running) -> None:
         code, name = running.process.returncode, running.run.name
-        word = WORDS.get(code, 'FAILED')
+        word = 'stopped' if -code in known_signals() else WORDS.get(code, 'FAILED')  # before it could heed the signal
         if word == 'FAILED' and self._claim(running.run) is None:  # another sweep was faster by a moment
             running.output.close()
             return
