@@ -6,7 +6,6 @@ left out.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
-from bigbatch.messages import suggest
+from bigbatch.messages import nearest, suggest
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.config_json import load_config_json
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
@@ -147,7 +146,7 @@ def _run_folders(path: Path) -> list[Path]:
         missing = next(each for each in (path, *path.parents) if each.parent.is_dir())
         names = [child.name for child in _folders_in(missing.parent)]
         if len(names) > MOST_NAMES:
-            names = difflib.get_close_matches(missing.name, names, n=MOST_NAMES, cutoff=0.3)
+            names = nearest(missing.name, names, num=MOST_NAMES, cutoff=0.3)
         why = '' if missing == path else f', because there is no {str(missing)!r}'
         raise UserError(f'no folder {str(path)!r}{why}; in {str(missing.parent)!r} {suggest(missing.name, names)}')
     if is_run_folder(path):
