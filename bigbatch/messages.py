@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 import numbers
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+MOST_NAMES = 5  # in a list within a message
 
 
 def counted(number: float, noun: str) -> str:
     """Return a number with its noun, in the plural unless there is one: `1 run`, `4,096 examples`, `0.5 epochs`."""
     digits = f'{number:,}' if isinstance(number, numbers.Integral) else f'{number:g}'
     return f'{digits} {noun}{"" if number == 1 else "s"}'
+
+
+def enumerate_some(names: Sequence[str], total: int | None = None, *, separator: str = ', ') -> str:
+    """Join the first five names and count the rest of them, or of `total`."""
+    more = (len(names) if total is None else total) - MOST_NAMES
+    return separator.join(names[:MOST_NAMES]) + (f' and {more:,} more' if more > 0 else '')
 
 
 def suggest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:

@@ -21,7 +21,7 @@ import torch
 
 from bigbatch.distributed import is_first_rank
 from bigbatch.memory import memory_limit as default_memory_limit
-from bigbatch.messages import suggest
+from bigbatch.messages import enumerate_some, suggest
 from data_sets import pixels
 from data_sets.arrays import ArrayDataset
 from data_sets.cache import ImageCache
@@ -124,10 +124,10 @@ def open_splits(root: Path) -> Splits:
         folders.pop('test', None)
     if 'train' not in folders or len(folders) < 2:
         missing = 'train/' if 'train' not in folders else 'val/ or test/'
-        found = _enumerate(sorted(os.listdir(root))) or 'nothing'
+        found = enumerate_some(sorted(os.listdir(root))) or 'nothing'
         raise ValueError(f'no folder {missing} in {root}, which holds {found}; expected {LAYOUT}')
     if len(classes['train']) < 2:
-        found = _enumerate(classes['train']) or 'none'
+        found = enumerate_some(classes['train']) or 'none'
         raise ValueError(f'{folders["train"]} holds fewer than two class folders ({found}); expected {LAYOUT}')
     for name in folders:
         _check_same_classes(root, classes['train'], name, classes[name])
@@ -205,7 +205,7 @@ def _visible_folders(folder: Path) -> list[str]:
 
 def _check_same_classes(root: Path, train: list[str], name: str, other: list[str]) -> None:
     sides = (('train/', sorted({*train} - {*other})), (f'{name}/', sorted({*other} - {*train})))
-    found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
+    found = [f'only {side} has {enumerate_some(classes)}' for side, classes in sides if classes]
     if found:
         which = f'train/ and {name}/ differ: {"; ".join(found)}'
         raise ValueError(f'{root}: the class folders of {which}; expected the same in both')
@@ -245,11 +245,6 @@ def _spread(items: list | tuple, num: int) -> list:
     """Return at most `num` of the items, evenly spaced."""
     num = min(num, len(items))
     return [items[index * len(items) // num] for index in range(num)]
-
-
-def _enumerate(names: list[str], most: int = 5) -> str:
-    more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
 
 
 def _mebibytes(num_bytes: int) -> str:

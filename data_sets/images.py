@@ -41,6 +41,7 @@ class ImageFiles(Dataset):
     is_float = False
     num_bytes = 0  # nothing is kept in memory
     size: tuple[int, int] | None = None  # (height, width) that all images have; None: photographs of any size
+    classes: Sequence[str] | None = None  # their names; None: they have none but their labels
     preset: str | None = None  # the data set whose PRESET is theirs; None: the one that they are loaded as
     transform: Callable | None = None  # applied to the image of an example
     target_transform: Callable | None = None  # applied to the label of an example
@@ -63,6 +64,11 @@ class ImageFiles(Dataset):
         image, target = self._read(index), int(self.table.targets[index])
         image = image if self.transform is None else self.transform(image)
         return image, target if self.target_transform is None else self.target_transform(target)
+
+    @property
+    def targets(self) -> torch.Tensor:
+        """Labels, int64 (N,), from 0."""
+        return torch.from_numpy(self.table.targets)
 
     def path(self, index: int) -> Path:
         """Return the path of an image."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
-from bigbatch.messages import nearest, suggest
+from bigbatch.messages import enumerate_some, nearest, suggest
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.config_json import load_config_json
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
@@ -84,7 +84,7 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     if need_results:
         _check_results(runs, places, unreadable)
     if need_results and unreadable:
-        log.warning('skipped: %s', _some(unreadable, '; '))
+        log.warning('skipped: %s', enumerate_some(unreadable, separator='; '))
     return _with_unique_names(runs)
 
 
@@ -117,16 +117,11 @@ def _check_results(runs: Sequence[Run], paths: Sequence[Path], unreadable: Seque
     empty = [f'{run.folder} ({run.status})' for run in runs if not has_results([run])]
     if not has_results(runs):
         looked = ', '.join(map(str, paths))
-        no_epoch = [f'no finished epoch yet in {_some(empty)}'] if empty else []
+        no_epoch = [f'no finished epoch yet in {enumerate_some(empty)}'] if empty else []
         why = '; '.join([*no_epoch, *unreadable[:3]]) or 'no results.csv or config.json there or up to two levels below'
         raise UserError(f'no runs with results in {looked}: {why}')
     if empty:
-        log.warning('no finished epoch, so shown with dashes: %s', _some(empty))
-
-
-def _some(texts: Sequence[str], separator: str = ', ') -> str:
-    """Join the first five texts and count the rest."""
-    return separator.join(texts[:5]) + (f' and {len(texts) - 5} more' if len(texts) > 5 else '')
+        log.warning('no finished epoch, so shown with dashes: %s', enumerate_some(empty))
 
 
 def _with_unique_names(runs: list[Run]) -> list[Run]:
