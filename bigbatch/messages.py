@@ -40,7 +40,7 @@ def nearest(word: str, names: Iterable[str], *, num: int, cutoff: float) -> list
     sought = _letters(word)
     if same := [name for name in plain if plain[name] == sought]:
         return same[:num]
-    for begins in (True, False) if len(sought) > 1 else ():  # a letter alone is in every name
+    for begins in (True, False)[: len(sought)]:  # a letter alone is somewhere in every name
         if longer := [name for name in plain if sought in plain[name][: len(sought) if begins else None]]:
             return sorted(longer, key=lambda name: (len(name), name))[:num]
     ratios = {name: difflib.SequenceMatcher(None, plain[name], sought).ratio() for name in plain}

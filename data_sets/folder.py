@@ -157,8 +157,7 @@ def scan(splits: Splits, part: str) -> ImageFiles:
             rows += images
             unused += others
     if unused:
-        kinds = ', '.join(f'{number:,} {kind}' for kind, number in sorted(unused.items()))
-        log.warning('%s: %s not used: %s', folder, counted(unused.total(), 'file'), kinds)
+        log.warning('%s: %s not used: %s', folder, counted(unused.total(), 'file'), _describe_kinds(unused))
     names, sizes, mtimes, targets = zip(*rows, strict=True)
     numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
     files = ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
@@ -222,8 +221,13 @@ def _find_images(folder: Path) -> tuple[list[str], Counter]:
         paths.append((place, [os.path.join(place, name) for name in names]))
     images = [path for _, found in sorted(paths) for path in found]
     if not images:
-        raise ValueError(f'{folder} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
+        found = f' but {_describe_kinds(others)}' if others else ''
+        raise ValueError(f'{folder} holds no images{found}; expected files that end in {", ".join(EXTENSIONS)}')
     return images, others
+
+
+def _describe_kinds(files: Counter) -> str:
+    return ', '.join(f'{number:,} {kind}' for kind, number in sorted(files.items()))
 
 
 def _kind(name: str) -> str:

@@ -15,7 +15,7 @@ def test_the_nearest_name_is_found_whatever_the_case_and_the_signs_between_its_l
         'sgd': ['SGD'], 'ADAMW': ['AdamW'], '--BatchSize': ['--batch-size'], 'batch_size': ['--batch-size'],
         '-B': ['-b'], 'cafe\u0301': ['caf\u00e9'], 'Figure_1': ['figure1'],
         '--warmup': ['--warmup-start', '--warmup-epochs'], 'ada': ['Adam', 'AdamW'], 'F1': ['mnist_f1', 'keskar_f1'],
-        'figuer1': ['figure1'], 'Adma': ['Adam', 'AdamW'], 'x': [], '': [],
+        'figuer1': ['figure1'], 'Adma': ['Adam', 'AdamW'], 'x': [], '': [], 'K': ['keskar_f1'],
     }  # fmt: skip
     found = {word: nearest(word, NAMES, num=3, cutoff=0.6) for word in cases}
     assert found == cases

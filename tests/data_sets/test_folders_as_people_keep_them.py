@@ -45,6 +45,13 @@ def test_files_that_are_not_used_are_counted_in_a_line_for_each_folder(tmp_path,
     assert notes(root, 'val') == [in_root] and len(data.get_dataset(str(root), memory_limit=0)) == 13
 
 
+def test_a_class_of_other_files_alone_says_what_they_are(tmp_path):
+    root = write_folder(tmp_path)
+    for path in (root / 'val/bee').iterdir():
+        path.rename(path.with_suffix('.gif'))
+    assert_refused(f'{root}/val/bee holds no images but 4 .gif; expected', lambda: data.get_dataset(str(root)))
+
+
 def test_splits_that_are_not_used_are_named(tmp_path, notes):
     root = write_folder(tmp_path, splits=('train', 'val', 'validation'))
     write_image(root / 'test/1.png')  # no class folders, so no labels
