@@ -140,7 +140,7 @@ def open_splits(root: Path) -> Splits:
     for name in folders:
         _check_same_classes(root, list(classes['train']), name, list(classes[name]))
     unused = sorted(entry.name + '/' * entry.is_dir() for entry in os.scandir(root) if entry.name not in folders)
-    unused = [name for name in unused if not name.startswith(PREFIX)]
+    unused = [_printable(name) for name in unused if not name.startswith(PREFIX)]
     if unused:
         log.warning('%s: not used are %s', root, enumerate_some(unused))
     return Splits(folders, {name: [classes[name][each] for each in classes['train']] for name in folders})
@@ -161,7 +161,7 @@ def scan(splits: Splits, part: str) -> ImageFiles:
     names, sizes, mtimes, targets = zip(*rows, strict=True)
     numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
     files = ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
-    files.classes = splits.classes
+    files.classes = [*map(_printable, splits.classes)]
     return files
 
 
@@ -227,7 +227,11 @@ def _find_images(folder: Path) -> tuple[list[str], Counter]:
 
 
 def _describe_kinds(files: Counter) -> str:
-    return ', '.join(f'{number:,} {kind}' for kind, number in sorted(files.items()))
+    return ', '.join(f'{number:,} {_printable(kind)}' for kind, number in sorted(files.items()))
+
+
+def _printable(name: str) -> str:
+    return ' '.join(os.fsencode(name).decode(errors='backslashreplace').split())  # it may hold any bytes
 
 
 def _kind(name: str) -> str:

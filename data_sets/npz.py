@@ -56,7 +56,7 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
 
 def takes(name: str) -> bool:
     """Say whether a name is the path of such a file, which may not be there."""
-    return name.endswith('.npz')
+    return name.lower().endswith('.npz')
 
 
 def _find_file(name: str, datasets_path: Path) -> Path:

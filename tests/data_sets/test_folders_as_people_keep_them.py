@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_class_names_are_matched_however_their_accents_are_stored(tmp_path, caps
     assert val.targets.tolist() == [0, 0, 1, 1, 2, 2] and APART in str(val.files.path(2))
     write_folder(root, splits=('val',), classes=(COMPOSED,))
     assert_refused(f'{root}/val has two folders {COMPOSED}.*accents', lambda: data.get_dataset(str(root)))
+
+
+def test_names_of_any_bytes_can_be_printed(tmp_path, notes):
+    root = write_folder(tmp_path, classes=('ant', os.fsdecode(b'b\xe9e')))
+    for name in (b'x\ny', b'caf\xe9.csv', b'train/ant/x.\xe9'):
+        (root / os.fsdecode(name)).touch()
+    said = '\n'.join(notes(root))
+    expected = f'{root}: not used are caf\\xe9.csv, x y\n{root}/train: 1 file not used: 1 .\\xe9'
+    assert said == expected and data.get_dataset(str(root)).classes == ['ant', 'b\\xe9e']
 
 
 def test_images_are_turned_as_their_exif_orientation_says(tmp_path):
