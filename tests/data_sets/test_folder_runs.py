@@ -113,7 +113,7 @@ def test_an_image_that_fails_ends_the_run_in_one_line(photos, capsys, train, mon
 def test_flags_without_effect_are_warned_about(train, small, capsys):
     train(*flags_of(small, '--epochs', '1', '--workers', '3'))
     assert '--workers 3 has no effect' in capsys.readouterr().err
-    train(*flags_of(small, '--dataset', str(small), '--dry-run'))
+    train(*flags_of(small, '--dataset', str(small), '--dry-run'), save='other')
     assert f'--datasets-dir has no effect: {small} is the whole path' in capsys.readouterr().err
 
 
