@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     evaluation = Evaluation(folder, mode=flags.mode, noise=noise, times=flags.times)
     for config, path in zip(configs, flags.evaluate, strict=True):
         with user_errors():
-            network = open_network(config, path)
+            network = open_network(config, path, flags.evaluate)
         evaluation.add(network)
     if len(configs) * flags.times > 1:
         print(evaluation.table())

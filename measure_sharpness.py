@@ -8,8 +8,8 @@ python measure_sharpness.py --model cifar100_shallow --dataset cifar100 --b 100 
 
 from __future__ import annotations
 
-import functools
 import sys
+from functools import partial
 
 from data import list_datasets
 from models import list_models
@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     from utils.measures.potential_run import measure_potentials
     from utils.measures.sharpness_run import measure_sharpness
 
-    openers = [functools.partial(open_network, *pair) for pair in zip(configs, flags.evaluate, strict=True)]
+    openers = [partial(open_network, *pair, flags.evaluate) for pair in zip(configs, flags.evaluate, strict=True)]
     print((measure_potentials if flags.metric == 'potential' else measure_sharpness)(flags, openers))
     return 0
 

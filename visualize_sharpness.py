@@ -24,7 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     from utils.engine.network import open_network
     from utils.measures.landscape_run import line_between
 
-    line_between(flags, lambda end: open_network(network_config(parser, argv, end), end))
+    ends = (flags.evaluate, flags.slave_evaluate)
+    line_between(flags, lambda end: open_network(network_config(parser, argv, end), end, ends))
     return 0
 
 

@@ -19,6 +19,7 @@ _PIL_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA; images of others, which PIL has no
 class ArrayDataset(Dataset):
     """Images, uint8 (N, C, H, W), or float32 features (N, ...), which are never augmented, and labels (N,) from 0."""
 
+    classes: Sequence[str] | None = None  # their names; None: they have none but their labels
     preset: str | None = None  # how preprocess knows such images; None: by the name of the data set
     transform: Callable | None = None  # applied to the image of an example, not to features
     target_transform: Callable | None = None  # applied to the label of an example

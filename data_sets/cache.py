@@ -20,6 +20,8 @@ import torch
 from bigbatch.errors import UserError
 from utils.files import naming_file, write_atomically
 
+PREFIX = '.bigbatch_'  # of the names of such files
+
 log = logging.getLogger('bigbatch')
 
 
@@ -31,7 +33,7 @@ class ImageCache:
         user_folder = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'
         place = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self.key = key
-        self.paths = (root / f'.bigbatch_{split}.npz', user_folder / f'{root.name}_{place}_{split}.npz')
+        self.paths = (root / f'{PREFIX}{split}.npz', user_folder / f'{root.name}_{place}_{split}.npz')
 
     def read(self, num: int, max_bytes: int) -> torch.Tensor | None:
         """Return uint8 (num, 3, H, W), or None where there is no file for the key or it is larger than `max_bytes`."""

@@ -1,8 +1,9 @@
 """A folder of class folders: train/ and val/ or test/, each with a folder of images for every class.
 
 The layout of torchvision's ImageFolder: classes are numbered by name, and images may lie deeper in a class folder.
-Where we differ: hidden files and folders are left out. Small images of one size are decoded once and live in memory, if
-there is room; all others are read when they are needed.
+Where we differ: hidden files and folders are left out, and a warning counts whatever lies there and is not used. Names
+that differ in how their accents are stored (NFC, NFD) are the same. Small images of one size are decoded once and live
+in memory, if there is room; all others are read when they are needed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import io
 import itertools
 import logging
 import os
-from collections.abc import Iterable
+import unicodedata
+from collections import Counter
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
@@ -21,12 +23,12 @@ import torch
 
 from bigbatch.distributed import is_first_rank
 from bigbatch.memory import memory_limit as default_memory_limit
-from bigbatch.messages import suggest
+from bigbatch.messages import counted, enumerate_some, suggest
 from data_sets import pixels
 from data_sets.arrays import ArrayDataset
-from data_sets.cache import ImageCache
+from data_sets.cache import PREFIX, ImageCache
 from data_sets.catalog import Preset, list_forms, list_names
-from data_sets.images import EXTENSIONS, PHOTO_PIXELS, FileTable, ImageFiles, image_size
+from data_sets.images import EXTENSIONS, PHOTO_PIXELS, FileTable, ImageFiles, read_header
 from data_sets.npz import FORM as NPZ
 from data_sets.stream import StreamLoader
 from utils.bar import EvaluationProgress
@@ -43,18 +45,23 @@ log = logging.getLogger('bigbatch')
 
 
 class Splits(NamedTuple):
-    """The splits of a data set, checked: folders by name, 'train' and 'val' or 'test' or both, and their classes."""
+    """The splits of a data set, checked: folders by name, 'train' and 'val' or 'test' or both."""
 
     folders: dict[str, Path]
-    classes: tuple[str, ...]
+    names: dict[str, list[str]]  # of the class folders of each split, in the order of the labels
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, by label."""
+        return self.names['train']
 
 
 class DecodedFiles(ArrayDataset):
     """Decoded images, uint8 (N, 3, H, W), that remember the files that they come from, in the same order."""
 
     def __init__(self, images: torch.Tensor, files: ImageFiles):
-        super().__init__(images, torch.from_numpy(files.table.targets), files.num_classes)
-        self.files = files
+        super().__init__(images, files.targets, files.num_classes)
+        self.files, self.classes = files, files.classes
         self.preset = files.preset
 
     def subset(self, indices) -> DecodedFiles:
@@ -78,10 +85,11 @@ def load(
     root = find_folder(name, datasets_path)
     splits = open_splits(root)
     part = split if split in splits.folders else 'test'
-    files = scan(splits.folders[part], splits.classes)
+    files = scan(splits, part)
     if part == 'train':  # an empty class of another split is better known now than when all of train/ is decoded
-        for folder, name in itertools.product(splits.folders.values(), splits.classes):
-            _image_paths(folder / name)
+        for other, folder in splits.folders.items():
+            for name in splits.names[other]:
+                _image_paths(folder / name)
     limit = default_memory_limit() if memory_limit is None else memory_limit
     cache = ImageCache(root, part, files.key())
     images = cache.read(len(files), limit) if limit else None
@@ -119,29 +127,42 @@ def find_folder(name: str, datasets_path: Path) -> Path:
 def open_splits(root: Path) -> Splits:
     """Find the splits of a folder and their classes; a missing split or classes that differ are a ValueError."""
     folders = {name: root / name for name in ('train', 'val', 'test') if (root / name).is_dir()}
-    classes = {name: _visible_folders(folder) for name, folder in folders.items()}
+    classes = {name: _class_folders(folder) for name, folder in folders.items()}
     if 'val' in folders and not classes.get('test'):  # images without labels, as in a contest
         folders.pop('test', None)
     if 'train' not in folders or len(folders) < 2:
         missing = 'train/' if 'train' not in folders else 'val/ or test/'
-        found = _enumerate(sorted(os.listdir(root))) or 'nothing'
+        found = enumerate_some(sorted(os.listdir(root))) or 'nothing'
         raise ValueError(f'no folder {missing} in {root}, which holds {found}; expected {LAYOUT}')
     if len(classes['train']) < 2:
-        found = _enumerate(classes['train']) or 'none'
+        found = enumerate_some(list(classes['train'])) or 'none'
         raise ValueError(f'{folders["train"]} holds fewer than two class folders ({found}); expected {LAYOUT}')
     for name in folders:
-        _check_same_classes(root, classes['train'], name, classes[name])
-    return Splits(folders, tuple(classes['train']))
+        _check_same_classes(root, list(classes['train']), name, list(classes[name]))
+    unused = sorted(entry.name + '/' * entry.is_dir() for entry in os.scandir(root) if entry.name not in folders)
+    unused = [_printable(name) for name in unused if not name.startswith(PREFIX)]
+    if unused:
+        log.warning('%s: not used are %s', root, enumerate_some(unused))
+    return Splits(folders, {name: [classes[name][each] for each in classes['train']] for name in folders})
 
 
-def scan(folder: Path, classes: Iterable[str]) -> ImageFiles:
+def scan(splits: Splits, part: str) -> ImageFiles:
     """List the images of a split in the order of torchvision's ImageFolder; a class without any is a ValueError."""
+    folder = splits.folders[part]
+    unused = Counter(_kind(entry.name) for entry in os.scandir(folder) if entry.name not in splits.names[part])
+    rows: list[tuple[bytes, int, int, int]] = []
     with ThreadPool(8) as pool:  # over a network each file is a wait; its threads end with the process, unlike others
-        per_class = pool.imap(lambda label: _list_images(folder, *label), zip(classes, itertools.count()))
-        rows = list(itertools.chain.from_iterable(per_class))
+        labels = zip(splits.names[part], itertools.count())
+        for images, others in pool.imap(lambda label: _list_images(folder, *label), labels):
+            rows += images
+            unused += others
+    if unused:
+        log.warning('%s: %s not used: %s', folder, counted(unused.total(), 'file'), _describe_kinds(unused))
     names, sizes, mtimes, targets = zip(*rows, strict=True)
     numbers = (np.array(column, dtype=np.int64) for column in (sizes, mtimes, targets))
-    return ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
+    files = ImageFiles(folder, FileTable(np.array(names), *numbers), 1 + targets[-1])
+    files.classes = [*map(_printable, splits.classes)]
+    return files
 
 
 def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Tensor:
@@ -160,22 +181,32 @@ def decode_images(files: ImageFiles, num_workers: int | None = None) -> torch.Te
     return images
 
 
-def _list_images(folder: Path, name: str, target: int) -> list[tuple[bytes, int, int, int]]:
-    """List (path below the folder, bytes, time of change, label) of the images of a class."""
+def _list_images(folder: Path, name: str, target: int) -> tuple[list[tuple[bytes, int, int, int]], Counter]:
+    """List (path below the folder, bytes, time of change, label) of the images of a class; count the others."""
     rows = []
-    for path in _image_paths(folder / name):
+    paths, others = _find_images(folder / name)
+    for path in paths:
         try:
             status = os.stat(path)
         except OSError as error:
             raise ValueError(f'cannot read the image {path}: {error.strerror}') from error
         below = path[len(os.fspath(folder)) + 1 :]
         rows.append((os.fsencode(below), status.st_size, status.st_mtime_ns, target))
-    return rows
+    return rows, others
 
 
 def _image_paths(folder: Path) -> list[str]:
-    """List the images of a class, those of each folder once, whatever links lead there: also back or in a circle."""
+    """List the images of a class."""
+    return _find_images(folder)[0]
+
+
+def _find_images(folder: Path) -> tuple[list[str], Counter]:
+    """List the images of a class, those of each folder once, whatever links lead there: also back or in a circle.
+
+    What is there besides is counted by its kind.
+    """
     paths: list[tuple[str, list[str]]] = []
+    others: Counter = Counter()
     own, split, seen = folder.resolve(), folder.parent.resolve(), set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real, is_link = os.path.realpath(place), place != os.fspath(folder) and os.path.islink(place)
@@ -183,13 +214,28 @@ def _image_paths(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        names = (name for name in sorted(files) if name.lower().endswith(EXTENSIONS) and not name.startswith('.'))
+        hidden = [name for name in folders if name.startswith('.')]
+        folders[:] = sorted({*folders} - {*hidden})
+        names = [name for name in sorted(files) if name.lower().endswith(EXTENSIONS) and not name.startswith('.')]
+        others.update(map(_kind, [*hidden, *({*files} - {*names})]))
         paths.append((place, [os.path.join(place, name) for name in names]))
     images = [path for _, found in sorted(paths) for path in found]
     if not images:
-        raise ValueError(f'{folder} holds no images; expected files that end in {", ".join(EXTENSIONS)}')
-    return images
+        found = f' but {_describe_kinds(others)}' if others else ''
+        raise ValueError(f'{folder} holds no images{found}; expected files that end in {", ".join(EXTENSIONS)}')
+    return images, others
+
+
+def _describe_kinds(files: Counter) -> str:
+    return ', '.join(f'{number:,} {_printable(kind)}' for kind, number in sorted(files.items()))
+
+
+def _printable(name: str) -> str:
+    return ' '.join(os.fsencode(name).decode(errors='backslashreplace').split())  # it may hold any bytes
+
+
+def _kind(name: str) -> str:
+    return 'hidden' if name.startswith('.') else Path(name).suffix.lower() or 'without a suffix'
 
 
 def _is_found_elsewhere(real: Path, own: Path, split: Path) -> bool:
@@ -199,30 +245,40 @@ def _is_found_elsewhere(real: Path, own: Path, split: Path) -> bool:
     return real.is_relative_to(split) and not any(part.startswith('.') for part in real.relative_to(split).parts)
 
 
-def _visible_folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith('.'))
+def _class_folders(folder: Path) -> dict[str, str]:
+    """Return the names of the folders in a split, in their order, by what they are with composed accents (NFC)."""
+    found: dict[str, str] = {}
+    for name in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith('.')):
+        composed = unicodedata.normalize('NFC', name)
+        if composed in found:
+            raise ValueError(f'{folder} has two folders {composed}, which differ in how accents are stored: merge them')
+        found[composed] = name
+    return found
 
 
 def _check_same_classes(root: Path, train: list[str], name: str, other: list[str]) -> None:
     sides = (('train/', sorted({*train} - {*other})), (f'{name}/', sorted({*other} - {*train})))
-    found = [f'only {side} has {_enumerate(classes)}' for side, classes in sides if classes]
+    found = [f'only {side} has {enumerate_some(classes)}' for side, classes in sides if classes]
     if found:
         which = f'train/ and {name}/ differ: {"; ".join(found)}'
         raise ValueError(f'{root}: the class folders of {which}; expected the same in both')
 
 
 def _common_size(splits: Splits) -> tuple[int, int] | None:
-    """Return the (height, width) of the images, if they are small and those that are looked at are all of one size."""
+    """Return the (height, width) of the images, if they are small and those that are looked at are all of one size.
+
+    A warning counts those among them that RGB of 8 bits leaves something out of.
+    """
     chosen = _spread(splits.classes, NUM_LOOKED_AT)
     folder = splits.folders['train']
     paths = (path for name in chosen for path in _spread(_image_paths(folder / name), NUM_LOOKED_AT // len(chosen)))
-    common = None
-    for path in paths:
-        size = image_size(Path(path))
-        common = common or size
-        if size != common or max(size) > LARGEST_SMALL_IMAGE:
-            return None
-    return common
+    headers = [read_header(Path(path)) for path in paths]
+    if lost := Counter(itertools.chain.from_iterable(header.lost for header in headers)):
+        kinds = ', '.join(f'{what} ({number})' for what, number in sorted(lost.items()))
+        log.warning('%s: left out of %s looked at: %s', folder, counted(len(headers), 'image'), kinds)
+    sizes = {header.size for header in headers}
+    is_small = len(sizes) == 1 and max(max(size) for size in sizes) <= LARGEST_SMALL_IMAGE
+    return sizes.pop() if is_small else None
 
 
 def _fits(files: ImageFiles, limit: int) -> bool:
@@ -245,11 +301,6 @@ def _spread(items: list | tuple, num: int) -> list:
     """Return at most `num` of the items, evenly spaced."""
     num = min(num, len(items))
     return [items[index * len(items) // num] for index in range(num)]
-
-
-def _enumerate(names: list[str], most: int = 5) -> str:
-    more = f' and {len(names) - most:,} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
 
 
 def _mebibytes(num_bytes: int) -> str:

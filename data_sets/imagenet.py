@@ -30,4 +30,4 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Image
             f'{splits.folders["train"]} holds {len(splits.classes):,} class folders, ImageNet has {NUM_CLASSES:,}; '
             f'for a part of it name the folder: --dataset {root}'
         )
-    return scan(splits.folders[split if split in splits.folders else 'test'], splits.classes)
+    return scan(splits, split if split in splits.folders else 'test')

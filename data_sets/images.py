@@ -1,7 +1,8 @@
 """Image files with labels, read when they are asked for.
 
-Every image becomes RGB of 8 bits: grey is repeated, a palette looked up, transparency dropped, CMYK converted, as
-torchvision's ImageFolder does. Images of 16 or 32 bits are refused, which Pillow would clip to white.
+Every image becomes RGB of 8 bits: grey is repeated, a palette looked up, transparency dropped, CMYK converted, of many
+frames the first taken, as torchvision's ImageFolder does. Where we differ: an image is turned as its EXIF orientation
+says, and one of 16 or 32 bits, which Pillow would clip to white, is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import copy
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +43,7 @@ class ImageFiles(Dataset):
     is_float = False
     num_bytes = 0  # nothing is kept in memory
     size: tuple[int, int] | None = None  # (height, width) that all images have; None: photographs of any size
+    classes: Sequence[str] | None = None  # their names; None: they have none but their labels
     preset: str | None = None  # the data set whose PRESET is theirs; None: the one that they are loaded as
     transform: Callable | None = None  # applied to the image of an example
     target_transform: Callable | None = None  # applied to the label of an example
@@ -64,6 +67,11 @@ class ImageFiles(Dataset):
         image = image if self.transform is None else self.transform(image)
         return image, target if self.target_transform is None else self.target_transform(target)
 
+    @property
+    def targets(self) -> torch.Tensor:
+        """Labels, int64 (N,), from 0."""
+        return torch.from_numpy(self.table.targets)
+
     def path(self, index: int) -> Path:
         """Return the path of an image."""
         return self.folder / os.fsdecode(self.table.names[index].item())
@@ -79,8 +87,8 @@ class ImageFiles(Dataset):
         return self._hash()[:16]
 
     def key(self) -> str:
-        """Hash labels, names, sizes and times of change: what decoded pixels are kept under."""
-        return self._hash(self.table.sizes, self.table.mtimes)
+        """Hash labels, names, sizes and times of change: what decoded pixels, turned upright, are kept under."""
+        return 'upright ' + self._hash(self.table.sizes, self.table.mtimes)
 
     def _hash(self, *columns: np.ndarray) -> str:
         digest = hashlib.sha256(f'{self.num_classes};'.encode())
@@ -102,15 +110,34 @@ class ImageFiles(Dataset):
 def read_image(path: Path):
     """Return a PIL image in RGB; a UserError names a file that cannot be read."""
     with _open_image(path) as image:
-        if image.mode.startswith(('I', 'F')):
-            raise ValueError(f'it has more than 8 bits per channel (mode {image.mode}): convert it')
-        return image.convert('RGB')
+        return _upright(image).convert('RGB')
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of an image, of which only the first bytes are read."""
+class Header(NamedTuple):
+    """What the first bytes of an image say."""
+
+    size: tuple[int, int]  # (height, width), upright
+    lost: list[str]  # what RGB of 8 bits leaves out
+
+
+def read_header(path: Path) -> Header:
+    """Return what is known of an image without decoding it; a UserError names a file that cannot be read."""
     with _open_image(path) as image:
-        return image.height, image.width
+        has = {
+            'transparency': image.has_transparency_data,
+            'further frames': getattr(image, 'n_frames', 1) > 1,
+            'more than 8 bits per channel': any(';16' in str(tile) for tile in image.tile),
+        }
+        upright = _upright(image)
+        return Header((upright.height, upright.width), [what for what, is_there in has.items() if is_there])
+
+
+def _upright(image):
+    from PIL import ImageOps
+
+    if image.format == 'TIFF' or 'exif' in image.info:  # to ask all others would decode them
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 @contextlib.contextmanager
@@ -119,8 +146,12 @@ def _open_image(path: Path) -> Iterator:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            yield image
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # of metadata, on lines without the name of the file
+            with Image.open(path) as image:
+                if image.mode.startswith(('I', 'F')):
+                    raise ValueError(f'it has more than 8 bits per channel (mode {image.mode}): convert it')
+                yield image
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         reason = getattr(error, 'strerror', None) or ' '.join(str(error).split()) or type(error).__name__
         for name in (str(path), os.path.realpath(path)):  # it is in the message already

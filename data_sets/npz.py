@@ -1,12 +1,14 @@
 """A user's own data in one .npz file: arrays x_train, y_train, x_test and y_test.
 
 Images are uint8: (N, H, W) is grey; of four dimensions the last is channels if it is 1, 3 or 4, else the
-second must be. Anything float is features (N, ...): they stay as they are, in float32, never augmented.
-Labels are whole numbers from 0, (N,) or (N, 1).
+second must be. Anything float is features (N, ...), images (N, C, H, W): they stay as they are, in float32, never
+augmented. Labels are whole numbers from 0, (N,) or (N, 1). A warning names what could be meant otherwise, and other
+arrays of the file.
 """
 
 from __future__ import annotations
 
+import logging
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bigbatch.messages import counted, enumerate_some
 from data_sets.arrays import ArrayDataset
 from data_sets.catalog import Preset
 
@@ -23,6 +26,9 @@ FORM = 'a path ending in .npz'
 _ARRAYS = ('x_train', 'y_train', 'x_test', 'y_test')
 _EXPECTED = f'the arrays {", ".join(_ARRAYS)}'
 _CHANNELS = (1, 3, 4)
+_LOOKED_AT = 256  # examples that say whether floats look like pixels
+
+log = logging.getLogger('bigbatch')
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
@@ -42,6 +48,7 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
     if kinds['x_train'] != kinds['x_test']:
         described = ' and '.join(f'{key} holds {dtype} {shape}' for key, (dtype, shape) in kinds.items())
         raise ValueError(f'{path}: {described}; expected examples of one type and shape')
+    _warn_of_other_readings(f'{path}: x_train', arrays['x_train'])
     part = 'train' if split == 'train' else 'test'
     num_classes = 1 + max(int(array.max()) for array in labels.values())
     return ArrayDataset(torch.from_numpy(inputs[f'x_{part}']), torch.from_numpy(labels[f'y_{part}']), num_classes)
@@ -49,7 +56,7 @@ def load(name: str, split: str, *, datasets_path: Path, download: bool) -> Array
 
 def takes(name: str) -> bool:
     """Say whether a name is the path of such a file, which may not be there."""
-    return name.endswith('.npz')
+    return name.lower().endswith('.npz')
 
 
 def _find_file(name: str, datasets_path: Path) -> Path:
@@ -73,6 +80,9 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         if missing:
             found = ', '.join(archive.files) or 'nothing'
             raise ValueError(f'{path} lacks {", ".join(missing)}: it holds {found}; expected {_EXPECTED}')
+        unused = [key for key in archive.files if key not in _ARRAYS]
+        if unused:
+            log.warning('%s: %s not used: %s', path, counted(len(unused), 'array'), enumerate_some(unused))
         return {key: _read_array(archive, path, key) for key in _ARRAYS}
 
 
@@ -95,6 +105,11 @@ def _check_inputs(label: str, array: np.ndarray) -> np.ndarray:
         num_bad = array.size - np.count_nonzero(np.isfinite(array))
         if num_bad:
             raise ValueError(f'{label} has {num_bad} values NaN or infinite in float32; expected none')
+        if array.ndim == 4 and array.shape[3] in _CHANNELS and array.shape[1] not in _CHANNELS:
+            raise ValueError(
+                f'{label} has floats of the shape {array.shape}, channels last: save images as uint8 (N, H, W, C), '
+                'which are normalised and augmented, or floats as (N, C, H, W), which are used as they are'
+            )
         return array
     if array.dtype != np.uint8:
         raise ValueError(f'{label} is of type {array.dtype}; expected uint8 images or float features')
@@ -114,6 +129,19 @@ def _to_channels_first(label: str, images: np.ndarray) -> np.ndarray:
     )
 
 
+def _warn_of_other_readings(label: str, array: np.ndarray) -> None:
+    """Say how examples are taken that look like something else as well."""
+    if array.dtype == np.uint8:
+        if array.ndim == 4 and array.shape[1] in _CHANNELS and array.shape[3] in _CHANNELS:
+            shape = 'x'.join(map(str, array.shape[1:3]))
+            log.warning('%s has the shape %s, taken for %s pixels, channels last', label, array.shape, shape)
+        return
+    first = array[:_LOOKED_AT]
+    if 1 < first.max() <= 255 and first.min() >= 0 and (first == np.rint(first)).all():
+        what = f'floats up to {first.max():g} like pixels, used as they are; uint8 images are normalised'
+        log.warning('%s holds %s', label, what)
+
+
 def _check_labels(label: str, array: np.ndarray) -> np.ndarray:
     """Return the labels as int64 (N,)."""
     if not np.issubdtype(array.dtype, np.integer):
@@ -121,7 +149,8 @@ def _check_labels(label: str, array: np.ndarray) -> np.ndarray:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or not len(array):
-        raise ValueError(f'{label} has the shape {array.shape}; expected one label for each example')
+        one_hot = ', so not one-hot: array.argmax(1)' if array.ndim == 2 else ''
+        raise ValueError(f'{label} has the shape {array.shape}; expected one label for each example{one_hot}')
     if array.min() < 0:
         raise ValueError(f'{label} has the label {array.min()}; expected labels from 0 on')
     return array.astype(np.int64)

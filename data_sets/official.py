@@ -41,7 +41,9 @@ def load_cifar(name: str, split: str, *, datasets_path: Path, download: bool) ->
     source = getattr(datasets, name.upper())
     read = read_official(name, source, datasets_path=datasets_path, download=download, train=split == 'train')
     images = torch.from_numpy(read.data).permute(0, 3, 1, 2)  # torchvision has the channels last
-    return ArrayDataset(images, torch.tensor(read.targets), len(read.classes))
+    dataset = ArrayDataset(images, torch.tensor(read.targets), len(read.classes))
+    dataset.classes = read.classes
+    return dataset
 
 
 def _checksums(source: type) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from bigbatch.distributed import announce_failure, is_first_rank, world_size
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import ending_by_signal
-from utils.logs import start_logging
+from utils.logs import hold_notes, print_notes, start_logging
 from utils.parser import UsageError
 
 EXIT_USER_ERROR = 2
@@ -31,7 +31,7 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         main: takes argv and returns an exit status; may raise UserError (status 2), DivergedError
             (status 3), OtherRankError (status of that rank), SystemExit from --help, Interrupted (status 75) or
             KeyboardInterrupt (status 130). A signal raises Interrupted in it, unless it says otherwise by
-            bigbatch.interrupts.stop_requests.
+            bigbatch.interrupts.stop_requests. What it logs is printed once its checks, in user_errors, are over.
     """
 
     @functools.wraps(main)
@@ -39,9 +39,12 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         start_logging()
         if 'torch' not in sys.modules:
             os.environ.update(spin_settings(os.environ))
+        hold_notes()
         try:
             with ending_by_signal():
-                return main(argv)
+                status = main(argv)
+            print_notes()
+            return status
         except SystemExit as stop:
             return int(stop.code or 0)
         except UsageError as error:
@@ -104,9 +107,10 @@ def _announced(message: str, status: int) -> str:
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn a ValueError of the enclosed set-up into a UserError, so that it ends as one line."""
+    """Turn a ValueError of the enclosed set-up into a UserError, so that it ends as one line; then print its notes."""
     try:
         yield
+        print_notes()
     except UserError:
         raise
     except ValueError as error:

@@ -18,9 +18,13 @@ class _ConsoleHandler(logging.Handler):
     def __init__(self, level: int):
         super().__init__(level)
         self._warnings: set[str] = set()
+        self.held: list[logging.LogRecord] | None = None  # what waits for the end of the checks; None: nothing does
 
     def emit(self, record: logging.LogRecord) -> None:
-        line, stream = self.format(record), sys.stdout
+        if self.held is not None:
+            self.held.append(record)
+            return
+        line, stream = self.format(record).rstrip(), sys.stdout
         if record.levelno >= logging.WARNING:
             if (text := record.getMessage()) in self._warnings:
                 return
@@ -55,6 +59,27 @@ def start_logging() -> None:
         handler.close()
     console = _ConsoleHandler(logging.INFO if is_first_rank() else logging.ERROR)
     log.addHandler(console)
+    logging.captureWarnings(True)  # of Python and its packages: they wait for the end of the checks as well
+    logging.getLogger('py.warnings').handlers = [console]
+    logging.getLogger('py.warnings').propagate = False
+
+
+def hold_notes() -> None:
+    """Keep what is logged from the console until `print_notes`, so that a refusal is the only line of a command."""
+    for handler in _consoles():
+        handler.held = []
+
+
+def print_notes() -> None:
+    """Print what was held back, and from here on everything at once: the checks are over."""
+    for handler in _consoles():
+        held, handler.held = handler.held or [], None
+        for record in held:
+            handler.emit(record)
+
+
+def _consoles() -> list[_ConsoleHandler]:
+    return [handler for handler in log.handlers if isinstance(handler, _ConsoleHandler)]
 
 
 def log_to_file(path: Path) -> None:

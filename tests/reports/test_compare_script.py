@@ -79,14 +79,14 @@ def test_script_answers_bad_input_in_one_line_and_writes_nothing(tmp_path, compa
     assert sorted(tmp_path.rglob('*')) == before
 
 
-def test_the_error_line_comes_after_the_warnings_and_a_folder_without_results_is_refused(tmp_path, compare):
+def test_the_error_line_stands_alone_and_a_folder_without_results_is_refused(tmp_path, compare):
     write_run(tmp_path / 'fresh', errors=(), status='running')
     status, _, errors = compare()
     assert (status, 'fresh (running)' in errors) == (2, True)
     assert not (tmp_path / 'comparison.html').exists()
     write_run(tmp_path / 'good')
     status, _, errors = compare('--reference', 'god')
-    assert (status, [line.partition(':')[0] for line in errors.splitlines()]) == (2, ['warning', 'error'])
+    assert (status, [line.partition(':')[0] for line in errors.splitlines()]) == (2, ['error'])
     assert "no row 'god' to compare with: did you mean good?" in errors
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import logging
 import os
 from collections.abc import Callable, Iterable
@@ -17,11 +18,12 @@ import preprocess
 from bigbatch import seeding
 from bigbatch.distributed import ALONE, Ranks, after_first
 from bigbatch.memory import memory_limit
+from bigbatch.messages import MOST_NAMES, enumerate_some
 from utils.config.measure import MeasureConfig
 from utils.config.network import NetworkConfig
 from utils.config.run import RunConfig
 from utils.engine.checks import check_batch_size, check_ranks, warn_of_useless_workers
-from utils.engine.plan import Data, Examples
+from utils.engine.plan import Data, Examples, class_names
 
 Config = TypeVar('Config', bound=NetworkConfig)
 
@@ -71,11 +73,21 @@ def _load_sets(config: NetworkConfig, limit: int, *, download: bool) -> Sets:
         if sets[-1].input_shape != sets[0].input_shape:
             shapes = ' and '.join('x'.join(map(str, one.input_shape)) for one in (sets[0], sets[-1]))
             raise ValueError(f'{config.dataset}: the examples of train and {name} are {shapes}; expected one shape')
-    if not config.val_fraction:
-        return Sets(*sets)
-    seed = config.seed if config.val_seed is None else config.val_seed
-    train, val = data.split_validation(sets[0], config.val_fraction, seed)
-    return Sets(train, val, sets[1])
+    if config.val_fraction:
+        seed = config.seed if config.val_seed is None else config.val_seed
+        sets = [*data.split_validation(sets[0], config.val_fraction, seed), sets[1]]
+    _warn_of_empty_classes(config.dataset, sets[0])
+    return Sets(*sets)
+
+
+def _warn_of_empty_classes(name: str, train: Examples) -> None:
+    """Name the classes that cannot be learnt: below the first label, in gaps, or of the other sets alone."""
+    present = {*train.targets.unique().tolist()}
+    if num := train.num_classes - len(present):
+        absent = (label for label in range(train.num_classes) if label not in present)  # there may be billions
+        names = class_names(train, itertools.islice(absent, MOST_NAMES))
+        text = f'{num:,} of {train.num_classes:,} classes without a training example: {enumerate_some(names, num)}'
+        log.warning('%s: %s', name, text)
 
 
 def _warn_of_useless_places(config: NetworkConfig) -> None:

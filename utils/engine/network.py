@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from utils.engine.checks import check_forward, name_network
 from utils.engine.loading import build_measuring_loaders, load_sets, resolve_augmentation, shortened_splits
 from utils.runs import checkpoint as checkpoints
 from utils.runs.config_json import stored_settings
-from utils.runs.layout import LATEST, checkpoint_of, run_of
+from utils.runs.layout import LATEST, checkpoint_of, distinct_name, run_of
 
 log = logging.getLogger('bigbatch')
 
@@ -40,7 +40,9 @@ class Network:
     """
 
     path: Path  # the checkpoint
-    label: str  # the run's name, '/file' behind it where it is not the latest checkpoint; the path of a foreign file
+    # the run's name, with folders above it where others share it, and '/file' behind it where it is not the latest
+    # checkpoint; the path of a foreign file
+    label: str
     run: Path | None  # the run folder that it lies in
     settings: dict  # of its run; empty for a foreign file
     digest: str  # 12 hex digits over names and bytes of its weights and buffers: the key of what was measured
@@ -112,12 +114,13 @@ def _finish_lazy_layers(name: str, model: nn.Module, input_shape: tuple[int, ...
         model.train()
 
 
-def open_network(config: MeasureConfig, checkpoint: str) -> Network:
+def open_network(config: MeasureConfig, checkpoint: str, others: Iterable[str] = ()) -> Network:
     """Open a trained network and its data for measuring; writes nothing.
 
     Args:
         checkpoint: a file, or a run folder for the latest one in it; of this project, of the published code, or a bare
             state dict.
+        others: checkpoints that are measured beside it, from whose runs its label tells it apart.
 
     Raises:
         ValueError: a checkpoint or a setting that cannot hold, in one line.
@@ -125,7 +128,7 @@ def open_network(config: MeasureConfig, checkpoint: str) -> Network:
     run, path = run_of(checkpoint), checkpoint_of(checkpoint)
     settings, state = stored_settings(run), checkpoints.load_state(path)
     file = '' if path.name == LATEST else f'/{path.name.removesuffix(".pth.tar")}'
-    label = f'{run.name}{file}' if settings else str(checkpoint)
+    label = f'{distinct_name(run, map(run_of, others))}{file}' if settings else str(checkpoint)
     device = begin(config)
     sets = load_sets(config, device)
     model, criterion = build_network(config, sets.train, device)

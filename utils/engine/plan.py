@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from bigbatch.distributed import ALONE, Ranks
-from bigbatch.messages import counted
+from bigbatch.messages import MOST_NAMES, counted, enumerate_some
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.training.gradients.base import Estimator
@@ -104,6 +105,7 @@ def describe_plan(experiment: Experiment) -> str:
     rows = [
         ('model', f'{network}, {num_parameters(experiment.model):,} parameters'),
         ('data', _describe_data(experiment)),
+        ('classes', _describe_classes(experiment.data.dataset)),
         ('batch', _describe_batch(experiment)),
         *([('memory', experiment.memory)] if experiment.memory else []),
         ('updates', _describe_updates(experiment)),
@@ -133,6 +135,16 @@ def _describe_data(experiment: Experiment) -> str:
         f'{config.dataset}: {data.train.num_examples:,} training, {data.val.num_examples:,} validation{held_out} '
         f'examples of {shape}{reader}; {" and ".join(changes) + " at random" if changes else "no augmentation"}'
     )
+
+
+def class_names(dataset: Examples, labels: Iterable[int]) -> list[str]:
+    """Return the names of classes, or their labels where they have none."""
+    return [str(label) if dataset.classes is None else dataset.classes[label] for label in labels]
+
+
+def _describe_classes(dataset: Examples) -> str:
+    names = class_names(dataset, range(min(MOST_NAMES, dataset.num_classes)))
+    return f'{dataset.num_classes:,}: {enumerate_some(names, dataset.num_classes)}'
 
 
 def _describe_reader(num_workers: int | None) -> str:

@@ -46,11 +46,11 @@ def line_between(flags: Namespace, open_end: Callable[[str], Network]) -> Path:
         network, end = (open_end(path) for path in (flags.evaluate, flags.slave_evaluate))
         _check_pair(network, end)
         _check_batches(network, flags)
-    folder = _open_folder(flags, _folder_name([network, end], mode=flags.mode, bn=flags.bn), {
-        'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
-        'distances': _distances(network, end),
-        'settings': _settings(network, flags, digests=[network.digest, end.digest], mode=flags.mode),
-    })  # fmt: skip
+        folder = _open_folder(flags, _folder_name([network, end], mode=flags.mode, bn=flags.bn), {
+            'kind': 'line', 'names': [network.label, end.label], 'paths': [str(network.path), str(end.path)],
+            'distances': _distances(network, end),
+            'settings': _settings(network, flags, digests=[network.digest, end.digest], mode=flags.mode),
+        })  # fmt: skip
     with restored(network.model):
         line = Between(network.model, end.model.state_dict(), mode=flags.mode, bn=flags.bn)
         rows = _measure(network, [({'alpha': alpha}, line) for alpha in flags.alpha], folder, flags)
@@ -72,10 +72,11 @@ def directions_around(flags: Namespace, open_end: Callable[[str], Network]) -> P
     with user_errors():
         network = open_end(flags.evaluate)
         _check_batches(network, flags)
-    folder = _open_folder(flags, _folder_name([network], bn=flags.bn), {
-        'kind': 'directions', 'names': [network.label], 'paths': [str(network.path)], 'distances': {},
-        'settings': _settings(network, flags, digests=[network.digest], directions=flags.directions, seed=flags.seed),
-    })  # fmt: skip
+        settings = _settings(network, flags, digests=[network.digest], directions=flags.directions, seed=flags.seed)
+        folder = _open_folder(flags, _folder_name([network], bn=flags.bn), {
+            'kind': 'directions', 'names': [network.label], 'paths': [str(network.path)], 'distances': {},
+            'settings': settings,
+        })  # fmt: skip
     for index in range(flags.directions):  # one at a time: each is as large as the network
         with restored(network.model):
             line = Around(network.model, seed=flags.seed, index=index)

@@ -17,6 +17,7 @@ from bigbatch.analysis.potential import RELATIVE_DISTANCES, Potential, random_di
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
+from utils.logs import print_notes
 from utils.rows import RowFile
 from utils.text_table import text_table
 
@@ -50,6 +51,7 @@ def measure_potential(
     progress = EvaluationProgress((len(missing) + 1) * loader.num_examples)
     opened = open_objective(network.model, network.criterion, loader, batch_norm=batch_norm, advance=progress.advance)
     with progress, opened as objective:
+        print_notes()
         start, norm = objective.solution, float(np.linalg.norm(objective.solution))
         origin = objective.loss(start) if missing else 0.0
         for index, relative in missing:

@@ -22,6 +22,7 @@ from bigbatch.seeding import derive_seed
 from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
+from utils.logs import print_notes
 from utils.reports.sharpness import HESSIAN, SHARPNESS, align, write_csv
 from utils.wording import losses_apart
 
@@ -174,6 +175,7 @@ def _measure_network(network: Network, metric: Metric, folder: Path, flags: Name
         opened = open_objective(model, criterion, loader, batch_norm=flags.bn, advance=progress.advance)
         with progress, opened as objective:
             metric.check(objective)
+            print_notes()
             for key in missing:
                 start = time.perf_counter()
                 row = {**key, 'checkpoint': network.label, 'examples': loader.num_examples}

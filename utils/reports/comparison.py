@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
+from utils.logs import print_notes
 from utils.reports.columns import known_columns
 from utils.reports.groups import Group, group_runs, rename_groups, unasked, varying_between
 from utils.reports.heat_maps import MARGIN, HeatMap, find_heat_maps, heat_map_sections
@@ -69,6 +70,7 @@ class Comparison:
         with _writing('page', path, '--output'):
             self._write_page(groups, summary, sections, path)
         made = self._write_figures(groups, summary, folder) if folder else ()
+        print_notes()
         tables = [*heat_map_sections(groups, heat_maps), *sections]
         print(format_summary(summary, varying_between(groups), self.style, tables))
         self._say(f'\npage: {path}')
@@ -81,6 +83,7 @@ class Comparison:
         self._page_path(), self._figures_folder()
         check_colors(self.colors)
         self._columns(self._groups(load_runs(self.experiments, need_results=False)), live=True)
+        print_notes()
         self._say(f'watching {", ".join(map(str, self.experiments))}; Ctrl-C ends it')
         said = ''
 

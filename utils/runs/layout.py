@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bigbatch.errors import UserError
@@ -28,6 +29,16 @@ def checkpoint_of(path: str | Path) -> Path:
     found = Path(path)
     _check_is_no_parent(found)
     return found / LATEST if found.is_dir() else found
+
+
+def distinct_name(folder: Path, others: Iterable[Path]) -> str:
+    """Return the name of a folder, with as many of those above it as tell it from the others."""
+    parts = folder.resolve().parts
+    different = [each for each in (other.resolve().parts for other in others) if each != parts]
+    depth = 1
+    while any(parts[-depth:] == each[-depth:] for each in different):
+        depth += 1
+    return '/'.join(parts[-depth:])
 
 
 def _check_is_no_parent(path: Path) -> None:

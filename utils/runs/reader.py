@@ -6,7 +6,6 @@ left out.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 import pandas as pd
 
 from bigbatch.errors import UserError
-from bigbatch.messages import suggest
+from bigbatch.messages import enumerate_some, nearest, suggest
 from utils.runs.columns import DISTANCE_COLUMNS, RESULT_COLUMNS
 from utils.runs.config_json import load_config_json
 from utils.runs.layout import CONFIG, DISTANCES, RESULTS
@@ -85,7 +84,7 @@ def load_runs(paths: Iterable[str | os.PathLike], *, need_results: bool = True) 
     if need_results:
         _check_results(runs, places, unreadable)
     if need_results and unreadable:
-        log.warning('skipped: %s', _some(unreadable, '; '))
+        log.warning('skipped: %s', enumerate_some(unreadable, separator='; '))
     return _with_unique_names(runs)
 
 
@@ -118,16 +117,11 @@ def _check_results(runs: Sequence[Run], paths: Sequence[Path], unreadable: Seque
     empty = [f'{run.folder} ({run.status})' for run in runs if not has_results([run])]
     if not has_results(runs):
         looked = ', '.join(map(str, paths))
-        no_epoch = [f'no finished epoch yet in {_some(empty)}'] if empty else []
+        no_epoch = [f'no finished epoch yet in {enumerate_some(empty)}'] if empty else []
         why = '; '.join([*no_epoch, *unreadable[:3]]) or 'no results.csv or config.json there or up to two levels below'
         raise UserError(f'no runs with results in {looked}: {why}')
     if empty:
-        log.warning('no finished epoch, so shown with dashes: %s', _some(empty))
-
-
-def _some(texts: Sequence[str], separator: str = ', ') -> str:
-    """Join the first five texts and count the rest."""
-    return separator.join(texts[:5]) + (f' and {len(texts) - 5} more' if len(texts) > 5 else '')
+        log.warning('no finished epoch, so shown with dashes: %s', enumerate_some(empty))
 
 
 def _with_unique_names(runs: list[Run]) -> list[Run]:
@@ -147,7 +141,7 @@ def _run_folders(path: Path) -> list[Path]:
         missing = next(each for each in (path, *path.parents) if each.parent.is_dir())
         names = [child.name for child in _folders_in(missing.parent)]
         if len(names) > MOST_NAMES:
-            names = difflib.get_close_matches(missing.name, names, n=MOST_NAMES, cutoff=0.3)
+            names = nearest(missing.name, names, num=MOST_NAMES, cutoff=0.3)
         why = '' if missing == path else f', because there is no {str(missing)!r}'
         raise UserError(f'no folder {str(path)!r}{why}; in {str(missing.parent)!r} {suggest(missing.name, names)}')
     if is_run_folder(path):

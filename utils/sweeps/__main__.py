@@ -15,6 +15,7 @@ from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
 from utils.command import command
 from utils.files import PROJECT
+from utils.logs import print_notes
 from utils.parser import Parser, whole
 from utils.sweeps.commands import data_of, name_suffix, settings_of
 from utils.sweeps.execution import Sweep
@@ -65,6 +66,7 @@ def _build_parser() -> Parser:
 
 def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool) -> int:
     _check_data([run for run in runs if not (run.measures or look_at(run, results_dir).is_finished)])
+    print_notes()
     sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
     try:
         sweep.execute()
