@@ -25,7 +25,7 @@ def list_datasets() -> list[str]:
 
 def default_datasets_path() -> Path:
     """Return the folder of the data sets: $DATASETS_DIR, else ~/Datasets."""
-    return Path(os.environ.get('DATASETS_DIR') or '~/Datasets').expanduser()
+    return Path(os.path.expanduser(os.environ.get('DATASETS_DIR') or '~/Datasets'))
 
 
 def get_dataset(
@@ -116,4 +116,4 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
 
 def _datasets_path(path: str | Path | None) -> Path:
-    return default_datasets_path() if path is None else Path(path).expanduser()
+    return default_datasets_path() if path is None else Path(os.path.expanduser(path))

@@ -7,6 +7,7 @@ Labels are whole numbers from 0, (N,) or (N, 1).
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -53,7 +54,7 @@ def takes(name: str) -> bool:
 
 
 def _find_file(name: str, datasets_path: Path) -> Path:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     for candidate in (path, datasets_path / path):
         if candidate.is_file():
             return candidate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from bigbatch.distributed import announce_failure, is_first_rank, world_size
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import ending_by_signal
+from utils.files import describe
 from utils.logs import start_logging
 from utils.parser import UsageError
 
@@ -37,6 +37,7 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
     def wrapped(argv: list[str] | None = None) -> int:
         start_logging()
         try:
+            _find_home()
             with ending_by_signal():
                 return main(argv)
         except SystemExit as stop:
@@ -61,19 +62,30 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
                 raise
             remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
             return _fail(f'{sys.executable} has no package {error.name}: {remedy}', EXIT_USER_ERROR)
+        except OSError as error:  # the place it runs in: a disk, a limit of the system
+            return _fail(describe(error), EXIT_USER_ERROR)
         except Exception as error:  # a fault of the program: its traceback follows
-            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
-                return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)
             _announced(f'{type(error).__name__}: {error}', 1)
             raise
 
     return wrapped
 
 
+def _find_home() -> None:
+    """Let a user without a home, as a container may have one, keep in the working folder what belongs there."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError('the working folder is gone, as if somebody has deleted it: cd to another one') from error
+    if os.path.expanduser('~') == '~':  # libraries look there for their settings, and end where there is none
+        os.environ['HOME'] = folder
+
+
 def _fail(message: str, status: int, *, label: str = 'error') -> int:
     line = _announced(message, status)
     if line and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
-        print(f'{label}: {line}', file=sys.stderr)
+        with contextlib.suppress(OSError):  # a terminal that is gone: the status says it too
+            print(f'{label}: {line}', file=sys.stderr)
     return status
 
 

@@ -105,7 +105,7 @@ class Sweep:
             if not isinstance(error, Interrupted):  # the second Ctrl-C
                 self._end_active(signal.SIGKILL)
             raise
-        except UserError:  # such as a full disk: no run is left without what started it
+        except (UserError, OSError):  # such as a full disk: no run is left without what started it
             self._end_active(signal.SIGTERM)
             raise
 
