@@ -12,6 +12,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # which Python leaves out where PYTHONSAFEPATH asks for it
+
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
 from utils.command import command
