@@ -37,7 +37,8 @@ def describe(error: OSError) -> str:
     """Say in one line what the system refused, and what helps."""
     name = '' if error.filename is None else str(error.filename)
     place = f'{name[:200]}{"..." * (len(name) > 200)}: ' if name else ''
-    return f'{place}{error.strerror or error}{_remedy(error)}'
+    remedy = '' if isinstance(error, PermissionError) else _remedy(error)  # it may have been about to read
+    return f'{place}{error.strerror or error}{remedy}'
 
 
 def _remedy(error: OSError) -> str:

@@ -102,6 +102,7 @@ def test_what_the_system_refuses_is_one_line_with_a_remedy(capsys):
         OSError(errno.EAGAIN, 'Try again'): 'Try again: allow more processes by `ulimit -u`',
         OSError(errno.EIO, 'Input/output error', 'c'): 'c: Input/output error',
         OSError(errno.ENAMETOOLONG, 'Too long', long): f'{long[:200]}...: Too long: no file can have so long a name',
+        PermissionError(errno.EACCES, 'Permission denied', 'd'): 'd: Permission denied',
         TimeoutError('timed out'): 'timed out',
     }
     found = {}
