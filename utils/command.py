@@ -57,18 +57,23 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
             sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
             return EXIT_BROKEN_PIPE
-        except ModuleNotFoundError as error:
-            if error.name not in REQUIRED:
-                raise
-            remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
-            return _fail(f'{sys.executable} has no package {error.name}: {remedy}', EXIT_USER_ERROR)
-        except OSError as error:  # the place it runs in: a disk, a limit of the system
-            return _fail(describe(error), EXIT_USER_ERROR)
-        except Exception as error:  # a fault of the program: its traceback follows
-            _announced(f'{type(error).__name__}: {error}', 1)
+        except Exception as error:
+            if text := _explain(error):
+                return _fail(text, EXIT_USER_ERROR)
+            _announced(f'{type(error).__name__}: {error}', 1)  # a fault of the program: its traceback follows
             raise
 
     return wrapped
+
+
+def _explain(error: Exception) -> str:
+    """Say what is wrong where that is not the program: a file that was added to it, or the place that it runs in."""
+    if isinstance(error, ModuleNotFoundError) and error.name in REQUIRED:
+        remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
+        return f'{sys.executable} has no package {error.name}: {remedy}'
+    if place := getattr(error, 'own_place', ''):
+        return f'{place}: {type(error).__name__}: {getattr(error, "msg", error)}'
+    return describe(error) if isinstance(error, OSError) else ''
 
 
 def _find_home() -> None:
