@@ -73,6 +73,8 @@ def _explain(error: Exception) -> str:
         return f'{sys.executable} has no package {error.name}: {remedy}'
     if place := getattr(error, 'own_place', ''):
         return f'{place}: {type(error).__name__}: {getattr(error, "msg", error)}'
+    if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != 'utf-8':
+        return f'{error.object[:80]!a}: this locale has no such letters in names of files: start it with PYTHONUTF8=1'
     return describe(error) if isinstance(error, OSError) else ''
 
 

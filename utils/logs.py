@@ -70,7 +70,7 @@ def _mend_streams() -> None:
         stream = getattr(sys, name)
         if stream is None or stream.closed:
             setattr(sys, name, open(os.devnull, mode, encoding='utf-8'))  # noqa: SIM115 - for good
-        elif getattr(stream, 'errors', '') == 'strict' and hasattr(stream, 'reconfigure'):
+        elif getattr(stream, 'errors', '') in ('strict', 'surrogateescape') and hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')  # of a locale that lacks letters of a name
 
 

@@ -86,7 +86,9 @@ class Parser(argparse.ArgumentParser):
         arguments = sys.argv[1:] if args is None else args
         for argument in arguments:
             if any('\ud800' <= letter <= '\udfff' for letter in argument):  # which Python makes of such bytes
-                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: use another name')
+                is_utf8 = sys.getfilesystemencoding() == 'utf-8'
+                remedy = 'use another name' if is_utf8 else 'start it with PYTHONUTF8=1, or use another name'
+                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: {remedy}')
         try:
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:

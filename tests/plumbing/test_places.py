@@ -116,6 +116,20 @@ def test_what_the_system_refuses_is_one_line_with_a_remedy(capsys):
     assert found == {error: (2, f'error: {line}\n') for error, line in cases.items()}
 
 
+ASCII = {'PYTHONUTF8': '0', 'LC_ALL': 'C', 'PYTHONCOERCECLOCALE': '0'}
+
+
+def test_a_locale_without_the_letters_of_a_name_is_named_with_the_remedy(tmp_path):
+    environment = {**os.environ, **ASCII}
+    path = script(tmp_path, "print('\\u00e9')\nopen('\\u00fc')", name='opens.py')
+    done = call(path, env=environment)
+    words = "'\\xfc': this locale has no such letters in names of files: start it with PYTHONUTF8=1"
+    assert (done.returncode, done.stdout, done.stderr) == (2, '\\xe9\n', f'error: {words}\n')
+    parse = 'from utils.parser import Parser\nParser(prog="a").parse_args(["\\udcc3"])'
+    done = call(script(tmp_path, parse, name='parses.py'), env=environment)
+    assert (done.returncode, done.stderr.count('\n')) == (2, 1) and 'start it with PYTHONUTF8=1' in done.stderr
+
+
 def test_a_full_disk_under_the_output_is_one_line(tmp_path):
     path = script(tmp_path, "print('x' * 100, flush=True)\nreturn 0")
     done = call(path, closed='> /dev/full')

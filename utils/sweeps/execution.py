@@ -187,6 +187,8 @@ class Sweep:
 
     def _start(self, run: PlannedRun, before: State) -> _Running:
         begins = before.status == 'new'
+        after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
+        print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)  # first: it may end the sweep
         # Sums of batch norm depend in the last digit on the number of threads: set it to compare between --jobs.
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
         threads = str(max(1, cores // self.jobs))
@@ -198,8 +200,6 @@ class Sweep:
         process = subprocess.Popen(
             words, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
-        after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
-        print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)
         return _Running(run, before, process, output, time.monotonic())
 
     def _collect(self) -> None:
