@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bigbatch.messages import suggest
+from bigbatch.own_code import own_code
 from data_sets.catalog import find_set, list_names
 
 _SPLITS = {'train': 'train', 'val': 'val', 'test': 'val'}  # of a set that does not have both
@@ -25,7 +26,7 @@ def list_datasets() -> list[str]:
 
 def default_datasets_path() -> Path:
     """Return the folder of the data sets: $DATASETS_DIR, else ~/Datasets."""
-    return Path(os.environ.get('DATASETS_DIR') or '~/Datasets').expanduser()
+    return Path(os.path.expanduser(os.environ.get('DATASETS_DIR') or '~/Datasets'))
 
 
 def get_dataset(
@@ -58,7 +59,13 @@ def get_dataset(
     load = find_set(name).load
     part = split if split == 'test' and has_test(name, root) else _SPLITS[split]
     limit = {'memory_limit': memory_limit} if 'memory_limit' in inspect.signature(load).parameters else {}
-    dataset = load(name, part, datasets_path=root, download=download, **limit)
+    with own_code():
+        dataset = load(name, part, datasets_path=root, download=download, **limit)
+    if not hasattr(dataset, 'num_bytes'):
+        raise ValueError(
+            f'{load.__module__}.load returns {type(dataset).__name__} for {name}; expected an ArrayDataset or an '
+            'ImageFiles'
+        )
     dataset.transform = transform
     dataset.target_transform = target_transform
     return dataset
@@ -116,4 +123,4 @@ def build_loader(dataset, transform: Callable | None, *, num_workers: int = 0, *
 
 
 def _datasets_path(path: str | Path | None) -> Path:
-    return default_datasets_path() if path is None else Path(path).expanduser()
+    return default_datasets_path() if path is None else Path(os.path.expanduser(path))

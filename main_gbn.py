@@ -5,6 +5,9 @@ python main_gbn.py --model mnist_f1 --dataset mnist --save gbn_bs4096 --epochs 5
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from data import list_datasets
 from models import list_models

@@ -5,6 +5,9 @@ python main_normal.py --model mnist_f1 --dataset mnist --save mnist_baseline_bs2
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from data import list_datasets
 from models import list_models

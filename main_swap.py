@@ -5,6 +5,9 @@ python main_swap.py --epochs 150 --b 4096 --stop-accuracy 98 --swap-batch-size 5
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from data import list_datasets
 from models import list_models

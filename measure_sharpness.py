@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from data import list_datasets
 from models import list_models
@@ -17,8 +20,7 @@ from utils.command import command
 from utils.config.measure import build_analysis_parser, network_config
 from utils.parser import Parser, real, whole
 
-# What only one of the metrics uses.
-USED_BY = {
+USED_BY = {  # what only one of the metrics uses
     'epsilon': ('epsilon', 'manifolds', 'subspace', 'times', 'max_iterations'),
     'hessian': ('num_eigenvalues', 'trace_samples'),
     'potential': ('directions',),

@@ -7,6 +7,9 @@ python plot_parametric_plot.py -n C1 --mode arc
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from utils.command import command
 from utils.measures.parametric import build_pair_parser, plot_pair

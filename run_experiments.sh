@@ -1,7 +1,7 @@
-#!/usr/bin/env bash
+#!/bin/sh
 # Run a suite of experiments: ./run_experiments.sh SUITE [--seeds N] [--jobs N] [--dry-run] ...; without arguments, list them.
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+set -eu
+here=$(dirname -- "$(readlink -f -- "$0")")
 python=${PYTHON:-$here/.venv/bin/python}
 [ -x "$python" ] || python=$(command -v python3)
-PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}" exec "$python" "$here/utils/sweeps/__main__.py" "$@"
+exec "$python" "$here/utils/sweeps/__main__.py" "$@"

@@ -7,6 +7,9 @@ python visualize_sharpness.py --evaluate TrainingResults/a --slave-evaluate Trai
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from data import list_datasets
 from models import list_models

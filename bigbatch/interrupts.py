@@ -56,7 +56,8 @@ def stop_requests(promise: str) -> Iterator[StopRequest]:
     def promise_it(name: str) -> None:
         if is_first_rank():  # one of the processes of a run says it for all
             text = f'\n{name}: {promise}; Ctrl-C from here on ends it at once\n'
-            os.write(2, text.encode())  # print may be in the midst of a line
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                os.write(2, text.encode())  # print may be in the midst of a line
 
     with _asked_to_stop(promise_it) as request:
         yield request

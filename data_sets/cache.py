@@ -30,7 +30,7 @@ class ImageCache:
 
     def __init__(self, root: Path, split: str, key: str):
         root = root.resolve()
-        user_folder = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser() / 'bigbatch'
+        user_folder = Path(os.path.expanduser(os.environ.get('XDG_CACHE_HOME') or '~/.cache')) / 'bigbatch'
         place = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
         self.key = key
         self.paths = (root / f'{PREFIX}{split}.npz', user_folder / f'{root.name}_{place}_{split}.npz')

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from bigbatch.messages import suggest
+from bigbatch.own_code import own_code
 
 MODULES = {
     'cifar10': 'data_sets.cifar10',
@@ -85,6 +86,8 @@ def find_preset(name: str) -> Preset | PhotoPreset:
             f'no transform for data set {name!r}: {_file_of(module)} has no PRESET, which says how its images are '
             'cropped, mirrored and normalised: add one'
         )
+    if not isinstance(preset, (Preset, PhotoPreset)):
+        raise ValueError(f'{_file_of(module)}: PRESET is {preset!r}; expected a Preset or a PhotoPreset')
     return preset
 
 
@@ -92,7 +95,8 @@ def import_set(module: str) -> ModuleType:
     """Import the file of a data set; a ValueError says that it is not there, or has no function that loads the set."""
     file = _file_of(module)
     try:
-        found = importlib.import_module(module)
+        with own_code():
+            found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if not f'{module}.'.startswith(f'{error.name}.'):
             raise  # it is there, and fails to import another

@@ -110,7 +110,7 @@ def has_test(name: str, datasets_path: Path) -> bool:
 
 def find_folder(name: str, datasets_path: Path) -> Path:
     """Return the folder of that name, a path as it is or else below `datasets_path`; a ValueError names the nearest."""
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     places = (path, datasets_path / path)
     for place in places:
         if place.is_dir():

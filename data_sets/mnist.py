@@ -19,19 +19,24 @@ from data_sets.catalog import Preset
 PRESET = Preset(pad=2, fill=0, flip=False, augment=True, mean=(0.5,), std=(0.5,))
 DOWNLOADS = True
 NUM_CLASSES = 10
-_FILES = ('images-idx3-ubyte', 'labels-idx1-ubyte')  # behind train- or t10k-
+# Where the files may lie below the folder of the data sets: as torchvision has them, or as one unpacks them by hand.
+FOLDERS = ('mnist/MNIST/raw', 'MNIST/raw', 'mnist/raw', 'mnist', 'MNIST', 'raw', '.')
+_FILES = ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte')
 
 
 def load(name: str, split: str, *, datasets_path: Path, download: bool) -> ArrayDataset:
     """Load uint8 (N, 1, 28, 28), 60,000 to train on and 10,000 to validate.
 
-    They are read from `datasets_path`/mnist/MNIST/raw, and may be gzipped (.gz) as they are distributed.
+    They are read from the first folder that has any of them: `datasets_path`/mnist/MNIST/raw, where `download` puts
+    them, or FOLDERS; gzipped (.gz) or not.
     """
-    root = datasets_path / 'mnist'
-    if download:
-        _download(root)
+    folders = [datasets_path / folder for folder in FOLDERS]
+    folder = next(filter(_find_files, folders), folders[0])
+    if download and len(_find_files(folder)) < len(_FILES):
+        _download(datasets_path / 'mnist')
+        folder = folders[0]
     part = 'train' if split == 'train' else 't10k'
-    image_path, label_path = (_find_file(root / 'MNIST' / 'raw', f'{part}-{file}') for file in _FILES)
+    image_path, label_path = (_find_file(folder, file) for file in _FILES if file.startswith(part))
     images, labels = read_idx(image_path, num_dims=3), read_idx(label_path, num_dims=1)
     if len(images) != len(labels) or not len(labels):
         counts = f'{len(labels)} labels for {len(images)} images in {image_path.name}'
@@ -63,14 +68,24 @@ def read_idx(path: Path, num_dims: int) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=header_size).reshape(shape).copy()
 
 
+def _find_files(folder: Path) -> dict[str, Path]:
+    """Find files of the set by their official names: with a dot for the dash, gzipped, or in folders of their names."""
+    found = {}
+    for file in _FILES:
+        names = (file, file.replace('-idx', '.idx'))
+        nested = (f'{name}/{other}' for name in names for other in names)
+        paths = (folder / name for name in (*names, *(f'{name}.gz' for name in names), *nested))
+        if path := next(filter(Path.is_file, paths), None):
+            found[file] = path
+    return found
+
+
 def _find_file(folder: Path, file: str) -> Path:
-    for path in (folder / file, folder / f'{file}.gz'):
-        if path.is_file():
-            return path
-    files = ', '.join(f'{part}-{known}' for part in ('train', 't10k') for known in _FILES)
+    if path := _find_files(folder).get(file):
+        return path
     raise ValueError(
         f'no {file} (or .gz) in {folder}; main_normal.py --dataset mnist --download gets it; or name the folder '
-        f'that holds mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {files}'
+        f'that holds mnist/MNIST/raw with --datasets-dir or $DATASETS_DIR; expected files: {", ".join(_FILES)}'
     )
 
 

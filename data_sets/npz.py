@@ -9,6 +9,7 @@ arrays of the file.
 from __future__ import annotations
 
 import logging
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -60,7 +61,7 @@ def takes(name: str) -> bool:
 
 
 def _find_file(name: str, datasets_path: Path) -> Path:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     for candidate in (path, datasets_path / path):
         if candidate.is_file():
             return candidate

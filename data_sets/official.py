@@ -19,10 +19,15 @@ def read_official(name: str, source: type, *, datasets_path: Path, download: boo
 
     Args:
         source: class of torchvision.datasets that lists files and checksums, and takes `split` as keywords.
-        datasets_path: `datasets_path`/name or `datasets_path` itself holds the folder that the archive unpacks to.
+        datasets_path: `datasets_path`/name, in small or capital letters, or `datasets_path` itself holds the folder
+            that the archive unpacks to, or is that folder.
     """
     roots = (datasets_path / name, datasets_path)
-    root = max(roots, key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))
+    others = (
+        datasets_path / name.upper(),
+        *([datasets_path.parent] if datasets_path.name == source.base_folder else ()),
+    )
+    root = max((*roots, *others), key=lambda root: (_count_files(source, root), os.path.isfile(root / source.filename)))
     if not download and not _count_files(source, root):
         raise ValueError(_describe_absence(name, source, roots, root / source.filename))
     try:

@@ -12,6 +12,8 @@ import functools
 import os
 import signal
 import threading
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 
 import torch
@@ -22,6 +24,19 @@ from bigbatch.seeding import derive_seed, isolated_rng, make_generator
 from data_sets.loader import Batch, Contents, Loader, MicroBatch, purpose_of
 
 PIECE = 64  # examples that a worker makes at a time: 64 of 3x224x224 bytes are 9 MiB
+LONGEST_FOLDER = 75  # letters of a path that leave room for the names of multiprocessing's sockets, of 107 in all
+# What loader processes may run out of, by words in what torch or the system says of it, and what gives them more.
+SHORTAGES = {
+    'shared memory': 'give it more shared memory (docker run --shm-size 1g)',
+    'no space left': 'give it more shared memory (docker run --shm-size 1g)',
+    'bus error': 'give it more shared memory (docker run --shm-size 1g)',
+    'too many open files': 'allow more open files (ulimit -n)',
+    'temporarily unavailable': 'allow more processes (ulimit -u)',
+    "can't start new thread": 'allow more processes (ulimit -u)',
+    'cannot allocate memory': 'give it more memory',
+    'signal: killed': 'give it more memory',
+    'exited unexpectedly': 'give it more memory or processes (ulimit -u)',
+}
 
 
 class StreamLoader(Loader):
@@ -43,6 +58,7 @@ class StreamLoader(Loader):
         self._image_size = self.input_shape = self._read_shape()
         if staged:
             self.input_shape = (self._image_size[0], *transform.output_size(self._image_size))
+        _check_socket_folder(num_workers)
         self._keys: list[Iterator] = []  # one iterator over the pieces of the present epoch
         self._source = DataLoader(
             self._examples,
@@ -79,11 +95,11 @@ class StreamLoader(Loader):
         pieces = (piece for batch in keys for piece in BatchSampler(batch, PIECE, drop_last=False))
         present, self._keys[:] = pieces, [pieces]
         with _keeping_sigterm_from_workers():
-            source = iter(self._source)
+            source = self._ask_workers(lambda: iter(self._source))
 
         def fetch() -> tuple[torch.Tensor, torch.Tensor]:
             assert self._keys[0] is present, 'a later epoch of this loader was begun before this one ended'
-            return next(source)
+            return self._ask_workers(lambda: next(source))
 
         examples = order.to(self.device)
         self._side_stream.mark()
@@ -92,6 +108,24 @@ class StreamLoader(Loader):
             contents = self._side_stream.make(self._lay_out, examples[first:last], choices, first)
             yield self._batch_of(contents, functools.partial(self._gather, received, contents))
             received.pieces(0, len(contents.indices))  # what was not asked for
+
+    def _ask_workers(self, ask: Callable):
+        """Return what they answer; a UserError says what they have too little of."""
+        hook = sys.unraisablehook
+        try:
+            return ask()
+        except (OSError, RuntimeError, MemoryError) as error:
+            text = str(error).strip() or type(error).__name__
+            lacks = next((more for words, more in SHORTAGES.items() if words in text.lower()), None)
+            if lacks is None or not self.num_workers:
+                raise
+            sys.unraisablehook = lambda _: None  # for what torch has half made, which fails once more as it goes
+        finally:  # `error` is gone by now, and with it the open files and processes that it held
+            sys.unraisablehook = hook
+        reason = text.splitlines()[-1].partition('. ')[0]
+        raise UserError(
+            f'--workers {self.num_workers}: too many loader processes ({reason}): ask for fewer, or {lacks}'
+        )
 
     def _keys_of(self, epoch: int, examples: torch.Tensor) -> list[tuple[int, int, int]]:
         """Return (epoch, index, copy) of this rank's part of a batch of these distinct examples, in its order."""
@@ -161,6 +195,16 @@ class _SeededExamples(Dataset):
         if not isinstance(image, torch.Tensor):
             raise UserError(f'the transform returns a {type(image).__name__}; expected a tensor')
         return image, target
+
+
+def _check_socket_folder(num_workers: int) -> None:
+    """Refuse loader processes whose sockets could have no names: they would be waited for without an end."""
+    folder = tempfile.gettempdir()
+    if num_workers and len(os.fsencode(folder)) > LONGEST_FOLDER:
+        raise UserError(
+            f'--workers {num_workers}: $TMPDIR is {folder}, too long for the sockets of loader processes: set it to a '
+            f'folder of at most {LONGEST_FOLDER} letters, such as /tmp, or take --workers 0'
+        )
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bigbatch.messages import suggest
+from bigbatch.own_code import own_code
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,12 +82,16 @@ def create_model(name: str, **config) -> nn.Module:
     if isinstance(config.get('num_classes'), int) and config['num_classes'] < 1:
         raise ValueError(f'model {name}: num_classes {config["num_classes"]} is not a whole number from 1')
     try:
-        return _function(name)(**config)
+        with own_code():
+            model = _function(name)(**config)
     except ValueError as error:
         raise ValueError(f'model {name}: {error}') from error
     except (TypeError, RuntimeError) as error:
         reason = str(error).partition('\n')[0]  # torch goes on to list the signatures that it knows
         raise ValueError(f'model {name} cannot be built with {config}: {reason}; check the options given') from error
+    if not callable(getattr(model, 'named_modules', None)):
+        raise ValueError(f'model {name}: its function returns {type(model).__name__}; expected a torch.nn.Module')
+    return model
 
 
 def _function(name: str) -> Callable:
@@ -97,7 +102,8 @@ def _function(name: str) -> Callable:
         return entry
     place = f"the table of models/__init__.py has '{name}': '{entry}'"
     try:
-        module = importlib.import_module(entry)
+        with own_code():
+            module = importlib.import_module(entry)
     except ModuleNotFoundError as error:
         if not f'{entry}.'.startswith(f'{error.name}.'):
             raise  # it is there, and fails to import another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 
@@ -36,7 +37,8 @@ class EvaluationProgress:
             self._last_line, seconds = now, now - self._start
             left = seconds / max(self._done, 1) * max(0, self._total - self._done)
             times = f'after {duration(seconds)}, about {duration(left)} left'
-            print(f'{self._done:,} of {self._total:,} {self._what} {times}', file=self._stream, flush=True)
+            with contextlib.suppress(OSError):  # nobody reads on: no reason to stop
+                print(f'{self._done:,} of {self._total:,} {self._what} {times}', file=self._stream, flush=True)
 
     def __exit__(self, *error) -> None:
         if self._bar is not None:

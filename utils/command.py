@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from bigbatch.distributed import announce_failure, is_first_rank, world_size
 from bigbatch.errors import DivergedError, Interrupted, OtherRankError, UserError
 from bigbatch.interrupts import ending_by_signal
+from utils.files import describe
 from utils.logs import hold_notes, print_notes, start_logging
 from utils.parser import UsageError
 
@@ -41,6 +41,7 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
             os.environ.update(spin_settings(os.environ))
         hold_notes()
         try:
+            _find_home()
             with ending_by_signal():
                 status = main(argv)
             print_notes()
@@ -62,15 +63,10 @@ def command(main: Callable[..., int]) -> Callable[..., int]:
         except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
             sys.stdout = open(os.devnull, 'w')  # noqa: SIM115 - what is still buffered has nowhere to go
             return EXIT_BROKEN_PIPE
-        except ModuleNotFoundError as error:
-            if error.name not in REQUIRED:
-                raise
-            remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
-            return _fail(f'{sys.executable} has no package {error.name}: {remedy}', EXIT_USER_ERROR)
-        except Exception as error:  # a fault of the program: its traceback follows
-            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # but a name was given by the user
-                return _fail(f'{str(error.filename)[:80]}...: no file can have so long a name', EXIT_USER_ERROR)
-            _announced(f'{type(error).__name__}: {error}', 1)
+        except Exception as error:
+            if text := _explain(error):
+                return _fail(text, EXIT_USER_ERROR)
+            _announced(f'{type(error).__name__}: {error}', 1)  # a fault of the program: its traceback follows
             raise
 
     return wrapped
@@ -86,10 +82,33 @@ def spin_settings(environment: Mapping[str, str]) -> dict[str, str]:
     return {} if is_said else {'GOMP_SPINCOUNT': SPIN_COUNT}
 
 
+def _explain(error: Exception) -> str:
+    """Say what is wrong where that is not the program: a file that was added to it, or the place that it runs in."""
+    if isinstance(error, ModuleNotFoundError) and error.name in REQUIRED:
+        remedy = 'enter the environment of `make demo` by `. .venv/bin/activate`, or install requirements.txt'
+        return f'{sys.executable} has no package {error.name}: {remedy}'
+    if place := getattr(error, 'own_place', ''):
+        return f'{place}: {type(error).__name__}: {getattr(error, "msg", error)}'
+    if isinstance(error, UnicodeEncodeError) and sys.getfilesystemencoding() != 'utf-8':
+        return f'{error.object[:80]!a}: this locale has no such letters in names of files: start it with PYTHONUTF8=1'
+    return describe(error) if isinstance(error, OSError) else ''
+
+
+def _find_home() -> None:
+    """Let a user without a home, as a container may have one, keep in the working folder what belongs there."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError('the working folder is gone, as if somebody has deleted it: cd to another one') from error
+    if os.path.expanduser('~') == '~':  # libraries look there for their settings, and end where there is none
+        os.environ['HOME'] = folder
+
+
 def _fail(message: str, status: int, *, label: str = 'error') -> int:
     line = _announced(message, status)
     if line and (is_first_rank() or status != EXIT_INTERRUPTED):  # which all hear of
-        print(f'{label}: {line}', file=sys.stderr)
+        with contextlib.suppress(OSError):  # a terminal that is gone: the status says it too
+            print(f'{label}: {line}', file=sys.stderr)
     return status
 
 

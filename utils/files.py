@@ -14,8 +14,11 @@ PROJECT = Path(__file__).resolve().parents[1]  # the folder of the scripts
 REMEDIES = {
     errno.ENOSPC: 'make room on that disk', errno.EDQUOT: 'make room in that quota',
     errno.EFBIG: 'allow larger files', errno.EROFS: 'mount it writable', errno.EACCES: 'make it writable',
-    errno.EPERM: 'make it writable',
+    errno.EPERM: 'make it writable', errno.EMFILE: 'allow more open files by `ulimit -n`',
+    errno.EAGAIN: 'allow more processes by `ulimit -u`', errno.ENAMETOOLONG: 'no file can have so long a name',
 }  # fmt: skip
+# What a file system answers to what it does not know, such as one that a machine shares with its guest.
+UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextlib.contextmanager
@@ -27,8 +30,19 @@ def naming_file(path: Path) -> Iterator[None]:
         reason = error if isinstance(error, OSError) else error.__context__  # torch.save hides it behind its own
         if not isinstance(reason, OSError):
             raise
-        remedy = f': {REMEDIES[reason.errno]}' if reason.errno in REMEDIES else ''
-        raise UserError(f'{path} cannot be written ({reason.strerror or reason}){remedy}') from error
+        raise UserError(f'{path} cannot be written ({reason.strerror or reason}){_remedy(reason)}') from error
+
+
+def describe(error: OSError) -> str:
+    """Say in one line what the system refused, and what helps."""
+    name = '' if error.filename is None else str(error.filename)
+    place = f'{name[:200]}{"..." * (len(name) > 200)}: ' if name else ''
+    remedy = '' if isinstance(error, PermissionError) else _remedy(error)  # it may have been about to read
+    return f'{place}{error.strerror or error}{remedy}'
+
+
+def _remedy(error: OSError) -> str:
+    return f': {REMEDIES[error.errno]}' if error.errno in REMEDIES else ''
 
 
 def write_atomically(path: Path, write: Callable, *, previous: Path | None = None) -> None:
@@ -47,7 +61,7 @@ def write_atomically(path: Path, write: Callable, *, previous: Path | None = Non
             with open(partial, 'wb') as file:
                 write(file)
                 file.flush()
-                os.fsync(file.fileno())
+                _flush(file.fileno())
             if previous is not None and path.exists():
                 _keep(path, previous)
             os.replace(partial, path)
@@ -87,4 +101,12 @@ def copy_atomically(source: Path, path: Path) -> None:
 def flush_to_disk(path: Path) -> None:
     """Wait until what was written to a file is on the disk."""
     with naming_file(path), open(path, 'rb') as file:
-        os.fsync(file.fileno())
+        _flush(file.fileno())
+
+
+def _flush(number: int) -> None:
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class _FileHandler(logging.FileHandler):
 
 def start_logging() -> None:
     """Send the project's log to the console; safe to call again."""
+    _mend_streams()
     log.setLevel(logging.DEBUG)
     log.propagate = False
     for handler in list(log.handlers):
@@ -80,6 +82,21 @@ def print_notes() -> None:
 
 def _consoles() -> list[_ConsoleHandler]:
     return [handler for handler in log.handlers if isinstance(handler, _ConsoleHandler)]
+
+
+def _mend_streams() -> None:
+    """Have standard streams that lead nowhere where there are none, as in a service, and that take any letter."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # else the next file that is opened would be what child processes print to
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number: this one
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            setattr(sys, name, open(os.devnull, mode, encoding='utf-8'))  # noqa: SIM115 - for good
+        elif getattr(stream, 'errors', '') in ('strict', 'surrogateescape') and hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')  # of a locale that lacks letters of a name
 
 
 def log_to_file(path: Path) -> None:

@@ -86,7 +86,9 @@ class Parser(argparse.ArgumentParser):
         arguments = sys.argv[1:] if args is None else args
         for argument in arguments:
             if any('\ud800' <= letter <= '\udfff' for letter in argument):  # which Python makes of such bytes
-                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: use another name')
+                is_utf8 = sys.getfilesystemencoding() == 'utf-8'
+                remedy = 'use another name' if is_utf8 else 'start it with PYTHONUTF8=1, or use another name'
+                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: {remedy}')
         try:
             return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
         except argparse.ArgumentError as error:
@@ -237,14 +239,15 @@ def regime_literal(text: str) -> dict | list:
             raise argparse.ArgumentTypeError(
                 f'{text!r} is neither a regime such as "{{0: {{\'lr\': 0.1}}}}" nor a readable file ({error})'
             ) from error
-    value = _literal(content if is_file else text, "{0: {'lr': 0.1}}")
+    value = _literal(content if is_file else text, "{0: {'lr': 0.1}}", file=text if is_file else '')
     if not isinstance(value, (dict, list)):
         raise argparse.ArgumentTypeError(f'{text!r} is not a regime such as "{{0: {{\'lr\': 0.1}}}}"')
     return value
 
 
-def _literal(text: str, example: str) -> object:
+def _literal(text: str, example: str, *, file: str = '') -> object:
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a Python literal such as "{example}"') from error
+        place = f'{file}:{error.lineno}' if file and isinstance(error, SyntaxError) else repr(file or text)
+        raise argparse.ArgumentTypeError(f'{place} is not a Python literal such as "{example}"') from error

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bigbatch.errors import UserError
+from utils.files import naming_file
 
 LARGEST_EXACT = 2**53  # whole numbers above it are kept as words: a float would round them
 
@@ -56,6 +57,11 @@ class RowFile:
         """Append a row to the file, at once: a number, a word, a truth value (kept as 0 or 1) or None a column."""
         assert set(row) == set(self._columns), sorted({*row} ^ {*self._columns})
         plain = {name: _plain(row[name]) for name in self._columns}
+        with naming_file(self.path):
+            self._append(plain)
+        self._keep(plain)
+
+    def _append(self, plain: Mapping) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, 'a+b') as file:
             if not self._is_whole:  # looked for when it was read, not now: others may be adding to the file
@@ -64,7 +70,6 @@ class RowFile:
                 self._is_whole = True
             start = '' if file.seek(0, io.SEEK_END) else _line(self._columns)
             file.write((start + _line(plain.values())).encode())
-        self._keep(plain)
 
     def _keep(self, row: dict) -> None:
         key = tuple(row[name] for name in self._key)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from bigbatch.distributed import Ranks
 from bigbatch.errors import UserError
 from bigbatch.messages import counted
+from bigbatch.own_code import place_of
 from bigbatch.regime import Regime
 from bigbatch.training.batch_norm import has_batch_norm
 from bigbatch.weights import probing
@@ -176,6 +177,7 @@ def check_forward(
             loss = criterion(logits, targets)
     except Exception as error:  # whatever a network or its layers may raise
         what, size = f'{type(error).__name__}: {error}'.splitlines()[0], len(inputs)
+        what += '' if isinstance(error, (RuntimeError, ValueError)) else f' ({place_of(error)})'  # not of a shape
         raise ValueError(
             f'{config.model} cannot train on {counted(size, "example")} of shape {tuple(inputs.shape[1:])} from '
             f'{config.dataset} at a time: {what}'

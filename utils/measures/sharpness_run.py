@@ -197,5 +197,7 @@ def _write_page(run: Path) -> None:
 
     try:
         write_run_page(run)
+    except UserError as error:  # such as a run that may be read only
+        log.warning('%s', error)
     except Exception:  # a page that cannot be drawn must not end what is being measured
         log.warning('the page of %s could not be written', run, exc_info=True)

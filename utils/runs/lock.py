@@ -7,6 +7,8 @@ over NFS between hosts. The process that holds it must not open the file a secon
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
 import socket
 import time
@@ -15,14 +17,19 @@ from pathlib import Path
 from typing import TextIO
 
 from bigbatch.errors import UserError
-from utils.files import naming_file
+from utils.files import UNSUPPORTED, naming_file
 
 LOCK = '.lock'
+NO_LOCKS = {errno.ENOLCK, *UNSUPPORTED}  # what a file system without them answers
 ATTEMPTS, SECONDS_BETWEEN_ATTEMPTS = 5, 0.1  # holder_of takes the lock of a free folder for an instant
+
+log = logging.getLogger('bigbatch')
 
 
 class RunLock:
     """Hold a run folder, which may be renamed, until it is released or this process ends.
+
+    On a disk without locks a warning takes their place.
 
     Raises:
         UserError: another process holds it, or it cannot be written.
@@ -91,4 +98,9 @@ def _lock(file: TextIO, *, shared: bool = False) -> None:
         import fcntl
     except ModuleNotFoundError:  # Windows has no such locks, and goes without
         return
-    fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    try:
+        fcntl.lockf(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        log.warning('this disk has no file locks (%s): let no second process write the same run', error.strerror)

@@ -139,6 +139,8 @@ class RunWriter:
         try:
             self.draw_page(self.folder)
             self._has_page = True
+        except UserError as error:  # such as a full disk
+            log.warning('%s', error)
         except Exception:  # a page that cannot be drawn must not end the training it shows
             log.warning('the page %s could not be written', self.folder / PAGE, exc_info=True)
 

@@ -11,6 +11,8 @@ from collections import Counter
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # which Python leaves out where PYTHONSAFEPATH asks for it
+
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
 from utils.command import command

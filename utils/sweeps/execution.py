@@ -102,7 +102,7 @@ class Sweep:
             if not isinstance(error, Interrupted):  # the second Ctrl-C
                 self._end_active(signal.SIGKILL)
             raise
-        except UserError:  # such as a full disk: no run is left without what started it
+        except (UserError, OSError):  # such as a full disk: no run is left without what started it
             self._end_active(signal.SIGTERM)
             raise
 
@@ -184,6 +184,8 @@ class Sweep:
 
     def _start(self, run: PlannedRun, before: State) -> _Running:
         begins = before.status == 'new'
+        after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
+        print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)  # first: it may end the sweep
         started = datetime.datetime.now().isoformat(timespec='microseconds')
         environment = {**self._threads(), **self.environment, STARTED_VARIABLE: started}
         environment[JOBS_VARIABLE] = str(self.jobs * num_sharing(self.environment))  # this may be a run of a sweep
@@ -192,8 +194,6 @@ class Sweep:
         process = subprocess.Popen(
             words, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
-        after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
-        print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)
         return _Running(run, before, process, output, time.monotonic())
 
     def _threads(self) -> dict[str, str]:
