@@ -6,8 +6,6 @@ python measure_sharpness.py --evaluate RUN --metric hessian --num-eigenvalues 5 
 python measure_sharpness.py --model cifar100_shallow --dataset cifar100 --b 100 --evaluate model_best.pth.tar
 """
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 from pathlib import Path

@@ -11,9 +11,9 @@ import contextlib
 import functools
 import os
 import signal
-import threading
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 
 import torch

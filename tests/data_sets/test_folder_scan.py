@@ -26,7 +26,7 @@ CIRCLES = {
 
 def names_of(root: Path, split: str = 'train') -> list[str]:
     splits = open_splits(root)
-    return [os.fsdecode(name) for name in scan(splits.folders[split], splits.classes).table.names]
+    return [os.fsdecode(name) for name in scan(splits, split).table.names]
 
 
 def link(root: Path, links: dict[str, str]) -> None:
@@ -75,7 +75,7 @@ def test_a_signal_ends_the_scan_of_a_slow_disk(tmp_path, monkeypatch, name):
     try:
         with pytest.raises(Interrupted, match=name), ending_by_signal():
             timer.start()
-            scan(splits.folders['train'], splits.classes)
+            scan(splits, 'train')
     finally:
         signal.signal(signal.SIGINT, before)
     assert time.monotonic() - start < 4  # of eight seconds

@@ -53,7 +53,7 @@ def test_ranks_stop_when_their_torchrun_has_died_and_nobody_else(monkeypatch):
 @pytest.mark.skipif(not hasattr(signal, 'sigwaitinfo'), reason='who sent a signal is not known here')
 def test_a_signal_to_every_process_leaves_workers_at_work(tmp_path):
     splits = open_splits(write_folder(tmp_path, num=20))
-    loader = StreamLoader(scan(splits.folders['train'], splits.classes), to_tensor, batch_size=10, num_workers=1)
+    loader = StreamLoader(scan(splits, 'train'), to_tensor, batch_size=10, num_workers=1)
     with stop_requests('nothing happens'):
         batches = loader.epoch(0)
         seen = sum(len(part.targets) for part in next(batches))  # by now they have begun

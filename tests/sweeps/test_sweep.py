@@ -105,7 +105,7 @@ def test_a_run_that_fails_is_named_while_the_others_finish(write, sweep, started
     out, err = sweep(path, status=1)
     lines = err.splitlines()
     assert '4096' in lines[0]  # its own words, when it happens
-    assert lines[-1].startswith('failed: bad: error: batch size 4096 ')
+    assert lines[-1].startswith('failed: bad: error: --batch-size 4096 ')
     assert lines[-1].endswith(f'(all of its output: {results / "bad.failed.txt"})')
     assert 'FAILED   bad' in out
     assert ': 2 done, 1 failed\n' in out

@@ -129,6 +129,8 @@ def unasked(groups: Sequence[Group]) -> dict[str, str]:
     table, runs = varying_between(groups), [run for group in groups for run in group.runs]
     found = {}
     for name in filter(table.__contains__, sorted(names_of(Means.DERIVED))):
+        if '-' in set(table[name]):
+            continue  # rows that do without it
         flag = f'--{name.replace("_", "-")}'
         given = [[str(word).partition('=')[0].replace('_', '-') for word in run.config.get('argv', ())] for run in runs]
         if not all(flag in words for words in given):
