@@ -6,7 +6,7 @@ from tests.conftest import main_gbn
 
 
 @pytest.fixture(autouse=True, scope='module')
-def no_page():
+def no_page(finished):  # asked for so that the one run that tests of other rooms share is made with its page
     """Leave out the drawing of pages, which takes longer than these runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
