@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -154,6 +154,17 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 
         dist.all_reduce(tensor)
     return tensor
+
+
+def take_from_first(tensors: Iterable[Tensor]) -> None:
+    """Give tensors, on all ranks, the values that they have on the first one."""
+    if has_ranks():
+        import torch.distributed as dist
+
+        for tensor in (each.detach() for each in tensors):
+            values = tensor.contiguous()
+            dist.broadcast(values, 0)
+            tensor.copy_(values)
 
 
 def min_over_ranks(number: int, device: torch.device) -> int:

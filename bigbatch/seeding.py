@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -68,6 +69,13 @@ def get_rng_state() -> dict:
         'numpy': (name, torch.from_numpy(keys.astype(np.int64)), *rest),
         'python': random.getstate(),
     }
+
+
+def rng_bytes() -> bytes:
+    """Return the state of the global generators as bytes: the same, as long as nothing is drawn from them."""
+    content = io.BytesIO()
+    torch.save(get_rng_state(), content)
+    return content.getvalue()
 
 
 def set_rng_state(state: dict) -> None:

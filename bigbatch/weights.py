@@ -79,10 +79,13 @@ def restored(model: nn.Module) -> contextlib.AbstractContextManager[None]:
 def probing(model: nn.Module, *, training: bool = False) -> Iterator[None]:
     """Pass examples through a network inside, in eval mode or that of training, and leave no trace.
 
-    Modes, buffers and the random state of the CPU are what they were then. A copy in its place would not do: not every
-    network can be copied, such as one with torch.nn.utils.weight_norm.
+    Modes, buffers, attributes and the random state of the CPU are what they were then. A copy in its place would not
+    do: not every network can be copied, such as one with torch.nn.utils.weight_norm.
     """
     modes = [(module, module.training) for module in model.modules()]
+    own = [module for module, _ in modes if not isinstance(module, torch.jit.ScriptModule)]
+    attributes = [(each.__dict__, dict(each.__dict__)) for each in own]
+    attributes += [(each._buffers, dict(each._buffers)) for each in own]  # a forward may put others in their place
     with isolated_rng(), keeping(model.buffers()):
         try:
             model.train(training)
@@ -90,6 +93,9 @@ def probing(model: nn.Module, *, training: bool = False) -> Iterator[None]:
         finally:
             for module, mode in modes:
                 module.training = mode
+            for found, kept in attributes:
+                found.clear()
+                found.update(kept)
 
 
 @contextlib.contextmanager

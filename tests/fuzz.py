@@ -13,6 +13,8 @@ import contextlib
 import inspect
 import io
 import os
+import pickle
+import shutil
 import signal
 import sys
 import traceback
@@ -25,6 +27,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import hypothesis
+import numpy as np
 import torch
 from hypothesis import strategies as st
 
@@ -51,17 +54,27 @@ HOSTILE = (
     '/proc/self/nothing', "{'a': 1}", '{0: ', '[' * 200, "__import__('os').mkdir('executed')", 'text.txt', 'empty',
     'damaged.pth.tar', RUN, f'{RUN}/checkpoint.pth.tar', 'no/such/place', 'c:\\con', '--help', '-h', 'fake', 'digits',
 )  # fmt: skip
+ODD_SETS = (
+    'classes', 'odd', 'odd/train', 'features.npz', 'channels_last.npz', 'gaps.npz', 'words.npz', 'objects.npz',
+    'more.npz', 'one.npz', 'cut.npz', 'pointer.npz',
+)  # fmt: skip
+FOREIGN = ('lightning.ckpt', 'averaged.pth', 'half.pth', 'nan.pth')  # weights of the run, as others keep them
+NO_WEIGHTS = ('flags.pth', 'numbers.pth', 'plain.pkl', 'page.pth', 'cut.pth')
+CHECKPOINTS = (
+    RUN, f'{RUN}/model_best.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar', *FOREIGN, *NO_WEIGHTS
+)  # fmt: skip
+PLACES = ({}, {}, {'HOME': None}, {'HOME': 'no'}, {'OMP_NUM_THREADS': 'x'}, {'TMPDIR': 'no'}, {'LC_ALL': 'C'})
 TEXTS = {  # by the name that a parser gives to a value that may be any text
     'dataset': ('digits', 'fake:64:1x8x8:4', 'fake:32:3x16x16:3', 'fake', 'mnist', 'empty', 'fake:9:1x1x1:9',
-                'fake:100000000000:3x32x32:10', 'features.npz', 'no.npz'),
+                'fake:100000000000:3x32x32:10', 'no.npz', *ODD_SETS),
     'save': ('name', 'new', 'a b', 'run', '../up', 'a/b', '.hidden'),
     'results_dir': ('results', 'new', 'text.txt', 'empty/deeper'),
     'datasets_dir': ('empty', 'no', 'text.txt', '.'),
     'device': ('cpu', 'auto', 'cuda', 'cuda:9', 'CPU', 'mps', 'cuda:'),
     'gpus': ('0', '1', '0,1', ''),
     'resume': (RUN, f'{RUN}/checkpoint.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
-    'init_from': (RUN, f'{RUN}/model_best.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
-    'evaluate': (RUN, f'{RUN}/model_best.pth.tar', f'{RUN}/initial.pth.tar', 'empty', 'damaged.pth.tar'),
+    'init_from': CHECKPOINTS,
+    'evaluate': CHECKPOINTS,
     'suite': ('quickstart', 'figure3', 'methods_digits', 'suite.sh', 'text.txt', 'no'),
     'filter': ('gbn', 'seed0', 'zzz'),
     'compare': ('val_error1', 'train_loss', 'no'),
@@ -117,7 +130,7 @@ class _Found(BaseException):
     pass
 
 
-NOTHING_THERE = ('no/such', 'empty', 'damaged.pth.tar', 'text.txt')
+NOTHING_THERE = ('no/such', 'empty', 'damaged.pth.tar', 'text.txt', *NO_WEIGHTS)
 NO_CHECKPOINT = {'evaluate': NOTHING_THERE, 'slave_evaluate': NOTHING_THERE}
 TINY_RUN, PLAN = (*TINY, '--epochs', '3'), ('--dry-run',)
 SWAP = ('--swap-workers', '2', '--swap-epochs', '2')
@@ -139,6 +152,41 @@ SCRIPTS = (
 WEIGHTS = (8, 4, 4, 2, 1, 1, 1, 1, 1, 1)
 # Of scripts that act unless something is wrong, no word may be a run or a data set that is there.
 THERE = (RUN, f'{RUN}/checkpoint.pth.tar', 'digits', 'fake', '..', '.', '/')
+
+
+def make_odd_files(folder: Path) -> None:
+    """Write data sets and checkpoints as people keep them, right ones and wrong ones, beside the files of `place`."""
+    images, labels = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3), dtype=np.uint8), np.arange(32) % 4
+    objects, words = np.array([{}] * 32), np.array(['cat', 'dog', 'cow', 'pig'])[labels]
+    for name, x, y, more in (
+        ('channels_last', images / 255, labels, {}), ('gaps', images, 1000 * labels + 1, {}),
+        ('words', images, words, {}), ('objects', objects, labels, {}),
+        ('more', images, labels, {'names': words, 'seed': 3}),
+    ):  # fmt: skip
+        np.savez(folder / name, x_train=x, y_train=y, x_test=x[:8], y_test=y[:8], **more)
+    np.savez(folder / 'one', x=images, y=labels)
+    (folder / 'cut.npz').write_bytes((folder / 'more.npz').read_bytes()[:999])
+    (folder / 'pointer.npz').write_text('version https://git-lfs.github.com/spec/v1\n')
+    odd = shutil.copytree(folder / 'classes', folder / 'odd')
+    (odd / 'val' / 'c').mkdir()
+    shutil.copy(odd / 'val' / 'a' / '1.png', odd / 'val' / 'c')
+    (odd / 'train' / 'a' / 'up').symlink_to('..')
+    for name in ('.DS_Store', 'Thumbs.db', 'notes.txt', 'two\nlines.png'):
+        (odd / 'train' / 'a' / name).write_bytes(b'junk')
+    state = torch.load(folder / RUN / 'checkpoint.pth.tar', weights_only=True)['state_dict']
+    floats = {name: value for name, value in state.items() if value.is_floating_point()}
+    for name, content in {
+        'lightning.ckpt': {'state_dict': {f'model.{key}': value for key, value in state.items()}, 'epoch': 3},
+        'averaged.pth': {'n_averaged': torch.tensor(3), **{f'module.{key}': value for key, value in state.items()}},
+        'half.pth': {**state, **{key: value.half() for key, value in floats.items()}},
+        'nan.pth': {**state, **{key: value * float('nan') for key, value in floats.items()}},
+        'flags.pth': {'state_dict': state, 'args': argparse.Namespace(lr=0.1)},
+        'numbers.pth': dict(enumerate(state.values())),
+    }.items():
+        torch.save(content, folder / name)
+    (folder / 'plain.pkl').write_bytes(pickle.dumps({'state_dict': {}}))
+    (folder / 'page.pth').write_text('<html>Sign in</html>')
+    (folder / 'cut.pth').write_bytes((folder / 'half.pth').read_bytes()[:-99])
 
 
 def command_lines(script: Script) -> st.SearchStrategy[list[str]]:
@@ -209,12 +257,14 @@ class Outcome(NamedTuple):
     fault: str
 
 
-def run_here(script: Script, argv: list[str]) -> Outcome:
+def run_here(script: Script, argv: list[str], environment: Mapping[str, str | None] = PLACES[0]) -> Outcome:
     """Run a command line in the present folder, which it must leave as it is."""
     before = _listing()
     streams = [io.TextIOWrapper(io.BytesIO(), 'utf-8', errors) for errors in ('strict', 'backslashreplace')]
     status, failure = None, ''
     with _limits(), warnings.catch_warnings():
+        for name, value in environment.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
         warnings.simplefilter('default')
         for quiet in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
             warnings.simplefilter('ignore', quiet)  # as Python itself
@@ -273,6 +323,7 @@ def _listing() -> list[tuple[str, int, int]]:
 def in_a_place() -> Iterator[None]:
     """Work in a folder of its own, with files and a run to name, where there are no data sets."""
     with mock.patch.dict(os.environ, DATASETS_DIR='empty'), place(Runner()):
+        make_odd_files(Path())
         yield
 
 
@@ -290,10 +341,10 @@ def try_many(num: int, seed: int) -> tuple[Counter, dict[str, tuple]]:
         max_examples=num, database=None, deadline=None, phases=[hypothesis.Phase.generate],
         suppress_health_check=list(hypothesis.HealthCheck),
     )  # fmt: skip
-    @hypothesis.given(all_command_lines())
-    def attempt(pair):
+    @hypothesis.given(all_command_lines(), st.sampled_from(PLACES))
+    def attempt(pair, environment):
         script, words = pair
-        outcome = run_here(script, words)
+        outcome = run_here(script, words, environment)
         counts[script.name, outcome.status, 'regime\n' in outcome.output] += 1
         if outcome.fault:
             kind = ' | '.join(outcome.fault.strip().splitlines()[-3:])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 
@@ -22,6 +22,7 @@ from bigbatch.layers.ghost_batch_norm import (
     normalize_ghosts,
 )
 from bigbatch.seeding import isolated_rng
+from bigbatch.weights import probing
 
 GHOSTS: dict[type[nn.Module], type[GhostNorm]] = {
     nn.BatchNorm1d: GhostBatchNorm1d, nn.BatchNorm2d: GhostBatchNorm2d, nn.BatchNorm3d: GhostBatchNorm3d,
@@ -61,7 +62,7 @@ def _ghost_class(name: str, module: nn.Module) -> type | None:
     if _is_compiled_batch_norm(module):
         raise ValueError(
             f'{name} is scripted, traced or exported, with batch norm inside that cannot become a ghost batch norm: '
-            'convert the network first'
+            'convert the network that it was made of'
         )
     if not isinstance(module, _BatchNorm):
         return None
@@ -100,7 +101,16 @@ def _adapted_class(name: str, module: _BatchNorm, plain: type[nn.Module]) -> typ
 def _derive(kind: Any, ghost: Any, *, redirects: bool = False) -> type[nn.Module]:
     # super().forward of the derived class is then that of the ghosts, which stands before batch norm in the bases
     bases = (_Redirecting, kind, ghost) if redirects else (kind, ghost)
-    return type(f'Ghost{kind.__name__}', bases, {'__module__': kind.__module__})
+    again = (kind, ghost, redirects)
+    return type(f'Ghost{kind.__name__}', bases, {
+        '__module__': kind.__module__, '__reduce__': lambda self: (_make_blank, again, self.__dict__),
+    })  # fmt: skip
+
+
+def _make_blank(kind: Any, ghost: Any, redirects: bool) -> nn.Module:
+    """Return a layer of a derived class, to be filled from a copy or a pickle, which do not find that by its name."""
+    derived = _derive(kind, ghost, redirects=redirects)
+    return derived.__new__(derived)
 
 
 class _Redirecting(nn.Module):
@@ -109,26 +119,32 @@ class _Redirecting(nn.Module):
     def forward(self, *inputs, **settings):
         if not self.training:
             return super().forward(*inputs, **settings)
-        with _Redirection(self):
-            return super().forward(*inputs, **settings)
+        with _Redirection(self) as redirection:
+            outputs = super().forward(*inputs, **settings)
+        if not redirection.has_ghosts:
+            raise ValueError(f'a {type(self).__name__} took its statistics in a way of its own: {REMEDY}')
+        return outputs
 
 
 class _Redirection(TorchFunctionMode):
     def __init__(self, layer: Any):
         super().__init__()
-        self._layer = layer
+        self._layer, self.has_ghosts = layer, False
         counter = layer.num_batches_tracked
         self._count = None if counter is None else counter.clone()
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is F.batch_norm:
-            given, layer = inspect.signature(func).bind(*args, **(kwargs or {})).arguments, self._layer
-            is_its_own = given['running_mean'] is None or given['running_mean'] is layer.running_mean
-            if given.get('weight') is layer.weight and is_its_own:
-                if self._count is not None:
-                    layer.num_batches_tracked.copy_(self._count)  # the layer has counted the batch as one
-                return normalize_ghosts(layer, given['input'])
-        return func(*args, **(kwargs or {}))
+        call = self._batch_norm if func is F.batch_norm else func
+        return call(*args, **(kwargs or {}))
+
+    def _batch_norm(self, input, running_mean, running_var, weight=None, bias=None, *args, **settings):
+        layer = self._layer
+        if weight is not layer.weight or not (running_mean is None or running_mean is layer.running_mean):
+            return F.batch_norm(input, running_mean, running_var, weight, bias, *args, **settings)
+        if self._count is not None:
+            layer.num_batches_tracked.copy_(self._count)  # the layer has counted the batch as one
+        self.has_ghosts = True
+        return normalize_ghosts(layer, input)
 
 
 def _takes_ghosts(module: Any, kind: type[nn.Module], plain: type[nn.Module]) -> bool:
@@ -137,17 +153,30 @@ def _takes_ghosts(module: Any, kind: type[nn.Module], plain: type[nn.Module]) ->
     shape = (4, module.num_features, *PIXELS[plain])
     inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(tensor)
     try:
-        before, probe = copy.deepcopy(module).train(), copy.deepcopy(module).train()
-        probe.__class__, probe.ghost_batch_size = kind, 2
-        with torch.no_grad(), isolated_rng() as seed:
-            seed(0)
-            expected = torch.cat([before(part) for part in inputs.split(2)])
-            counts = [each.num_batches_tracked for each in (before, probe)]
-            seed(0)
-            found = probe(inputs)
-            if counts[0] is not None:  # outputs are not the same where there is dropout
-                return counts[0].equal(counts[1]) and counts[1] == module.num_batches_tracked + 2
-            is_of_batches = not torch.allclose(before(inputs), expected, rtol=1e-3, atol=1e-5)
+        expected, num_expected = _try_out(module, type(module), inputs.split(2))
+        of_whole, _ = _try_out(module, type(module), [inputs])
+    except Exception:  # it takes other inputs than these, or more: its code has to tell
+        code = getattr(inspect.unwrap(type(module).forward), '__code__', None)
+        names = {*code.co_names} if code else set()
+        return 'batch_norm' in names if issubclass(kind, _Redirecting) else {'super', 'forward'} <= names
+    try:
+        found, num_found = _try_out(module, kind, [inputs])
     except Exception:  # whatever a layer of somebody else's may raise: it is refused
         return False
+    if module.num_batches_tracked is not None:  # outputs are not the same where there is dropout
+        return num_found == num_expected == module.num_batches_tracked + 2
+    is_of_batches = not torch.allclose(of_whole, expected, rtol=1e-3, atol=1e-5)
     return is_of_batches and torch.allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+def _try_out(module: Any, kind: type[nn.Module], batches: Sequence[Tensor]) -> tuple[Tensor, int]:
+    """Return what a layer would make of batches if it were of a class, and its count of them; it stays what it is."""
+    own = type(module)
+    with torch.no_grad(), probing(module, training=True), isolated_rng() as seed:
+        seed(0)
+        try:
+            module.__class__, module.ghost_batch_size = kind, 2
+            outputs = torch.cat([module(batch) for batch in batches])
+        finally:
+            module.__class__ = own
+        return outputs, int(0 if module.num_batches_tracked is None else module.num_batches_tracked)

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from bigbatch.layers.ghost_views import ViewedFunction, differentiable_gradients, ghosts_of, has_rows
 
@@ -48,6 +49,9 @@ class GhostNorm(_BatchNorm):
         self.ghost_batch_size = checked_size(ghost_batch_size)
 
     def forward(self, input: Tensor) -> Tensor:
+        if isinstance(input, torch.fx.Proxy) and type(self).forward is GhostNorm.forward:
+            # a leaf of what torch.fx traces, as torch's own layers are
+            return input.tracer.create_proxy('call_module', input.tracer.path_of_module(self), (input,), {})
         if not self.training:
             return super().forward(input)
         self._check_input_dim(input)
@@ -125,8 +129,9 @@ def _choose_kernel(layer, inputs: Tensor):
     _looped has its threads meet several times per ghost. Not measured on a GPU: _viewed makes 8 passes over memory, as
     batch norm does (13 with channels last), where _folded makes 16. Compiled, the copies of _folded vanish.
     """
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-        return _folded  # of torch's own functions alone, which torch.func and forward mode know
+    is_transformed = torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    if is_transformed or torch.jit.is_tracing() or is_in_torch_dispatch_mode():
+        return _folded  # of torch's own functions alone, which torch.func, forward mode, tracers and modes know
     if not inputs.is_cpu or torch.compiler.is_compiling():
         is_eager = inputs.is_cuda and not torch.compiler.is_compiling()
         return _viewed if is_eager and _has_views(inputs) else _folded
@@ -141,10 +146,13 @@ def _choose_kernel(layer, inputs: Tensor):
 
 
 def _affine(layer) -> tuple[Tensor | None, Tensor | None]:
-    """Return weight and bias, zeros for a bias that alone is missing: kernels have both or none."""
-    if layer.weight is not None and layer.bias is None:
-        return layer.weight, torch.zeros_like(layer.weight)
-    return layer.weight, layer.bias
+    """Return weight and bias, ones or zeros for one that alone is missing: kernels have both or none."""
+    weight, bias = layer.weight, layer.bias
+    if weight is None and bias is not None:
+        weight = torch.ones_like(bias)
+    if bias is None and weight is not None:
+        bias = torch.zeros_like(weight)
+    return weight, bias
 
 
 def _tracked(layer) -> bool:
@@ -279,7 +287,7 @@ def _sum_of_products(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
-    weight, bias = (None if p is None else p.repeat(num_ghosts) for p in (layer.weight, layer.bias))
+    weight, bias = (None if p is None else p.repeat(num_ghosts) for p in _affine(layer))
     mean = var = None
     if _tracked(layer):
         # With momentum 1 the kernel leaves each ghost's own mean and unbiased variance here.
@@ -294,6 +302,8 @@ def _folded(layer, inputs: Tensor, num_ghosts: int) -> Tensor:
 
 def _is_channels_last(inputs: Tensor) -> bool:
     memory_format = {4: torch.channels_last, 5: torch.channels_last_3d}.get(inputs.dim())
+    if torch._C._are_functorch_transforms_active():
+        return False  # vmap does not tell
     return (
         memory_format is not None and not inputs.is_contiguous() and inputs.is_contiguous(memory_format=memory_format)
     )

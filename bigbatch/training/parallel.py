@@ -17,12 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from bigbatch.distributed import ALONE, Ranks, sum_over_ranks
+from bigbatch.distributed import ALONE, Ranks, sum_over_ranks, take_from_first
+from bigbatch.seeding import rng_bytes
 from bigbatch.training.batch_norm import batch_norms, running_buffers
 from bigbatch.training.scoring import forward_loss
 from bigbatch.weights import device_of, probing
-
-RANDOM_PASSES = 16  # after which a block that is left out every other time has been, but once in 65,536
 
 
 class Parallel:
@@ -40,6 +39,8 @@ class Parallel:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore', FutureWarning)  # of another name for broadcast_buffers to come
                 self.model = DistributedDataParallel(model, broadcast_buffers=False)
+        if self._sums_itself:
+            take_from_first([*model.parameters(), *model.buffers()])  # as that does
 
     def reduce_gradients(self) -> None:
         """Make the gradients means over the ranks where some passes leave out parameters.
@@ -56,7 +57,7 @@ class Parallel:
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in used]
         means = self.mean(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         for parameter, mean in zip(used, means.split([each.numel() for each in used]), strict=True):
-            parameter.grad = mean.view_as(parameter)
+            parameter.grad = mean.view_as(parameter).to(parameter.dtype)  # of several, cat has the widest
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Return the mean of a tensor over the ranks, which hold equal numbers of examples; it may change in place."""
@@ -156,12 +157,20 @@ def synchronize_batch_norm(model: nn.Module) -> nn.Module:
 
 
 def has_idle_parameters(model: nn.Module, criterion: nn.Module, examples: tuple[Tensor, Tensor]) -> bool:
-    """Tell, by a few examples, whether passes leave out parameters, always or at random, as blocks that are skipped."""
+    """Tell, by a few examples, whether passes may leave out parameters, always or at random, as skipped blocks.
+
+    A block that is rarely skipped would go unseen in any number of passes. But that takes random numbers, so a network
+    that draws some counts, unless it is for layers of dropout.
+    """
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    for training, num_passes in ((False, 1), (True, RANDOM_PASSES)):
+    for training in (False, True):
         with probing(model, training=training):
-            for _ in range(num_passes):
-                loss, _ = forward_loss(model, criterion, *examples)
-                if any(each is None for each in torch.autograd.grad(loss, parameters, allow_unused=True)):
-                    return True
+            for layer in model.modules():
+                if isinstance(layer, nn.modules.dropout._DropoutNd):
+                    layer.eval()
+            state = rng_bytes()
+            loss, _ = forward_loss(model, criterion, *examples)
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+            if rng_bytes() != state or any(gradient is None for gradient in gradients):
+                return True
     return False

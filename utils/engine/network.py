@@ -97,6 +97,7 @@ def build_network(
     context = {key: value for key, value in context.items() if options is None or key in options}
     model = models.create_model(config.model, **{**context, **config.model_config})
     _finish_lazy_layers(config.model, model, shape)
+    _check_state(config.model, model)
     fit(model)
     model.to(device, getattr(torch, config.dtype))
     return model, summed_criterion(getattr(model, 'criterion', None))
@@ -112,6 +113,14 @@ def _finish_lazy_layers(name: str, model: nn.Module, input_shape: tuple[int, ...
             what = f'{type(error).__name__}: {error}'.splitlines()[0]
             raise ValueError(f'{name} has lazy layers, which cannot take examples of {input_shape}: {what}') from error
         model.train()
+
+
+def _check_state(name: str, model: nn.Module) -> None:
+    """Refuse a network that keeps other things than tensors: they have no distance, no line and no place in files."""
+    for key, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            kind = type(value).__name__
+            raise ValueError(f'{name}: {key} of its state dict is a {kind}: have get_extra_state return a tensor there')
 
 
 def open_network(config: MeasureConfig, checkpoint: str, others: Iterable[str] = ()) -> Network:

@@ -6,7 +6,6 @@ What is in them: utils.runs.checkpoint_parts. Files of weights alone, such as th
 from __future__ import annotations
 
 import logging
-import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,14 +17,7 @@ from torch import Tensor, nn
 
 from utils.files import write_atomically
 from utils.runs.checkpoint_parts import missing_parts, wrong_part
-from utils.runs.foreign import (
-    describe_file,
-    describe_objects,
-    find_weights,
-    fit_names,
-    is_safetensors,
-    load_safetensors,
-)
+from utils.runs.foreign import describe_file, find_weights, fit_names, is_safetensors, load_safetensors
 from utils.runs.layout import BEST, LATEST, PREVIOUS
 
 log = logging.getLogger('bigbatch')
@@ -67,11 +59,7 @@ def load_file(path: str | Path) -> dict:
             warnings.simplefilter('ignore')  # of old pickle protocols: what is read is checked below
             loaded = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # the reader of a damaged file may stumble over anything
-        reason = describe_file(path) or 'it is cut off, or was not written by torch.save'
-        if isinstance(error, _ChecksumError):
-            reason = str(error)
-        elif isinstance(error, pickle.UnpicklingError) and not describe_file(path):
-            reason = describe_objects(error)
+        reason = str(error) if isinstance(error, _ChecksumError) else describe_file(path, error)
         raise ValueError(
             f'{path}: damaged, or not a checkpoint of tensors and plain values: {reason}{_others_beside(path)}'
         ) from error
@@ -127,26 +115,34 @@ def load_weights(
         ValueError: names or shapes differ from those of the source, of which the remedy says what would be right.
     """
     own = model.state_dict()
-    state = fit_names(state, own, source)
-    problems = [f'it lacks {name}' for name in own.keys() - state.keys()]
-    problems += [f'{name} is not in the network' for name in state.keys() - own.keys()]
-    problems += [
-        f'{name} is of {state[name].dtype}, not {own[name].dtype}'
-        for name in own.keys() & state.keys()
-        if own[name].is_floating_point() and not state[name].is_floating_point()
-    ]
-    problems += [
-        f'{name} is {tuple(state[name].shape)}, not {tuple(own[name].shape)}'
-        for name in own.keys() & state.keys()
-        if own[name].shape != state[name].shape
-    ]
-    if problems:
-        more = f' and {len(problems) - 1} more' if len(problems) > 1 else ''
+    state, prefix, outside = fit_names(state, own)
+    lacking, more = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    if lacking or more:
+        more, outside = [*more, *outside], []
+    differing = [f'{name} is {kind}' for name in own.keys() & state.keys() if (kind := _misfit(state[name], own[name]))]
+    kinds = {'it lacks': lacking, 'it has besides': more, '': sorted(differing)}
+    if problems := [f'{words} {_some(found)}'.strip() for words, found in kinds.items() if found]:
         raise ValueError(
-            f'{source}: weights of another network than {type(model).__name__}: {sorted(problems)[0]}{more}; '
-            f'{remedy(source)}'
+            f'{source}: weights of another network than {type(model).__name__}: {"; ".join(problems)}; {remedy(source)}'
         )
+    if outside:
+        log.warning('%s: not used, as the network lies below %s: %s', source, prefix, _some(outside))
     model.load_state_dict(state)
+
+
+def _some(names: list[str]) -> str:
+    return names[0] + (f' and {len(names) - 1} more' if len(names) > 1 else '')
+
+
+def _misfit(value: Any, own: Tensor) -> str:
+    """Say in what a value differs in kind from the one of the network whose place it is to take; empty: in nothing."""
+    if not isinstance(value, Tensor):
+        return f'a {type(value).__name__}, no tensor'
+    if value.layout != own.layout or value.is_meta:
+        return f'of {"device meta, without values" if value.is_meta else value.layout}, not {own.layout}'
+    if own.is_floating_point() and not value.is_floating_point():
+        return f'of {value.dtype}, not {own.dtype}'
+    return f'{tuple(value.shape)}, not {tuple(own.shape)}' if value.shape != own.shape else ''
 
 
 class _ChecksumError(ValueError):

@@ -39,8 +39,12 @@ def _is_count(number: int, _) -> bool:
     return 0 <= number < 2**63
 
 
-def _is_state_dict(state: Mapping, _) -> bool:
-    return all(isinstance(value, Tensor) for value in state.values())
+def is_state_dict(value: object, _=None) -> bool:
+    """Tell whether a value is a state dict: names with tensors, or with what layers keep as their extra state."""
+    return isinstance(value, Mapping) and bool(value) and all(
+        isinstance(name, str) and (isinstance(each, Tensor) or name.endswith('_extra_state'))
+        for name, each in value.items()
+    )  # fmt: skip
 
 
 def _is_rng_state(state: Mapping, _) -> bool:
@@ -64,7 +68,7 @@ def _are_rank_states(states: Sequence, checkpoint: Mapping) -> bool:
 
 
 PARTS = {
-    'state_dict': Part(Mapping, _is_state_dict),  # weights and buffers
+    'state_dict': Part(Mapping, is_state_dict),  # weights and buffers
     'optimizer': Part(dict),
     'epoch': Part(int, _is_count),  # finished ones
     'step': Part(int, _is_count),  # updates made

@@ -81,7 +81,7 @@ def test_what_cannot_become_ghosts_is_refused_by_name_and_unchanged():
         'the model itself is scripted': torch.jit.script(network),
         '0 is scripted': nn.Sequential(torch.jit.script(network)),
         'itself is scripted, traced or exported': torch.jit.trace(network, torch.randn(2, 1, 4, 4)),
-        'convert the network first': exported,
+        'convert the network that it was made of': exported,
     }  # fmt: skip
     for message, layer in cases.items():
         model = nn.Sequential(nn.BatchNorm1d(3), layer) if 'itself' not in message else layer
@@ -90,17 +90,22 @@ def test_what_cannot_become_ghosts_is_refused_by_name_and_unchanged():
         assert not any(isinstance(module, GhostNorm) for module in model.modules())
 
 
-def test_without_a_bias_all_kernels_have_the_derivatives_of_batch_norm_over_each_ghost(rests):  # noqa: F811
+@pytest.mark.parametrize('missing', ['weight', 'bias'])
+def test_without_weight_or_bias_all_kernels_have_the_derivatives_of_batch_norm_over_each_ghost(rests, missing):  # noqa: F811
     for rest in rests:
         torch.manual_seed(1)
-        plain = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[len(rest) - 1](rest[0], bias=False)
-        nn.init.uniform_(plain.double().weight, 0.5, 1.5)
-        ghost = convert_ghost_batch_norm(copy.deepcopy(plain), 4)
+        plain = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)[len(rest) - 1](rest[0])
+        ghost = copy.deepcopy(plain.double())
+        ghost.register_parameter(missing, None)
+        convert_ghost_batch_norm(ghost, 4)
+        name, parameter = next(ghost.named_parameters())
+        getattr(plain, name).data = nn.init.uniform_(parameter, 0.5, 1.5).clone()
         inputs = torch.randn(12, *rest, dtype=torch.float64, requires_grad=True)
         found = []
         for layer, outputs in ((plain, torch.cat([plain(part) for part in inputs.split(4)])), (ghost, ghost(inputs))):
-            first = torch.autograd.grad(outputs.pow(3).sum(), [inputs, layer.weight], create_graph=True)
-            second = torch.autograd.grad(sum(each.pow(2).sum() for each in first), [inputs, layer.weight])
+            leaves = [inputs, getattr(layer, name)]
+            first = torch.autograd.grad(outputs.pow(3).sum(), leaves, create_graph=True)
+            second = torch.autograd.grad(sum(each.pow(2).sum() for each in first), leaves)
             found.append([outputs, *first, *second])
         torch.testing.assert_close(found[1], found[0], msg=f'{rest}')
 
