@@ -27,6 +27,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import hypothesis
+import matplotlib.font_manager  # noqa: F401 - which writes into the home, once
 import numpy as np
 import torch
 from hypothesis import strategies as st

@@ -84,13 +84,11 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         arguments = sys.argv[1:] if args is None else args
-        for argument in arguments:
-            if any('\ud800' <= letter <= '\udfff' for letter in argument):  # which Python makes of such bytes
-                is_utf8 = sys.getfilesystemencoding() == 'utf-8'
-                remedy = 'use another name' if is_utf8 else 'start it with PYTHONUTF8=1, or use another name'
-                self.error(f'{argument!a} is not in UTF-8, so it can be written to no file: {remedy}')
+        words = [self._declared(argument) for argument in arguments]
+        for before, word in itertools.pairwise(['', *words]):
+            self._check_word(before, word)
         try:
-            return super().parse_known_args([self._declared(argument) for argument in arguments], namespace)
+            return super().parse_known_args(words, namespace)
         except argparse.ArgumentError as error:
             remark = ''
             if error.message == gettext('expected one argument'):
@@ -111,6 +109,20 @@ class Parser(argparse.ArgumentParser):
         if not self._takes_ranks and world_size() != '1':
             self.error(f'{world_size()} ranks (WORLD_SIZE) would do the same: start it without torchrun')
         return parsed
+
+    def _check_word(self, before: str, word: str) -> None:
+        """Refuse what no flag takes: names that no file can have, and no name at all, which would mean the default."""
+        if any('\ud800' <= letter <= '\udfff' for letter in word):  # which Python makes of such bytes
+            is_utf8 = sys.getfilesystemencoding() == 'utf-8'
+            remedy = 'use another name' if is_utf8 else 'start it with PYTHONUTF8=1, or use another name'
+            self.error(f'{word!a} is not in UTF-8, so it can be written to no file: {remedy}')
+        flag, equals, value = word.partition('=') if word.startswith('--') else (before, '', word)
+        action = self._by_spelling.get(flag)
+        if not value and (equals or not word) and (action is None or action.type is None):
+            of = f' of {flag}' if action else ''
+            self.error(f'the value{of} is empty, as from a variable that is not set: leave it out, or give one')
+        if equals and value == '--':  # which argparse would take for the end of the flags
+            self.error(f'{flag} cannot be --')
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, self.prog)

@@ -62,6 +62,14 @@ def test_a_flag_without_its_value_and_no_other_is_told_how_to_get_one():
     assert build_parser().parse_args(['--lr', '-1']).rate == build_parser().parse_args(['--lr=-1']).rate == -1
 
 
+def test_an_empty_value_is_refused_rather_than_taken_for_none():
+    for words, said in {
+        '--cutout ': 'of --cutout is empty', '--cutout=': 'of --cutout is empty', 'a ': 'the value is empty',
+        '--count ': 'not a whole number', '--cutout=--': '--cutout cannot be --',
+    }.items():  # fmt: skip
+        assert said in message(words), words
+
+
 def test_every_script_says_its_version(capsys):
     names = [*map(module_of, scripts()), 'utils.sweeps.__main__']
     assert [importlib.import_module(name).main(['--version']) for name in names] == [0] * len(names)

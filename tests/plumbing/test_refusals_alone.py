@@ -81,7 +81,7 @@ def test_scripts_print_nothing_before_a_refusal(odd, run, tmp_path, capsys):
     small = ('--model', 'mnist_f1', '--results_dir', str(tmp_path))
     (tmp_path / 'evaluation.csv').mkdir()
     cases = [
-        (main_swap, '--dataset', 'digits', *own),
+        (main_swap, '--dataset', 'digits', *own, '--b', '4096'),
         (main_normal, '--dataset', 'digits', *own, '--b', '4096', '--workers', '3', '--flip'),
         (main_normal, '--dataset', odd, *small, '--b', '64'),
         (main_normal, '--dataset', odd, *small, '--b', '8', '--gpus', '7', '--input_size', '99', '--download'),

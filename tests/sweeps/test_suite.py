@@ -32,7 +32,7 @@ def test_a_suite_is_read_as_a_shell_would(write):
         "  --model_config \"{'width': 128, 'depth': 2}\"   # why",
         'python main_gbn.py --save "two words" ;',
         'python main_gbn.py --save=b --b=32',
-        "python main_gbn.py --model_config '' --save a --init-from '' ;",
+        "python main_gbn.py --model_config '' --save a ;",
         'python evaluate.py -e TrainingResults/b --save=c \\',  # the file ends within a command
     ))  # fmt: skip
     assert (suite.name, suite.description, suite.num_seeds) == ('mine', 'What it shows \\', 3)
@@ -41,7 +41,7 @@ def test_a_suite_is_read_as_a_shell_would(write):
         ('main_gbn.py', '--save', 'ghosts', '--b', '640', '--model_config', "{'width': 128, 'depth': 2}"),
         ('main_gbn.py', '--save', 'two words'),
         ('main_gbn.py', '--save', 'b', '--b=32'),
-        ('main_gbn.py', '--model_config', '', '--save', 'a', '--init-from', ''),
+        ('main_gbn.py', '--model_config', '', '--save', 'a'),
         ('evaluate.py', '-e', 'TrainingResults/b', '--save', 'c'),
     )
     bare = read_suite(write('python main_gbn.py --save a'))

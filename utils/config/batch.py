@@ -19,8 +19,10 @@ class SizeConfig:
 
     batch_size: int = setting(  # of a run: --batch-multiplier included
         '-b', '--batch-size', '--b', type=whole(1), default=2048, metavar='B',
-        means=Means.KEY | Means.SUMMARY | Means.SIZE | Means.PHASE, help='examples per update',
+        means=Means.KEY | Means.SUMMARY | Means.SIZE | Means.PHASE,
+        help='examples per update; if not given and the training set is smaller, a quarter of that',
     )  # fmt: skip
+    fits_batch: bool = setting(means=Means.ASKED, default=False)  # nobody asked for a size: a small set gets a smaller
     batch_multiplier: ClassVar[Setting] = asked(
         '-bm', '--batch-multiplier', type=whole(1), default=1, metavar='N',
         means=Means.SIZE | Means.PHASE | Means.IDLE, help='multiplies the batch size',

@@ -95,6 +95,8 @@ def _resumed_config(parser: Parser, given: list[str], flags, kind: type[RunConfi
     all_flags = parser.parse_args(argv)
     warn_about_device(all_flags)
     config = _resolve(parser, all_flags, argv, kind)
+    if config.fits_batch:
+        config = replace(config, batch_size=stored_settings(run)['batch_size'])
     _check_same_settings(config, {**vars(parser.parse_args([])), **values_before(kind), **stored['settings']})
     if flags.save:
         return replace(config, results_dir=flags.results_dir, save=flags.save)
@@ -127,9 +129,11 @@ def _resolve(parser: Parser, flags, argv: list[str], kind: type[RunConfig]) -> R
     device, strict, dtype = device_and_dtype(flags)
     ghost, eta = values['ghost_batch_size'], flags.base_lr_per_example
     batch_size = flags.batch_size * flags.batch_multiplier
+    asked = parser.parse_args(argv, argparse.Namespace(batch_size=None)).batch_size
     values |= {
         'save': flags.save or name_by_time(Path(flags.results_dir)),
         'batch_size': batch_size,
+        'fits_batch': not (asked or flags.micro_batch_size or eta) and flags.batch_multiplier == num_copies == 1,
         'micro_batch_size': resolve_micro_batch_size(flags, ghost, num_copies),
         'base_batch_size': flags.base_batch_size or ghost or BASE,
         'lr_scaling': resolve_lr_scaling(flags),

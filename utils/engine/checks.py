@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -93,6 +94,19 @@ def check_batch_norm(config: RunConfig, model: nn.Module, ranks: Ranks) -> None:
             f'--micro-batch-size {micro}: batch norm over the whole batch of {config.num_images} cannot be split; '
             'main_gbn.py with --mini-batch-size can'
         )
+
+
+def fit_batch_size(config: RunConfig, ranks: Ranks, num_examples: int) -> RunConfig:
+    """Take a quarter of a training set that is smaller than a batch for which nobody asked, in whole ghosts."""
+    unit = math.lcm(config.ghost_batch_size or 1, ranks.size)
+    if not config.fits_batch or config.evaluate or num_examples >= config.batch_size or num_examples < unit:
+        return config
+    size = max(1, num_examples // 4 // unit) * unit
+    log.warning(
+        '--batch-size is %d: %d, if not given, is more than the %s to train on',
+        size, config.batch_size, counted(num_examples, 'example'),
+    )  # fmt: skip
+    return replace(config, batch_size=size)
 
 
 def check_batch_size(config: RunConfig, ranks: Ranks, num_examples: int) -> None:

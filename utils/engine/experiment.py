@@ -22,7 +22,7 @@ from bigbatch.training.parallel import synchronize_batch_norm
 from utils.command import user_errors
 from utils.config.batch import AUTO
 from utils.config.run import RunConfig
-from utils.engine.checks import check_run, name_network
+from utils.engine.checks import check_run, fit_batch_size, name_network
 from utils.engine.loading import build_loaders, load_sets, resolve_augmentation
 from utils.engine.methods import build_methods
 from utils.engine.network import begin, build_network
@@ -79,6 +79,7 @@ def build_experiment(config: RunConfig, ranks: Ranks = ALONE) -> Experiment:
     device = begin(config, ranks)
     config, start, stored = _find_start(config, ranks)
     sets = load_sets(config, device, dry_run=config.dry_run, ranks=ranks)
+    config = fit_batch_size(config, ranks, len(sets.train))
     model, criterion = build_network(config, sets.train, device, fit=functools.partial(_fit_layers, config))
     config = fit_layout(config, model, device, stored)
     _load_first_weights(config, model, start)

@@ -69,6 +69,7 @@ def _run_swap(config: SwapConfig, parse: Callable[[str, Sequence[str]], object],
         if ranks.is_first and not config.resume:
             run_folder.check_new_folder(config.folder)
         phase1 = build_experiment(replace(config, resume='', results_dir=str(config.folder), save=PHASE1), ranks)
+        config = replace(config, batch_size=phase1.config.batch_size)  # which may have been fitted to the data
         workers = _plan_workers(config, phase1)
         worker = _build_worker(parse, workers[0], config)
     plan = _describe(config, phase1, worker)
