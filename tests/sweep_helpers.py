@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
 import shlex
@@ -34,16 +33,16 @@ BAD = f'python main_normal.py --save bad {SETTINGS} --b 4096'  # more than there
 
 
 class InThisProcess:
-    """Stands for subprocess.Popen: the script runs here and has ended when it is started."""
+    """Stands for a process: the script runs here and has ended when it is started."""
 
     started: list[list[str]] = []  # noqa: RUF012 - one list a test, see `started`
     looks = 0  # how often it is said to go on
 
-    def __init__(self, command, *, stdout, **_):
-        self.started.append([Path(command[1]).name, *command[2:]])
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stdout):
+    def __init__(self, script, argv, _, output):
+        self.started.append([script, *argv])
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
-                self.returncode = SCRIPTS[Path(command[1]).name].main(command[2:])
+                self.returncode = SCRIPTS[script].main(argv)
             except Exception:  # as Python ends a process
                 traceback.print_exc()
                 self.returncode = 1
@@ -57,23 +56,6 @@ class InThisProcess:
 
     def wait(self) -> int:
         return self.returncode
-
-
-class WhenAsked(contextlib.nullcontext):
-    """Stands for ThreadPool: a task runs when its result is asked for, since printed text is caught here."""
-
-    def __enter__(self):
-        return self
-
-    def apply_async(self, function, arguments):
-        return types.SimpleNamespace(get=lambda: function(*arguments))
-
-
-def plan_here(command, **_):
-    """Stand for subprocess.run: the plan is made by this process."""
-    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
-        status = SCRIPTS[Path(command[1]).name].main(command[2:])
-    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture
@@ -90,10 +72,8 @@ def write(tmp_path):
 
 def run_scripts_here(patch: pytest.MonkeyPatch) -> None:
     """Have sweeps run scripts in this process, without the pages of runs."""
-    constants = {'DEVNULL': subprocess.DEVNULL, 'STDOUT': subprocess.STDOUT}
-    patch.setattr(sweep_runs, 'subprocess', types.SimpleNamespace(Popen=InThisProcess, **constants))
-    patch.setattr(sweep, 'subprocess', types.SimpleNamespace(run=plan_here))
-    patch.setattr(sweep, 'ThreadPool', WhenAsked)
+    starter = types.SimpleNamespace(is_ready=lambda: True, is_warm=False, start=InThisProcess)
+    patch.setattr(sweep_runs, 'Starter', lambda *_, **__: starter)
     patch.setattr(sweep_runs, 'SECONDS_BETWEEN_LOOKS', 0.0)
     patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
     patch.setattr(InThisProcess, 'started', [])

@@ -14,7 +14,6 @@ import io
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -57,17 +56,17 @@ class Runner:
     """Runs the scripts in this process, in the present folder."""
 
     def run(self, line: str) -> Outcome:
-        """Run a command line; the plans that a suite makes in processes of their own follow what it prints itself."""
+        """Run a command line; the plans of a suite follow what it prints itself."""
         words = shlex.split(line)
         variables = [word for word in words if re.match('[A-Z_]+=', word)]
         program, *argv = [word for word in words if word not in variables]
         plans = []
 
-        def note(call: list[str], **_: object) -> subprocess.CompletedProcess:
-            plans.append(shlex.join([Path(call[1]).name, *call[2:]]))
-            return subprocess.CompletedProcess(call, 0, '', '')
+        def note(run, results_dir: Path) -> int:
+            plans.append(shlex.join([run.script, *run.flags(results_dir), '--dry-run']))
+            return 0
 
-        patched = mock.patch('subprocess.run', note) if program == SUITES else contextlib.nullcontext()
+        patched = mock.patch('utils.sweeps.__main__._plan', note) if program == SUITES else contextlib.nullcontext()
         with patched, mock.patch.dict(os.environ, dict(word.split('=') for word in variables)):
             outcome = self._call(self._main(program), program, argv)
         plans.sort()  # the order in which they are made is nobody's business

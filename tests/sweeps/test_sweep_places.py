@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import types
 
 import pytest
 
@@ -29,11 +30,11 @@ class Process:
 
 def test_what_ends_a_sweep_ends_the_runs_that_it_has_started(tmp_path, monkeypatch):
     failures = []
-    for error, where in ((BrokenPipeError(), 'print'), (OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), 'Popen')):
+    for error, where in ((BrokenPipeError(), 'print'), (OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)), 'start')):
         processes = []
 
         def start(*_, error=error, where=where, processes=processes, **__):
-            if where == 'Popen' and processes:
+            if where == 'start' and processes:
                 raise error
             processes.append(Process())
             return processes[-1]
@@ -42,7 +43,8 @@ def test_what_ends_a_sweep_ends_the_runs_that_it_has_started(tmp_path, monkeypat
             if where == 'print' and text.startswith('start') and 'second' in text:
                 raise error
 
-        monkeypatch.setattr(execution.subprocess, 'Popen', start)
+        starter = types.SimpleNamespace(is_ready=lambda: True, is_warm=False, start=start)
+        monkeypatch.setattr(execution, 'Starter', lambda *_, starter=starter, **__: starter)
         monkeypatch.setattr(execution, 'print', say, raising=False)
         runs = [PlannedRun(name, name, 'main_gbn.py', ()) for name in ('first', 'second')]
         with pytest.raises(type(error)):

@@ -28,6 +28,7 @@ from utils.engine.plan import Experiment, num_parameters
 from utils.engine.progress import Progress
 from utils.files import naming_file
 from utils.logs import log_to_file
+from utils.reports.drawing import draw_old_pages, draw_page
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest
@@ -50,15 +51,7 @@ def score(experiment: Experiment) -> None:
 def complete(folder: Path) -> None:
     """Make up for a kill after the end of a run: remove what is half written, and draw a page that is out of date."""
     run_folder.remove_leftovers(folder)
-    page, config = folder / layout.PAGE, folder / layout.CONFIG
-    if not page.is_file() or page.stat().st_mtime_ns < config.stat().st_mtime_ns:
-        _draw_page(folder)
-
-
-def _draw_page(folder: Path) -> None:
-    from utils.reports.pages.run_page import write_run_page  # loads the plotting library, which the first page pays for
-
-    write_run_page(folder)
+    draw_old_pages([folder])
 
 
 def train(experiment: Experiment, plan: str) -> None:
@@ -117,7 +110,7 @@ def _build_writer(experiment: Experiment, parallel: Parallel, content: dict, bes
         config.folder,
         content,
         make_checkpoint,
-        _draw_page,
+        draw_page,
         best,
         save_all=config.save_all,
         save_minutes=config.checkpoint_minutes,

@@ -23,6 +23,7 @@ from utils.bar import EvaluationProgress
 from utils.command import user_errors
 from utils.engine.network import Network
 from utils.logs import print_notes
+from utils.reports.drawing import draw_page
 from utils.reports.sharpness import HESSIAN, SHARPNESS, align, write_csv
 from utils.wording import losses_apart
 
@@ -147,7 +148,7 @@ def measure_sharpness(flags: Namespace, openers: Iterable[Callable[[], Network]]
         summaries += metric.table.summarise(rows)
         write_csv(combined, summaries)
         if network.run is not None:
-            _write_page(network.run)
+            draw_page(network.run)
     log.info('table: %s', combined)
     if apart := losses_apart({row['checkpoint']: row['loss'] for row in summaries}):
         log.warning('%s', apart)
@@ -190,14 +191,3 @@ def _check_writable(path: Path) -> None:
     place = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not os.access(place, os.W_OK):
         raise UserError(f'{path}: {place} cannot be written, so there is nowhere to keep what is measured')
-
-
-def _write_page(run: Path) -> None:
-    from utils.reports.pages.run_page import write_run_page  # loads the plotting library
-
-    try:
-        write_run_page(run)
-    except UserError as error:  # such as a run that may be read only
-        log.warning('%s', error)
-    except Exception:  # a page that cannot be drawn must not end what is being measured
-        log.warning('the page of %s could not be written', run, exc_info=True)

@@ -8,11 +8,19 @@ from pathlib import Path
 from bigbatch.errors import UserError
 
 STARTED_VARIABLE = 'BIGBATCH_STARTED'  # of a run of a suite: when that started it, so that tables keep its order
+PAGES_VARIABLE = 'BIGBATCH_PAGES'  # of a run of a suite that draws the pages of its runs itself
 CONFIG, LOG, PAGE, TENSORBOARD = 'config.json', 'log.txt', 'results.html', 'tensorboard'
 LATEST, BEST, INITIAL = 'checkpoint.pth.tar', 'model_best.pth.tar', 'initial.pth.tar'
 PREVIOUS = 'checkpoint_previous.pth.tar'  # what LATEST was before, for the case that it is damaged
 SWAP_TABLE, SWAP_PAGE = 'swap.csv', 'swap.html'  # of main_swap.py
 RESULTS, DISTANCES = 'results.csv', 'weight_distance.csv'
+
+
+def has_old_page(folder: Path) -> bool:
+    """Tell whether a run has changed since its page was drawn, or has none."""
+    times = [path.stat().st_mtime_ns for path in (*folder.glob(CONFIG), *folder.glob('*.csv'))]
+    page = folder / PAGE
+    return bool(times) and (not page.is_file() or page.stat().st_mtime_ns < max(times))
 
 
 def run_of(path: str | Path) -> Path:

@@ -18,7 +18,7 @@ from utils.files import flush_to_disk, naming_file
 from utils.runs.checkpoint import copy_to_cpu, save_checkpoint
 from utils.runs.columns import COLUMNS, DISTANCE_COLUMNS, head
 from utils.runs.folder import append_rows, write_manifest
-from utils.runs.layout import BEST, DISTANCES, LATEST, PAGE, PREVIOUS, RESULTS, TENSORBOARD
+from utils.runs.layout import BEST, DISTANCES, LATEST, PREVIOUS, RESULTS, TENSORBOARD
 from utils.runs.tensorboard import TensorBoardExport
 
 CHECKPOINT_SHARE, PAGE_SHARE = 0.02, 0.02  # of a run's time
@@ -53,7 +53,7 @@ class RunWriter:
     folder: Path
     manifest: dict  # the content of config.json
     make_checkpoint: Callable[..., dict]  # of the present state, given (epoch, step, best, PartialEpoch or None)
-    draw_page: Callable[[Path], object]  # of a run folder, from its files
+    draw_page: Callable[[Path], bool]  # of a run folder, from its files; tells whether it has
     best: dict | None = None  # {'epoch', 'val_error1'} so far
     save_all: bool = False  # the checkpoint of every epoch
     save_minutes: float = 0.0  # after so many since the last checkpoint the next one is due; 0: none is due by time
@@ -136,13 +136,7 @@ class RunWriter:
         self._last_save = time.perf_counter()
 
     def _write_page(self) -> None:
-        try:
-            self.draw_page(self.folder)
-            self._has_page = True
-        except UserError as error:  # such as a full disk
-            log.warning('%s', error)
-        except Exception:  # a page that cannot be drawn must not end the training it shows
-            log.warning('the page %s could not be written', self.folder / PAGE, exc_info=True)
+        self._has_page = self.draw_page(self.folder) or self._has_page
 
 
 class SilentWriter:

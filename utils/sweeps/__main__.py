@@ -5,20 +5,19 @@ Finished runs are skipped, interrupted and failed ones resumed; a diverged run i
 
 from __future__ import annotations
 
-import subprocess
+import importlib
 import sys
 from collections import Counter
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # which Python leaves out where PYTHONSAFEPATH asks for it
 
 from bigbatch.errors import Interrupted, UserError
 from bigbatch.messages import counted
-from utils.command import command
-from utils.files import PROJECT
+from utils.command import EXIT_INTERRUPTED, EXIT_KILLED, command
 from utils.logs import print_notes
 from utils.parser import Parser, whole
+from utils.reports.drawing import draw_old_pages
 from utils.sweeps.commands import data_of, name_suffix, settings_of
 from utils.sweeps.execution import Sweep
 from utils.sweeps.state import State, look_at
@@ -45,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f'--results_dir {flags.results_dir}: not a folder')
     print(f'suite {suite.name}: {counted(len(runs), "run")} in {results_dir}, {flags.jobs} at a time', flush=True)
     if flags.dry_run:
-        return _dry_run(runs, results_dir, jobs=flags.jobs)
+        return _dry_run(runs, results_dir)
     return _run(runs, results_dir, jobs=flags.jobs, fail_fast=flags.fail_fast)
 
 
@@ -79,6 +78,7 @@ def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: boo
     trained = [run for run in runs if not run.measures and run.name not in failed]
     finished = [run for run in trained if (results_dir / run.name).is_dir()]
     if finished:
+        draw_old_pages(results_dir / run.name for run in finished)
         _compare(finished, results_dir)
     for failure in sweep.failures:
         print(f'failed: {failure.name}: {failure.line}  (all of its output: {failure.output})', file=sys.stderr)
@@ -113,26 +113,20 @@ def _print_suites() -> int:
     return 0
 
 
-def _dry_run(runs: list[PlannedRun], results_dir: Path, *, jobs: int) -> int:
+def _dry_run(runs: list[PlannedRun], results_dir: Path) -> int:
     """Print what would be done about each run, with the plan of a row's first new one; return 1 if one is refused."""
     states = [look_at(run, results_dir) for run in runs]
     unfinished = {run.name for run, state in zip(runs, states, strict=True) if not state.is_finished}
-    waits = {run.name: [name for name in run.needs if name in unfinished] for run in runs}
-    new = [run for run, state in zip(runs, states, strict=True) if state.status == 'new']
-    first = {run.row: run for run in reversed(new) if not (run.measures or waits[run.name])}
-    status = 0
-    with ThreadPool(jobs) as pool:  # a signal waits for none of its threads
-        plans = {row: pool.apply_async(_plan, (run, results_dir)) for row, run in first.items()}
-        for run, state in zip(runs, states, strict=True):
-            print(f'\n{_describe(run, state, results_dir)}', flush=True)
-            if waits[run.name]:
-                print(f'  waits for {", ".join(waits[run.name])}', flush=True)
-            status = status or int(state.status == 'refused')
-            if run is first.get(run.row):
-                plan = plans[run.row].get()
-                print(plan.stdout, end='', flush=True)
-                print(plan.stderr, end='', file=sys.stderr, flush=True)
-                status = status or int(plan.returncode != 0)
+    planned, status = set(), 0
+    for run, state in zip(runs, states, strict=True):
+        print(f'\n{_describe(run, state, results_dir)}', flush=True)
+        waits = [name for name in run.needs if name in unfinished]
+        if waits:
+            print(f'  waits for {", ".join(waits)}', flush=True)
+        status |= int(state.status == 'refused')
+        if state.status == 'new' and run.row not in planned and not (run.measures or waits):
+            planned.add(run.row)
+            status |= int(_plan(run, results_dir) != 0)
     counts = Counter(state.status for state in states)
     print(f'\n{counted(len(runs), "run")}: {", ".join(f"{number} {word}" for word, number in counts.items())}')
     return status
@@ -149,9 +143,14 @@ def _describe(run: PlannedRun, state: State, results_dir: Path) -> str:
     return f'{run.name}: ' + (f'would be resumed after {reached}' if state.status == 'begun' else state.status)
 
 
-def _plan(run: PlannedRun, results_dir: Path) -> subprocess.CompletedProcess:
-    words = [sys.executable, str(PROJECT / run.script), *run.flags(results_dir), '--dry-run']
-    return subprocess.run(words, check=False, capture_output=True, text=True)
+def _plan(run: PlannedRun, results_dir: Path) -> int:
+    """Have the script of a run print its plan, in this process, and return its exit status."""
+    script = importlib.import_module(Path(run.script).stem)
+    status = script.main([*run.flags(results_dir), '--dry-run'])
+    if status in (EXIT_INTERRUPTED, EXIT_KILLED):  # as it has said
+        raise SystemExit(status)
+    sys.stdout.flush()
+    return status
 
 
 def _compare(runs: list[PlannedRun], results_dir: Path) -> None:

@@ -24,12 +24,13 @@ from bigbatch.interrupts import known_signals, stop_requests
 from bigbatch.memory import JOBS_VARIABLE, THREADS_VARIABLE, num_sharing
 from bigbatch.messages import counted
 from utils.command import EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_KILLED
-from utils.files import PROJECT
 from utils.quantities import duration
-from utils.runs.layout import STARTED_VARIABLE
+from utils.runs.layout import PAGES_VARIABLE, STARTED_VARIABLE
 from utils.runs.lock import holder_of
+from utils.sweeps.pages import Pages
 from utils.sweeps.state import Estimate, State, Underway, look_at, record_measurement
 from utils.sweeps.suite import PlannedRun
+from utils.sweeps.warm import LOST, Fork, Starter
 
 SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
@@ -52,7 +53,7 @@ class _Running:
 
     run: PlannedRun
     before: State
-    process: subprocess.Popen
+    process: subprocess.Popen | Fork
     output: IO[str]
     start: float
 
@@ -74,6 +75,8 @@ class Sweep:
     left: dict[str, str] = field(default_factory=dict, init=False)  # why runs are not finished that have not failed
 
     def __post_init__(self) -> None:
+        self._starter: Starter | None = None
+        self._pages: Pages | None = None  # where there is a server to fork
         self._active: list[_Running] = []
         self._todo: list[tuple[PlannedRun, State]] = []
         self._estimate = Estimate()
@@ -88,11 +91,11 @@ class Sweep:
             Interrupted: a signal came; the runs have saved and ended.
         """
         self._look()
+        self._starter = Starter(self._environment(), is_warm=len(self._todo) > 1)
         try:
             with stop_requests('the runs finish their step, then save') as should_stop:
-                while (self._todo and not self._stops()) or self._active:
-                    while len(self._active) < self.jobs and not self._stops() and (ready := self._pop_ready()):
-                        self._active.append(self._start(*ready))
+                while (self._todo and not self._stops()) or self._active or (self._pages and self._pages.are_left()):
+                    self._start_ready()
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                     if should_stop():
                         self._end_active(signal.SIGTERM)
@@ -105,6 +108,9 @@ class Sweep:
         except (UserError, OSError):  # such as a full disk: no run is left without what started it
             self._end_active(signal.SIGTERM)
             raise
+        finally:
+            if self._pages:
+                self._pages.stop()
 
     def check_none_left(self) -> None:
         """End where a run is still written by another process, such as one whose parent was killed, or was stopped."""
@@ -182,27 +188,35 @@ class Sweep:
     def _stops(self) -> bool:
         return self.fail_fast and bool(self.failures)
 
-    def _start(self, run: PlannedRun, before: State) -> _Running:
+    def _start_ready(self) -> None:
+        """Start as many runs as may go on at a time, and with the first of them what draws their pages."""
+        starter = self._starter
+        while starter and starter.is_ready() and len(self._active) < self.jobs and not self._stops():
+            if not (ready := self._pop_ready()):
+                return
+            if starter.is_warm and self._pages is None:
+                self._pages = Pages(starter)
+            self._active.append(self._start(starter, *ready))
+
+    def _start(self, starter: Starter, run: PlannedRun, before: State) -> _Running:
         begins = before.status == 'new'
         after = f' after epoch {before.epoch} of {before.num_epochs}' if not begins else ''
         print(f'{"start" if begins else "resume":9}{run.name}{after}', flush=True)  # first: it may end the sweep
-        started = datetime.datetime.now().isoformat(timespec='microseconds')
-        environment = {**self._threads(), **self.environment, STARTED_VARIABLE: started}
-        environment[JOBS_VARIABLE] = str(self.jobs * num_sharing(self.environment))  # this may be a run of a sweep
+        more = {STARTED_VARIABLE: datetime.datetime.now().isoformat(timespec='microseconds')}
+        if self._pages:
+            more[PAGES_VARIABLE] = 'later'
         output = tempfile.TemporaryFile('w+', errors='replace')  # noqa: SIM115 - closed when the run has ended
-        words = [sys.executable, str(PROJECT / run.script), *run.flags(self.results_dir, begins=begins)]
-        process = subprocess.Popen(
-            words, env=environment, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
+        process = starter.start(run.script, run.flags(self.results_dir, begins=begins), more, output)
         return _Running(run, before, process, output, time.monotonic())
 
-    def _threads(self) -> dict[str, str]:
-        """Return the variables that divide the cores among the runs, unless the user has set the number of threads."""
-        if 'OMP_NUM_THREADS' in self.environment:
-            return {}
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-        # Sums depend in the last digit on the number of threads: set it to compare between --jobs.
-        return dict.fromkeys(('OMP_NUM_THREADS', THREADS_VARIABLE), str(max(1, cores // self.jobs)))
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of the runs, which share the cores unless the user has set the number of threads."""
+        found = {**self.environment, JOBS_VARIABLE: str(self.jobs * num_sharing(self.environment))}
+        if 'OMP_NUM_THREADS' not in self.environment:
+            cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+            # Sums depend in the last digit on the number of threads: set it to compare between --jobs.
+            found |= dict.fromkeys(('OMP_NUM_THREADS', THREADS_VARIABLE), str(max(1, cores // self.jobs)))
+        return found
 
     def _collect(self) -> None:
         for running in [running for running in self._active if running.process.poll() is not None]:
@@ -215,8 +229,11 @@ class Sweep:
             self._last_line = now
 
     def _report(self, running: _Running) -> None:
-        code, name = running.process.returncode, running.run.name
+        code, name = running.process.wait(), running.run.name
         word = 'stopped' if -code in known_signals() else WORDS.get(code, 'FAILED')  # before it could heed the signal
+        if code == LOST:
+            now = look_at(running.run, self.results_dir)
+            word = now.status if now.is_finished else 'stopped'
         if word == 'FAILED' and self._claim(running.run) is None:  # another sweep was faster by a moment
             running.output.close()
             return
@@ -230,17 +247,18 @@ class Sweep:
         elif word in ('done', 'diverged'):
             record.unlink(missing_ok=True)
         else:
-            self._keep_failure(running, record)
+            self._keep_failure(running, code, record)
         if word == 'done' and running.run.measures:
             record_measurement(running.run, self.results_dir)
+        self._draw(running.run)
         if word == 'done' and running.before.status == 'new':
             self._estimate.add(running.run.row, seconds)
         running.output.close()
 
-    def _keep_failure(self, running: _Running, record: Path) -> None:
+    def _keep_failure(self, running: _Running, code: int, record: Path) -> None:
         """Show the last lines of a run that failed, and keep all of them."""
         running.output.seek(0)
-        text, code = running.output.read().rstrip(), running.process.returncode
+        text = running.output.read().rstrip()
         text += f'\nended by {signal.Signals(-code).name}' if code < 0 else ''
         lines = text.strip().splitlines() or [f'exit status {code}, without a word']
         for line in lines[-5:]:
@@ -254,6 +272,7 @@ class Sweep:
         texts, underway = [], []
         for running in self._active:
             state = look_at(running.run, self.results_dir)
+            self._draw(running.run)
             begun = 'measuring' if running.run.measures else 'starting'
             reached = f'epoch {state.epoch}/{state.num_epochs}' if state.num_epochs else begun
             texts.append(f'{running.run.name} {reached}')
@@ -261,6 +280,11 @@ class Sweep:
         more = f' and {len(texts) - SHOWN} more' if len(texts) > SHOWN else ''
         left = self._estimate.describe([run.row for run, _ in self._todo], underway, jobs=self.jobs)
         return f'running  {", ".join(texts[:SHOWN])}{more}; {left}'
+
+    def _draw(self, run: PlannedRun) -> None:
+        if self._pages:
+            for name in run.needs if run.measures else (run.name,):
+                self._pages.add(self.results_dir / name)
 
     def _end_active(self, number: int) -> None:
         """Send the runs a signal and wait until they have ended."""
