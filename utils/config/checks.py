@@ -30,6 +30,10 @@ def check_flags(flags) -> None:
         raise UserError(f'--init-from {flags.init_from}: --evaluate scores {flags.evaluate}: leave out one of them')
     if flags.bn_per_rank and flags.mini_batch_size is not None:
         raise UserError('--bn-per-rank: ghosts lie within one rank as it is: leave it out')
+    if flags.save_all and flags.keep != 'all':
+        raise UserError(
+            f'--save_all keeps the checkpoint of every epoch, and --keep {flags.keep} does not: leave out one'
+        )
     if flags.tensorboard:
         check_tensorboard()
     if flags.lr_fix_policy and flags.lr_bb_fix is False:

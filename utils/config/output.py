@@ -25,6 +25,14 @@ class PlaceConfig:
         '--save', default='', metavar='NAME', means=Means.FREE | Means.EACH,
         help='folder of this run; the start time if not given',
     )  # fmt: skip
+    keep: str = setting(
+        '--keep', choices=('all', 'last', 'results'), default='all', before='all', means=PLACE | Means.PHASE,
+        help='what is left when the run has ended: all; of the checkpoints the last; config.json and tables alone',
+    )  # fmt: skip
+    standalone: bool = setting(
+        '--standalone', action=BooleanOptionalAction, default=False, before=True, means=PLACE,
+        help="put bokeh's scripts into the page; else the pages in a folder of results share one copy there",
+    )  # fmt: skip
     save_all: bool = setting(
         '--save_all', action=BooleanOptionalAction, default=False, means=PLACE | Means.IDLE,
         help='keep the checkpoint of every epoch',

@@ -33,7 +33,7 @@ from utils.engine.schedule import build_schedule
 from utils.engine.speed import fit_compiler, fit_layout
 from utils.engine.threads import fit_threads
 from utils.runs import checkpoint as checkpoints
-from utils.runs.config_json import read_config_json
+from utils.runs.config_json import read_config_json, stored_settings
 from utils.runs.folder import check_new_folder
 from utils.runs.layout import DISTANCES, INITIAL, RESULTS, checkpoint_of, run_of
 from utils.runs.lock import locked
@@ -108,6 +108,8 @@ def _find_start(config: RunConfig, ranks: Ranks) -> tuple[RunConfig, dict | None
     stored = read_config_json(run)
     if stored['status'] == 'diverged':
         raise ValueError(f'--resume {config.resume}: {stored.get("message")}; it would do so again: start a new run')
+    if not (run / INITIAL).is_file() and (keep := stored_settings(run).get('keep', 'all')) != 'all':
+        raise ValueError(f'--resume {config.resume}: it has ended and left nothing to go on from, by --keep {keep}')
     for name in (RESULTS, DISTANCES):
         if not (run / name).is_file():
             raise ValueError(f'--resume {config.resume}: {run / name} is missing: bring it back, or use --init-from')

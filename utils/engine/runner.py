@@ -32,7 +32,7 @@ from utils.reports.drawing import draw_old_pages, draw_page
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest
-from utils.runs.config_json import read_config_json
+from utils.runs.config_json import read_config_json, stored_settings
 from utils.runs.lock import RunLock
 from utils.runs.tensorboard import TensorBoardExport
 from utils.runs.writer import RunWriter, SilentWriter, Writer
@@ -51,6 +51,7 @@ def score(experiment: Experiment) -> None:
 def complete(folder: Path) -> None:
     """Make up for a kill after the end of a run: remove what is half written, and draw a page that is out of date."""
     run_folder.remove_leftovers(folder)
+    run_folder.keep_only(folder, stored_settings(folder).get('keep', 'all'))
     draw_old_pages([folder])
 
 
@@ -84,7 +85,8 @@ def _train(experiment: Experiment, plan: str, content: dict, best: dict | None, 
         log.info('test set, scored once%s: loss %.4f  error@1 %.2f %%', who, scores['loss'], scores['error1'])
     if message:
         log.info('%s', message)
-    log.info('page: %s', config.folder / layout.PAGE)
+    what, name = ('table', layout.RESULTS) if config.keep == 'results' else ('page', layout.PAGE)
+    log.info('%s: %s', what, config.folder / name)
 
 
 def _build_parallel(experiment: Experiment) -> Parallel:
@@ -114,6 +116,7 @@ def _build_writer(experiment: Experiment, parallel: Parallel, content: dict, bes
         best,
         save_all=config.save_all,
         save_minutes=config.checkpoint_minutes,
+        keep=config.keep,
         export=export,
     )
 

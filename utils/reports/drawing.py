@@ -8,17 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bigbatch.errors import UserError
+from utils.runs.config_json import stored_settings
 from utils.runs.layout import PAGES_VARIABLE, has_old_page
 
 log = logging.getLogger('bigbatch')
 
 
 def draw_page(folder: Path) -> bool:
-    """Draw the page of a run, unless the suite that it is part of does so; tell whether it is drawn.
+    """Draw the page of a run, unless its suite does so or it is to leave none; tell whether it is drawn.
 
     One that cannot be drawn is a warning: it must not end the training, or the measurement, that it shows.
     """
-    if PAGES_VARIABLE in os.environ:
+    if PAGES_VARIABLE in os.environ or stored_settings(folder).get('keep') == 'results':
         return False
     try:
         from utils.reports.pages.run_page import write_run_page  # loads the plotting library, as late as can be

@@ -20,10 +20,24 @@ from bigbatch.errors import UserError
 from utils.files import copy_atomically, flush_folder, naming_file, write_atomically
 from utils.runs.checkpoint import first_step_of_epoch, load_file, save_checkpoint
 from utils.runs.columns import DISTANCE_COLUMNS, head
-from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, RESULTS
+from utils.runs.layout import BEST, CONFIG, DISTANCES, INITIAL, LATEST, LOG, PAGE, PREVIOUS, RESULTS, SWAP_PAGE
 from utils.runs.lock import RunLock, holder_of
 
 log = logging.getLogger('bigbatch')
+
+
+# What goes when a run has ended, by what is to be kept.
+NOT_KEPT = {
+    'all': (), 'last': (INITIAL, BEST, PREVIOUS, 'checkpoint_epoch_*.pth.tar'),
+    'results': ('*.pth.tar', LOG, PAGE, SWAP_PAGE),
+}  # fmt: skip
+
+
+def keep_only(folder: Path, keep: str) -> None:
+    """Remove what a run that has ended is not asked to leave; only an ended one can do without, see --keep."""
+    for path in (path for pattern in NOT_KEPT[keep] for path in folder.glob(pattern)):
+        with naming_file(path):
+            path.unlink(missing_ok=True)
 
 
 def check_new_folder(folder: Path) -> None:

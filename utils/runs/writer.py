@@ -17,7 +17,7 @@ from bigbatch.training.report import EpochReport, PartialEpoch
 from utils.files import flush_to_disk, naming_file
 from utils.runs.checkpoint import copy_to_cpu, save_checkpoint
 from utils.runs.columns import COLUMNS, DISTANCE_COLUMNS, head
-from utils.runs.folder import append_rows, write_manifest
+from utils.runs.folder import append_rows, keep_only, write_manifest
 from utils.runs.layout import BEST, DISTANCES, LATEST, PREVIOUS, RESULTS, TENSORBOARD
 from utils.runs.tensorboard import TensorBoardExport
 
@@ -57,6 +57,7 @@ class RunWriter:
     best: dict | None = None  # {'epoch', 'val_error1'} so far
     save_all: bool = False  # the checkpoint of every epoch
     save_minutes: float = 0.0  # after so many since the last checkpoint the next one is due; 0: none is due by time
+    keep: str = 'all'  # what is left when the run has ended
     export: TensorBoardExport | None = None  # given each epoch's rows as well
 
     def __post_init__(self) -> None:
@@ -113,6 +114,8 @@ class RunWriter:
         if self.export is not None:
             with naming_file(self.folder / TENSORBOARD):
                 self.export.close()
+        if status in ('done', 'diverged'):
+            keep_only(self.folder, self.keep)
         if status != 'interrupted' or self._has_page:  # loading the plotting library may take longer than is left
             self._write_page()
 

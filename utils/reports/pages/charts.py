@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import bokeh
 import numpy as np
 import pandas as pd
 from bokeh import models
@@ -21,6 +23,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 from markupsafe import Markup
 
+from utils.files import write_atomically
 from utils.reports.pages.curves import thin
 from utils.reports.pages.html import templates
 from utils.reports.style import COLORS, SPLIT_DASHES
@@ -114,8 +117,13 @@ def shared_scales(values: np.ndarray) -> tuple[str, ...] | None:
     return scales_for(values) or None if (values[np.isfinite(values)] > 0).all() else None
 
 
-def embed(charts: Sequence[Chart | None]) -> tuple[Markup, list[Chart]]:
-    """Return the scripts for the head of a page, bokeh itself included, and the charts, each with its place in it."""
+def embed(charts: Sequence[Chart | None], shared: Path | None = None) -> tuple[Markup, list[Chart]]:
+    """Return the scripts for the head of a page, and the charts, each with its place in it.
+
+    Args:
+        shared: the folder above that of the page, where one copy of bokeh's own scripts lies for all pages below it; it
+            is written if it is not there. None: they are put into the page.
+    """
     drawn = {f'chart{index}': chart for index, chart in enumerate(filter(None, charts))}
     if not drawn:
         return Markup(''), []
@@ -125,9 +133,18 @@ def embed(charts: Sequence[Chart | None]) -> tuple[Markup, list[Chart]]:
             chart.figure.name = root
             document.add_root(chart.figure)
     script, divs = components({root: chart.figure for root, chart in drawn.items()})
-    resources = Resources(mode='inline', components=['bokeh']).render()
+    resources = Resources(mode='inline', components=['bokeh']).render() if shared is None else _share(shared)
     embedded = [replace(chart, root=root, div=Markup(divs[root])) for root, chart in drawn.items()]
     return Markup(f'{resources}\n{script}'), embedded
+
+
+def _share(folder: Path) -> Markup:
+    """Return the tag of bokeh's scripts in a folder above the page; without them it says what it lacks."""
+    path = folder / f'bokeh-{bokeh.__version__}.min.js'
+    if not path.is_file():
+        text = '\n'.join(Resources(mode='inline', components=['bokeh']).js_raw)
+        write_atomically(path, lambda file: file.write(text.encode()))
+    return Markup(templates().get_template('shared.html').render(name=path.name))
 
 
 def _empty_figure(title: str, x_label: str, y_label: str) -> figure:

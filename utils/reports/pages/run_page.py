@@ -37,7 +37,8 @@ def write_run_page(run_folder: str | os.PathLike) -> Path:
     run = load_run(run_folder)
     results, distances = average([[run]]), average_distances([[run]])
     panels = _panels(run, results)
-    head, charts = embed([_draw(panel, results, distances) for panel in panels])
+    shared = None if run.settings.get('standalone', True) else run.folder.absolute().parent
+    head, charts = embed([_draw(panel, results, distances) for panel in panels], shared)
     measured = [(kind, kind.cells(kind.summarise(kind.open(run.folder).rows()))) for kind in TABLES]
     return write_page(
         run.folder / PAGE, 'run.html', title=readable_name(run.name), head=head, reloads=run.status == 'running',

@@ -144,6 +144,7 @@ def _open_folder(config: SwapConfig, phase1: Experiment) -> tuple[dict, run_lock
     content.update(num_epochs=epochs, workers=[], phases={}, columns=[])  # what methods measure is in phase 1
     if config.resume:
         content['started'] = read_config_json(config.folder)['started']
+        run_folder.remove_leftovers(config.folder)
         run_folder.write_manifest(config.folder, content)
         return content, None
     return content, create_folder(phase1, config.folder, content)
@@ -284,6 +285,8 @@ def _average(config: SwapConfig, content: dict, phase1: Run, names: Sequence[str
     content.update(status='done', message='', workers=list(names), phases=phases, test=tested, seconds=seconds)
     run_folder.write_manifest(folder, {**content, 'finished': manifest.now()})
     _report(folder, table, phases, tested)
+    for place in (folder, folder / PHASE1, *(folder / name for name in names)):
+        run_folder.keep_only(place, config.keep)
 
 
 @torch.no_grad()
