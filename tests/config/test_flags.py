@@ -59,6 +59,7 @@ EFFECTS = {
     'loader': ('--eval-batch-size 5',),
     'epochs': ('--reset-momentum',),
     'elsewhere': (  # below, in tests/bigbatch/training and tests/engine
+        '--keep last', '--standalone', '--no-standalone',
         '--download', '--init-from RUN', '--deterministic', '--resume RUN', '--evaluate RUN', '--checkpoint-minutes 1',
     ),
 }  # fmt: skip

@@ -195,7 +195,8 @@ def runs(runner: Runner, text: str) -> str:
     boards = [path for path in places if path.name == 'tensorboard']
     texts += ['', *(f'{path}: {" ".join(scalars(path))}' for path in boards), '']
     for folder in (path for path in places if path.is_dir() and path not in boards):
-        texts.append(f'{folder}/ {" ".join(sorted(each.name for each in folder.iterdir()))}')
+        names = (re.sub(r'^bokeh-.*\.js', 'bokeh-VERSION.js', each.name) for each in folder.iterdir())
+        texts.append(f'{folder}/ {" ".join(sorted(names))}')
     return '\n'.join(texts) + '\n'
 
 

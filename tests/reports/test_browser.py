@@ -80,7 +80,9 @@ def pages(tmp_path_factory):
     write_run(root / ODD, errors=np.full(EPOCHS, 30.0), batch_size=512, seed=1, settings={'lr_scaling': 'linear'})
     for run in root.iterdir():
         (run / 'results.html').write_text(f'<!DOCTYPE html><title>page of {run.name}</title>')
-    run = write_run_page(root / 'sqrt_bs64_seed1')
+    config = root / 'sqrt_bs64_seed1' / 'config.json'
+    config.write_text(config.read_text().replace('"lr_scaling"', '"standalone": false, "lr_scaling"'))
+    run = write_run_page(config.parent)
     groups = group_runs(load_runs([root]))
     (root.parent / 'pages').mkdir()
     return {
@@ -122,7 +124,8 @@ def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name
     for width in (1280, 400):
         browser.open(pages[name], width=width)
         assert browser.complaints() == []
-        assert browser.requests() == [pages[name].as_uri()]
+        scripts = [path.as_uri() for path in pages['root'].glob('bokeh-*.min.js') if name == 'run']  # of all runs
+        assert browser.requests() == [pages[name].as_uri(), *scripts] and len(scripts) == (name == 'run')
         assert browser.run('return document.scrollingElement.scrollWidth') <= width
         assert browser.run(TOO_WIDE) == []
         charts = browser.run("return [...document.querySelectorAll('.chart')].map(chart => chart.dataset.root)")
@@ -130,6 +133,12 @@ def test_a_page_is_drawn_in_full_width_silently_and_offline(browser, pages, name
         for chart in charts:
             drawn = browser.count_colors(f'[data-root="{chart}"] .plot', *COLORS[:6])  # not the black of axes
             assert max(drawn) > 60, (width, chart, drawn)
+
+
+def test_a_page_that_was_taken_from_the_scripts_beside_it_names_them(browser, pages, tmp_path):
+    page = shutil.copytree(pages['run'].parent, tmp_path / 'taken' / 'run') / 'results.html'
+    browser.driver.get(page.as_uri())
+    assert 'The charts need the file bokeh-' in browser.run('return document.body.innerText')
 
 
 def test_long_names_many_settings_and_a_heat_map_are_no_wider_than_the_window(browser, tmp_path):

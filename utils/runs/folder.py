@@ -109,7 +109,8 @@ def rewind_run_folder(run: Path, manifest: dict, *, checkpoint: Path, start: dic
 def remove_leftovers(run: Path) -> None:
     """Remove what a process that was killed has left half written in a run folder; this one holds its lock."""
     for leftover in run.glob('.*.partial'):
-        leftover.unlink()
+        if leftover.is_file():  # a folder is that of a phase of SWAP
+            leftover.unlink()
 
 
 def cut_tables(folder: Path, start: dict, manifest: dict) -> float:

@@ -32,8 +32,7 @@ from utils.engine.experiment import build_experiment
 from utils.engine.plan import Experiment, describe_plan
 from utils.engine.runner import create_folder, new_manifest
 from utils.logs import log_to_file
-from utils.reports.drawing import draw_old_pages
-from utils.reports.pages.run_page import write_run_page
+from utils.reports.drawing import draw_old_pages, draw_page
 from utils.runs import checkpoint as checkpoints
 from utils.runs import folder as run_folder
 from utils.runs import layout, manifest
@@ -315,5 +314,5 @@ def _report(folder: Path, table, phases: dict[str, float], tested: dict | None) 
     text = 'seconds: phase 1 %.1f, phase 2 %.1f in turn and %.1f as if side by side, phase 3 %.1f'
     log.info(text, *phases.values())
     draw_old_pages(folder / name for name in table['name'] if (folder / name).is_dir())
-    write_run_page(folder)
+    draw_page(folder)
     log.info('page: %s', write_swap_page(folder))
