@@ -200,6 +200,7 @@ COMMANDS = {
     f'augmentation.py {SMALL} --rounds 1 --updates 1': ['mnist_f1_128'],
     f'jobs.py {SMALL} --runs 2 --epochs 1': ['2_runs_2_jobs'],
     f'first_update.py {SMALL} --calls 1': ['mnist_f1_digits', 'help'],
+    'warm.py --calls 1 --runs 2': ['dry_run', 'quickstart', 'runs'],
     'memory.py --dataset fake:2048:1x28x28:10 --batch-sizes 256 2048 --mb 32': ['batch_256', 'batch_2048'],
     f'small_batches.py {SMALL} --pairs 1 --modes default': ['default'],
 }  # fmt: skip
