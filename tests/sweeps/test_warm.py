@@ -43,6 +43,7 @@ def starter(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     environment = {**os.environ, 'PYTHONPATH': str(tmp_path), 'OMP_NUM_THREADS': '1'}
     monkeypatch.setattr(warm, 'PRELOADED', ['random'])
+    monkeypatch.setattr(Starter, '_of_server', {})
     made = Starter(environment, is_warm=True)
     while not made.is_ready():
         time.sleep(0.01)

@@ -32,7 +32,7 @@ from utils.sweeps.state import Estimate, State, Underway, look_at, record_measur
 from utils.sweeps.suite import PlannedRun
 from utils.sweeps.warm import LOST, Fork, Starter
 
-SECONDS_BETWEEN_LOOKS = 0.2
+SECONDS_BETWEEN_LOOKS = 0.05
 SECONDS_BETWEEN_LINES = (15.0, 300.0)  # of progress: at first, and in a long sweep
 SHOWN = 3  # runs in a line of progress
 WORDS = {0: 'done', EXIT_DIVERGED: 'diverged', EXIT_INTERRUPTED: 'stopped', EXIT_KILLED: 'stopped'}
@@ -94,7 +94,7 @@ class Sweep:
         self._starter = Starter(self._environment(), is_warm=len(self._todo) > 1)
         try:
             with stop_requests('the runs finish their step, then save') as should_stop:
-                while (self._todo and not self._stops()) or self._active or (self._pages and self._pages.are_left()):
+                while self._draws() or (self._todo and not self._stops()) or self._active:
                     self._start_ready()
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                     if should_stop():
@@ -212,6 +212,7 @@ class Sweep:
     def _environment(self) -> dict[str, str]:
         """Return the environment of the runs, which share the cores unless the user has set the number of threads."""
         found = {**self.environment, JOBS_VARIABLE: str(self.jobs * num_sharing(self.environment))}
+        found.pop(PAGES_VARIABLE, None)  # of this suite, where it is itself a run of one
         if 'OMP_NUM_THREADS' not in self.environment:
             cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
             # Sums depend in the last digit on the number of threads: set it to compare between --jobs.
@@ -285,6 +286,9 @@ class Sweep:
         if self._pages:
             for name in run.needs if run.measures else (run.name,):
                 self._pages.add(self.results_dir / name)
+
+    def _draws(self) -> bool:
+        return self._pages is not None and self._pages.are_left()
 
     def _end_active(self, number: int) -> None:
         """Send the runs a signal and wait until they have ended."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection
@@ -18,25 +17,30 @@ class Pages:
 
     def __init__(self, starter: Starter):
         self._pipe, other = multiprocessing.Pipe()
-        self._num_left = 0
+        self._waiting: dict[Path, None] = {}
+        self._is_drawing = False
         self._process = starter.fork(_draw_all, other)
         other.close()
 
     def add(self, folder: Path) -> None:
         """Have the page of a run drawn, if it is old when its turn comes."""
-        with contextlib.suppress(OSError):  # of a process that has been killed: see draw_old_pages
-            self._pipe.send(folder)
-            self._num_left += 1
+        self._waiting[folder] = None
 
     def are_left(self) -> bool:
-        """Tell whether pages are yet to be drawn."""
+        """Have the next page drawn if the last one is there; tell whether there is one yet to be drawn."""
         try:
-            while self._num_left and self._pipe.poll():
+            if self._is_drawing and self._pipe.poll():
                 self._pipe.recv()
-                self._num_left -= 1
-        except (EOFError, OSError):
-            self._num_left = 0
-        return self._num_left > 0
+                self._is_drawing = False
+            if self._waiting and not self._is_drawing:
+                folder = next(iter(self._waiting))
+                del self._waiting[folder]
+                self._pipe.send(folder)
+                self._is_drawing = True
+        except (EOFError, OSError):  # the process has been killed: the suite draws what is old at its end
+            self._is_drawing = False
+            self._waiting.clear()
+        return self._is_drawing
 
     def stop(self) -> None:
         """End the process."""

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing import forkserver, reduction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from utils.files import PROJECT
 
@@ -55,16 +55,23 @@ class Fork:
 class Starter:
     """Start scripts, each in a process of its own.
 
+    A Python has one server, and its libraries have read their variables, such as OMP_NUM_THREADS, when it began: a
+    Starter of another environment has none.
+
     Args:
         environment: of the server, and of all that is started but for what it is given besides.
         is_warm: whether to fork; a single run would wait for the server as long as for itself.
     """
 
+    _of_server: ClassVar[dict[str, str]] = {}
+
     def __init__(self, environment: Mapping[str, str], *, is_warm: bool):
         self._environment = dict(environment)
         self._server: threading.Thread | None = None  # ends when the server is there, or cannot be had
         self._is_warm = False
-        if is_warm and 'forkserver' in multiprocessing.get_all_start_methods():
+        is_other = bool(self._of_server) and self._of_server != self._environment
+        if is_warm and not is_other and 'forkserver' in multiprocessing.get_all_start_methods():
+            self._of_server.update(self._environment)
             self._context = multiprocessing.get_context('forkserver')
             self._context.set_forkserver_preload(PRELOADED)
             with contextlib.suppress(OSError), self._as_environment():
