@@ -66,9 +66,10 @@ def _build_parser() -> Parser:
 
 
 def _run(runs: list[PlannedRun], results_dir: Path, *, jobs: int, fail_fast: bool) -> int:
+    sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
+    sweep.prepare()
     _check_data([run for run in runs if not (run.measures or look_at(run, results_dir).is_finished)])
     print_notes()
-    sweep = Sweep(runs, results_dir, jobs=jobs, fail_fast=fail_fast)
     try:
         sweep.execute()
     except Interrupted as error:

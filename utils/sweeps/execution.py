@@ -82,6 +82,15 @@ class Sweep:
         self._estimate = Estimate()
         self._start_time = self._last_line = time.monotonic()
 
+    def prepare(self) -> None:
+        """Look at what is done, and have imported meanwhile what the others need.
+
+        Raises:
+            UserError: a run's folder is in the way.
+        """
+        self._look()
+        self._starter = Starter(self._environment(), is_warm=len(self._todo) > 1)
+
     def execute(self) -> None:
         """Run what is not finished yet.
 
@@ -90,8 +99,8 @@ class Sweep:
                 runs have been ended.
             Interrupted: a signal came; the runs have saved and ended.
         """
-        self._look()
-        self._starter = Starter(self._environment(), is_warm=len(self._todo) > 1)
+        if self._starter is None:
+            self.prepare()
         try:
             with stop_requests('the runs finish their step, then save') as should_stop:
                 while self._draws() or (self._todo and not self._stops()) or self._active:

@@ -33,7 +33,6 @@ WORKERS = ('worker0', 'worker1')
 
 def phases_here(patch):
     run_scripts_here(patch)
-    patch.setattr('utils.sweeps.swap.run.write_run_page', lambda folder: None)
     patch.setattr('utils.reports.pages.swap_page.write_swap_page', lambda folder: folder)
 
 
