@@ -1,12 +1,5 @@
-"""A headless Chromium that opens pages, reads them back and tells what they asked the network and wrote to the console.
+"""A headless Chromium that opens pages and tells what they asked the network and wrote to the console."""
 
-Debian's packages chromium and chromium-driver hold what it needs. Where they are missing, tests are skipped with that
-reason; with CI set they fail, so that they are never left out unseen.
-"""
-
-from __future__ import annotations
-
-import base64
 import importlib.util
 import io
 import json
@@ -77,12 +70,10 @@ class Browser:
         self.wait()
 
     def resize(self, width: int, height: int = 900) -> None:
-        """Set the size of the viewport, in pixels."""
         size = {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False}
         self.driver.execute_cdp_cmd('Emulation.setDeviceMetricsOverride', size)
 
     def wait(self) -> None:
-        """Wait until every chart is drawn and painted."""
         self.driver.execute_async_script(DRAWN)
 
     def until(self, ask: Callable[[], object], seconds: float = 10.0) -> object:
@@ -94,7 +85,6 @@ class Browser:
         return answer
 
     def run(self, script: str, *arguments: object) -> object:
-        """Run JavaScript and return what it returns."""
         return self.driver.execute_script(script, *arguments)
 
     def click(self, selector: str, *, text: str = '') -> None:
@@ -106,7 +96,6 @@ class Browser:
         self.wait()
 
     def choose(self, selector: str, value: str) -> None:
-        """Choose an option of a select, then wait."""
         from selenium.webdriver.support.select import Select
 
         Select(self.driver.find_element('css selector', selector)).select_by_value(value)
@@ -127,11 +116,6 @@ class Browser:
         wanted = [np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) for color in colors]
         return [int((np.abs(pixels - each).max(axis=-1) <= tolerance).sum()) for each in wanted]
 
-    def save_screenshot(self, path: Path) -> None:
-        """Save the whole page as a PNG."""
-        shot = self.driver.execute_cdp_cmd('Page.captureScreenshot', {'captureBeyondViewport': True})
-        path.write_bytes(base64.b64decode(shot['data']))
-
     def complaints(self) -> list[str]:
         """Return warnings and errors of the console since the last call."""
         return [entry['message'] for entry in self.driver.get_log('browser') if entry['level'] not in ('INFO', 'DEBUG')]
@@ -144,5 +128,4 @@ class Browser:
         return [url for url in asked if not url.startswith(QUIET)]
 
     def close(self) -> None:
-        """End the browser."""
         self.driver.quit()

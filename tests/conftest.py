@@ -1,7 +1,5 @@
 """What the tests share: a tiny experiment, and ways to run it in this process."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
@@ -36,7 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def project() -> Path:
-    """The folder of the project."""
     return PROJECT
 
 
@@ -61,7 +58,6 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(finished, tmp_path) -> Path:
-    """A copy of it."""
     return shutil.copytree(finished, tmp_path / 'results' / 'run')
 
 
@@ -96,7 +92,6 @@ def own_module(tmp_path, monkeypatch):
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """Read a CSV file."""
     with open(path, newline='') as file:
         return list(csv.DictReader(file))
 
@@ -110,7 +105,6 @@ def stable_rows(run: Path) -> list[dict[str, str]]:
 
 
 def read_json(path: Path) -> dict:
-    """Read a JSON file."""
     return json.loads(path.read_text())
 
 

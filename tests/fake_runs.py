@@ -2,8 +2,6 @@
 
 import csv
 import json
-import math
-import random
 
 from utils.reports.groups import group_runs
 from utils.runs.columns import RESULT_COLUMNS
@@ -45,21 +43,6 @@ def write_run(folder, *, errors=(50.0, 10.0, 12.0), status='done', batch_size=51
 
 
 def groups_of(folder, **runs):
-    """Write runs by name, load and group them."""
     for name, settings in runs.items():
         write_run(folder / name, **settings)
     return group_runs(load_runs([folder]))
-
-
-def write_many_runs(folder, *, num_groups=100, num_seeds=5, num_epochs=100):
-    """Write runs by the hundred, with settings and curves that differ from group to group."""
-    for group in range(num_groups):
-        batch_size, ghost = 2 ** (5 + group % 8), (None, 16)[group // 8 % 2]
-        for seed in range(num_seeds):
-            noise = random.Random(group * num_seeds + seed)
-            errors = [5 + 80 * math.exp(-epoch / (10 + group)) + noise.random() for epoch in range(num_epochs)]
-            settings = {'ghost_batch_size': ghost, 'lr_scaling': ('sqrt', 'none')[group // 16 % 2], 'lr': group}
-            write_run(
-                folder / f'experiment_number{group}_bs{batch_size}_seed{seed}', errors=errors, batch_size=batch_size,
-                seed=seed, settings=settings, started=f'{group // 60:02d}:{group % 60:02d}:00',
-            )  # fmt: skip

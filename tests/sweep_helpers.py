@@ -1,7 +1,5 @@
 """What the tests of sweeps share: rows of a tiny network, and training scripts that run in the test's own process."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -99,17 +97,14 @@ def run(tmp_path, capsys):
 
 @pytest.fixture
 def results(tmp_path) -> Path:
-    """Where a suite named `mine` writes."""
     return tmp_path / 'results' / 'mine'
 
 
 def saved(started: list[list[str]]) -> list[str]:
-    """List the names of the runs that were started anew."""
     return [words[words.index('--save') + 1] for words in started if '--save' in words]
 
 
 def table_rows(out: str) -> list[str]:
-    """List the labels of the table's rows."""
     lines = out.splitlines()
     below = lines[next(number for number, line in enumerate(lines) if set(line) == {'-'}) + 1 :]
     return [line.split()[0] for line in below[: below.index('')] if not line.startswith('  ')]

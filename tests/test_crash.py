@@ -1,7 +1,5 @@
 """Runs that are killed again and again end as if nobody had; `python -m tests.crash --kills 100` does it at length."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -11,7 +9,6 @@ import pytest
 import torch
 
 from tests.conftest import PROJECT
-from tests.crash.cases import CASES
 from tests.crash.equality import check_after_kill, differences
 from utils.runs.layout import BEST, CONFIG, DISTANCES, LATEST, RESULTS
 
@@ -71,8 +68,3 @@ def test_what_differs_or_is_lost_is_seen(run, tmp_path):
         change(shutil.copytree(run, copy))
         with pytest.raises((AssertionError, ValueError)):
             check_after_kill(copy)
-
-
-def test_cases_have_names_and_folders_of_their_own():
-    assert len({case.name for case in CASES}) == len(CASES) >= 8
-    assert {case.script for case in CASES} == {'main_normal', 'main_gbn', 'main_swap', 'utils.sweeps.__main__'}

@@ -1,15 +1,7 @@
-"""README and docs/: every command runs, page after page, as a reader would type it in one copy of the project.
-
-A page may also write files: below a line that is a path and a colon, such as "`models/bottle.py`:", the block is that
-file, and below one that ends in "to the table in `models/__init__.py`:" its lines go into that file's table. What sets
-up the machine or the checkout is in blocks of `sh`, which are not run: what they name is there.
-"""
-
-from __future__ import annotations
+"""README and docs/: every command runs, page after page, as a reader would type it in one copy of the project."""
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -18,13 +10,8 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from data import list_datasets
-from models import list_models
 from tests.conftest import PROJECT
 from tests.official_files import write_all
-from utils.config.batch import add_ghost_args
-from utils.config.parse import build_parser
-from utils.parser import Parser
 
 DOCS = PROJECT / 'docs'
 PAGES = {path.relative_to(PROJECT).as_posix(): path for path in (*PROJECT.glob('*.md'), *DOCS.glob('*.md'))}
@@ -36,7 +23,6 @@ COMMAND_SECONDS = 300
 
 
 def copy_project(folder: Path) -> None:
-    """Copy what runs, so that a page can change it."""
     for pattern in COPIED:
         for path in PROJECT.glob(pattern):
             if path.is_dir():
@@ -46,7 +32,6 @@ def copy_project(folder: Path) -> None:
 
 
 def apply(block: re.Match, folder: Path, page: str) -> None:
-    """Do what a block of a page asks for."""
     lead, code = block['lead'].strip(), block['code']
     if written := re.fullmatch(r'`([\w./-]+)`:', lead):
         (folder / written[1]).write_text(code)
@@ -64,15 +49,9 @@ def run_commands(code: str, folder: Path, page: str) -> None:
     """Run a block in bash, with this Python as `python` and `python3`."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
     environment = {**os.environ, 'PATH': path, 'PYTHON': sys.executable, 'DATASETS_DIR': str(folder / 'Datasets')}
-    done = subprocess.run(
-        ['bash', '-euo', 'pipefail', '-c', code],
-        cwd=folder,
-        env=environment,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-    )
+    settings = {'env': environment, 'stdin': subprocess.DEVNULL, 'capture_output': True, 'text': True}
+    command = ['bash', '-euo', 'pipefail', '-c', code]
+    done = subprocess.run(command, cwd=folder, timeout=COMMAND_SECONDS, **settings)
     assert done.returncode == 0, f'{page}: {code}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
 
 
@@ -103,18 +82,6 @@ def test_figures_that_two_pages_show_have_one_source():
         shown = [each for cell in cells if '(r)' not in cell for each in figure.findall(cell)]  # (r): of a paper
         strange += [f'{name}: {each}' for each in shown if each not in measured]
     assert strange == [] and len(measured) > 50
-
-
-def test_every_training_command_of_readme_is_accepted():
-    """Data and runs that are not here come later in the checks, so only the parser is asked."""
-    lines = [line.split('   #')[0] for line in PAGES['README.md'].read_text().splitlines()]
-    training = [shlex.split(line) for line in lines if line.startswith('python main_')]
-    assert len(training) >= 5
-    for _, script, *flags in training:
-        parser = build_parser('', list_models(), list_datasets(), prog=script)
-        if script != 'main_normal.py':
-            add_ghost_args(parser, default=128)
-        Parser.parse_args(parser, flags)
 
 
 def test_the_library_is_used_as_readme_says():

@@ -1,7 +1,5 @@
 """Random command lines of every script: a plan, or one line and status 2; see tests/fuzz.py for many more of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ HUGE = (
 
 @pytest.fixture(scope='module', autouse=True)
 def place():
-    """A folder that the command lines run in."""
     with fuzz.in_a_place():
         yield
 
@@ -51,13 +48,6 @@ def test_words_that_are_no_names(script):
             words = [word] * (action.nargs if isinstance(action.nargs, int) else 1)
             argv = [*script.base, *action.option_strings[-1:], *words, *script.always]
             assert not fuzz.run_here(script, argv).fault, argv
-
-
-def test_the_parsers_are_those_of_the_scripts():
-    for script in fuzz.SCRIPTS:
-        assert script.parser().flags() >= {'-h', '--help'}, script.name
-        base = [*script.base, *(['no/such'] if script.name == 'compare_experiments' else [])]
-        assert script.parser().parse_args(base), script.name
 
 
 def test_what_is_wrong_is_seen():

@@ -1,7 +1,5 @@
 """What users see is what tests/goldens/ has written down; `python -m tests.goldens record` writes it anew."""
 
-from __future__ import annotations
-
 import difflib
 import sys
 
@@ -16,7 +14,6 @@ def written(name: str) -> str:
 
 @pytest.fixture(scope='module')
 def runner():
-    """What runs command lines, in a folder that they may name things of."""
     runner = text.Runner()
     with text.place(runner):
         yield runner

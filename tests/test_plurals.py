@@ -1,8 +1,6 @@
 """One of a thing is said in the singular, wherever a number stands with its noun."""
 
 # ruff: noqa: F811 - fixtures are imported by name
-from __future__ import annotations
-
 import re
 
 from tests.conftest import TINY, main_gbn

@@ -3,8 +3,6 @@
 python -m tests.test_readme    # write docs/flags.md again
 """
 
-from __future__ import annotations
-
 import re
 import sys
 
@@ -51,7 +49,6 @@ def _word(default) -> str:
 
 
 def write_flag_table() -> None:
-    """Put the table into docs/flags.md."""
     text = FLAGS.read_text()
     FLAGS.write_text(text[: text.index(TABLE_HEAD)] + flag_table())
 

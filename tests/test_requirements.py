@@ -1,7 +1,5 @@
 """Ranges in requirements*.txt, what is tested in constraints.txt, the oldest in requirements-lowest.txt."""
 
-from __future__ import annotations
-
 import re
 
 from packaging.requirements import Requirement

@@ -1,7 +1,5 @@
 """The library alone: what its wheel holds, and the program of docs/use_the_library.md where nothing else is."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Every flag of the training scripts has an effect that can be observed."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 
@@ -81,7 +79,6 @@ def weights_after(num_steps: int, *flags) -> torch.Tensor:
 
 
 def observe(what: str, flags: tuple[str, ...], tmp_path, name: str):
-    """Return something comparable that a command line leads to."""
     if what == 'plan':
         return describe_plan(build('--save', 'x', *flags))
     if what == 'steps':

@@ -1,14 +1,10 @@
 """Every flag that the measuring scripts share has an effect that can be observed, seen through evaluate.py."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 
-import pytest
-
 import evaluate
-from tests.conftest import TINY_GBN, main_gbn, read_rows
+from tests.conftest import read_rows
 from tests.each import check_deterministic, check_effects
 from utils.config.measure import idle_flags
 
@@ -24,15 +20,6 @@ EFFECTS = (
 SCORES = ('loss', 'error1', 'error5', 'examples', 'checkpoint')
 
 
-@pytest.fixture(scope='module')
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('runs')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr('utils.reports.pages.run_page.write_run_page', lambda folder: None)
-        assert main_gbn.main([*TINY_GBN, '--results_dir', str(folder), '--save', 'run']) == 0
-    return folder / 'run'
-
-
 def observe(run, folder, flags):
     """Return exit status, rows and places of the files, and what is printed on standard error."""
     given = [flag.replace('RUN', str(run)).replace('OTHER', str(folder / 'other')) for flag in flags]
@@ -45,15 +32,15 @@ def observe(run, folder, flags):
     return status, rows, places, err.getvalue().replace(str(folder), '')
 
 
-def test_each_flag_has_an_effect(run, tmp_path):
+def test_each_flag_has_an_effect(finished, tmp_path):
     check_effects(
         (text for text in EFFECTS if text != '--deterministic'),
-        lambda flags, name: observe(run, tmp_path / name, flags),
+        lambda flags, name: observe(finished, tmp_path / name, flags),
     )
 
 
-def test_deterministic_asks_for_deterministic_kernels(run, tmp_path):
-    check_deterministic(lambda *flags: observe(run, tmp_path / str(len(flags)), flags))
+def test_deterministic_asks_for_deterministic_kernels(finished, tmp_path):
+    check_deterministic(lambda *flags: observe(finished, tmp_path / str(len(flags)), flags))
 
 
 def test_every_flag_is_in_the_table():
@@ -67,13 +54,13 @@ def test_every_flag_is_in_the_table():
     assert known | (useless - {'--ss'}) <= parser.flags()
 
 
-def test_what_is_useless_is_hidden_and_said(run, tmp_path):
+def test_what_is_useless_is_hidden_and_said(finished, tmp_path):
     shown = evaluate.build_parser().format_help()
     for spellings, num_values in idle_flags():
         if '--ss' in spellings:
             continue
         assert max(spellings, key=len) not in shown
         for flag in spellings:
-            status, rows, _, err = observe(run, tmp_path, (flag, *['3'] * num_values))
+            status, rows, _, err = observe(finished, tmp_path, (flag, *['3'] * num_values))
             assert (status, len(rows)) == (0, 1)
             assert f'{flag} has no effect' in err

@@ -1,7 +1,5 @@
 """The flags of the learning rate besides the regime: a rate per example, warm-up of any length, decay over the run."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -24,7 +22,6 @@ def build(*flags):
 
 
 def rates(*flags, steps_per_epoch: int = 4) -> list[float]:
-    """Return the rate of every update of a run."""
     experiment = build(*flags)
     first, found = experiment.config.start_epoch, []
     for epoch in range(first, experiment.num_epochs):

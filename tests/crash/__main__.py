@@ -3,8 +3,6 @@
 python -m tests.crash --kills 100 --seed 0 --out /tmp/crash
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -57,8 +55,6 @@ def main() -> int:
 
 
 class Trial:
-    """Kill the runs of one case, all of them in folders within one."""
-
     def __init__(self, case: Case, folder: Path, seed: int):
         self.case, self.folder = case, folder
         self.random = random.Random(f'{seed} {case.name}')
@@ -80,7 +76,6 @@ class Trial:
                 shutil.rmtree(place)
 
     def row(self) -> dict:
-        """Return the counts."""
         names = ('runs', 'kills', 'while_saving', 'before_a_folder')
         return {'case': self.case.name, **{name: self.counts[name] for name in names}, 'faults': len(self.faults)}
 

@@ -1,7 +1,5 @@
 """What is killed: small runs that write often, each of another kind."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 DIGITS = (
@@ -18,8 +16,6 @@ python main_normal.py --dataset digits --model mnist_f1 --b 128 --epochs 5 --che
 
 
 class Case(NamedTuple):
-    """A command that is killed and gone on with."""
-
     name: str
     script: str  # module of the entry script
     argv: tuple[str, ...]  # of the first start

@@ -1,7 +1,5 @@
 """What must hold of a run's files after a kill, and at its end."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,10 +1,4 @@
-"""Start an entry script in a forked process, which has everything imported already, and kill it at a chosen moment.
-
-What runs in the fork is the script's own main(). A start in a Python of its own takes seconds, a fork none, and a
-hundred kills take minutes.
-"""
-
-from __future__ import annotations
+"""Start an entry script in a forked process, which has everything imported already, and kill it at a chosen moment."""
 
 import contextlib
 import importlib
@@ -39,8 +33,6 @@ class Death(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """How a command ended."""
-
     killed: bool  # by us
     saving: bool  # a file was half written then
     statuses: tuple[int, ...]  # of its processes; negative: the signal that ended it
@@ -64,7 +56,6 @@ def preload(cases: Sequence[Case]) -> None:
 
 
 def run_and_kill(case: Case, argv: Sequence[str], place: Path, death: Death) -> Ending:
-    """Run a command in a folder until it ends or is killed."""
     log, start = place / 'log', time.monotonic()
     log.write_text('')
     (place / COUNT).unlink(missing_ok=True)

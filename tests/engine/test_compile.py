@@ -1,7 +1,5 @@
 """Compiled training passes: which ones they are, and that they compute what the others do."""
 
-from __future__ import annotations
-
 import copy
 import os
 import subprocess
@@ -44,9 +42,6 @@ def graphs(monkeypatch):
     return traced
 
 
-LAST, FIRST = '--channels-last', '--no-channels-last'
-
-
 @pytest.mark.parametrize('flags', [
     F1,
     (*F1, '--micro-batch-size', '32'),
@@ -55,8 +50,8 @@ LAST, FIRST = '--channels-last', '--no-channels-last'
     (*F1, '--gradient-noise', '0.5', '--duplicates', '2', '--adapt-grad-norm', '2'),
     (*F1, '--noise-scale'),
     (*F1, '--amp', 'bf16'),
-    (*CONVOLUTIONS, LAST),
-    pytest.param((*CONVOLUTIONS, FIRST), marks=pytest.mark.slow),
+    (*CONVOLUTIONS, '--channels-last'),
+    pytest.param((*CONVOLUTIONS, '--no-channels-last'), marks=pytest.mark.slow),
 ], ids=lambda flags: ' '.join(flags[flags.index('x') + 1 :]))  # fmt: skip
 def test_training_passes_are_one_graph_that_computes_the_same(graphs, flags):
     num_steps = 3 if flags[: len(F1)] != F1 else 5

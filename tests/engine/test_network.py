@@ -1,7 +1,5 @@
 """Opening trained networks: settings of their run, flags over them, files from elsewhere."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np
@@ -132,21 +130,6 @@ def test_training_images_are_augmented_on_demand_alone(run):
     assert not torch.equal(examples_of(open_with(run, '--augment', '--seed', '5').train)[0], inputs[1])
     assert augmented.train.transform.flip is False  # as in its run
     assert torch.equal(examples_of(plain.val)[0], examples_of(augmented.val)[0])
-
-
-def test_files_from_elsewhere(run, tmp_path):
-    saved, path = checkpoints.load_state(run / 'checkpoint.pth.tar'), tmp_path / 'model_best.pth.tar'
-    for prefix in ('', 'module.', '_orig_mod.module.'):
-        state = {f'{prefix}{name}': value for name, value in saved.items()}
-        published = {
-            'epoch': 3, 'model': 'mnist_f1', 'config': '', 'state_dict': state, 'best_prec1': torch.tensor(90.0),
-            'regime': {0: {'optimizer': 'SGD', 'lr': 1e-1}},
-        }  # fmt: skip
-        for content in (state, published):
-            torch.save(content, path)
-            network = open_with(path, *MODEL, *PLACE)
-            assert (network.label, network.run, network.settings) == (str(path), None, {})
-            assert network.digest == open_with(run).digest
 
 
 def test_files_from_elsewhere_are_refused_in_one_line(run, tmp_path, capsys):

@@ -1,7 +1,5 @@
 """--micro-batch-size auto: runs of the size that it finds, and what it refuses."""
 
-from __future__ import annotations
-
 import main_swap
 from bigbatch.training import micro_batch
 from tests.conftest import TINY, main_gbn, main_normal, read_json, stable_rows

@@ -30,7 +30,6 @@ def command(name, folder, *more):
 
 @pytest.fixture(scope='module')
 def alone(tmp_path_factory):
-    """The runs of one process."""
     folder = tmp_path_factory.mktemp('alone')
     assert [main_gbn.main(command(name, folder)) for name in SETTINGS] == [0] * len(SETTINGS)
     return folder
@@ -38,7 +37,6 @@ def alone(tmp_path_factory):
 
 @pytest.fixture(scope='module', params=[2, pytest.param(4, marks=pytest.mark.slow)])
 def together(request, tmp_path_factory):
-    """The same runs of several ranks."""
     folder = tmp_path_factory.mktemp(f'ranks{request.param}')
     statuses = run_on_ranks(request.param, [('main_gbn', *command(name, folder)) for name in SETTINGS], folder)
     text = (folder / 'rank0.txt').read_text()

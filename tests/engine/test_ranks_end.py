@@ -14,7 +14,6 @@ NORMAL = (*TINY, '--epochs', '1', '--dry-run')
 
 @pytest.fixture
 def two_ranks(monkeypatch):
-    """The environment of the first of two ranks."""
     for name, value in (('RANK', 0), ('LOCAL_RANK', 0), ('WORLD_SIZE', 2), ('MASTER_ADDR', '127.0.0.1')):
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv('MASTER_PORT', '0')

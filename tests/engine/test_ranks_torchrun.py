@@ -19,10 +19,10 @@ SWAP = (
 SECONDS = 170
 
 
-def torchrun(*words, launch=('--standalone', '--nproc-per-node', '2')):
+def torchrun(*words, launch=('--standalone', '--nproc-per-node', '2'), cwd=PROJECT):
     """Start torchrun; its output is to be read by communicate()."""
     return subprocess.Popen(
-        [sys.executable, '-m', 'torch.distributed.run', *launch, *words], cwd=PROJECT, text=True,
+        [sys.executable, '-m', 'torch.distributed.run', *launch, *words], cwd=cwd, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, 'OMP_NUM_THREADS': '1'},
     )  # fmt: skip
 
@@ -60,9 +60,7 @@ def test_a_rank_that_is_killed_ends_the_other_on_another_machine(tmp_path):
     machines = [torchrun(*words, launch=(*launch, '--node-rank', str(rank))) for rank in range(2)]
     try:
         wait_for(lambda: (tmp_path / 'run' / 'results.csv').exists() and read_rows(tmp_path / 'run' / 'results.csv'))
-        children = subprocess.run(
-            ['pgrep', '-P', str(machines[1].pid)], capture_output=True, text=True, check=True
-        ).stdout.split()
+        children = subprocess.check_output(['pgrep', '-P', str(machines[1].pid)], text=True).split()
         start = time.monotonic()
         os.kill(int(children[0]), 9)
         text, _ = machines[0].communicate(timeout=SECONDS)

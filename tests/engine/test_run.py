@@ -78,13 +78,6 @@ def test_checkpoints_hold_plain_values_and_the_distance_is_from_step_0(finished)
     assert best['epoch'] == best['best']['epoch']
 
 
-def test_the_same_seed_gives_the_same_run_and_another_seed_another(train):
-    flags = (*TINY_GBN, '--augment')
-    first, second = train(*flags, save='a'), train(*flags, save='b')
-    assert_same_run(first, second)
-    assert stable_rows(first) != stable_rows(train(*flags, '--seed', '8', save='c'))
-
-
 def test_a_run_killed_within_an_epoch_and_resumed_equals_one_that_was_not(train, tmp_path, monkeypatch):
     flags, original = (*TINY_NORMAL, '--augment', '--flip'), Trainer._train_step
     straight = train(*flags, script=main_normal, save='straight')
@@ -159,7 +152,6 @@ def test_a_run_that_goes_on_often_stores_the_last_of_each_flag(train):
 
 
 def test_resume_refuses_what_may_not_change(run, refused):
-    """Settings that goldens show apart."""
     refused('--resume', str(run), '--no-lr_bb_fix', words=('lr_scaling', 'sqrt', 'none'))
     refused('--resume', str(run), script=main_normal, words=('main_gbn.py', 'main_normal.py'))
     config = read_json(run / 'config.json')

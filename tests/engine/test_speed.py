@@ -1,7 +1,5 @@
 """Channels last and half precision against the plain way, over updates and layer by layer."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """How many threads compute, and how long those that wait do not sleep."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """measure_sharpness.py: its rows against the functions they come from, files that are gone on with, pages, refusals."""
 
-from __future__ import annotations
-
 import shutil
 import statistics
 
@@ -34,8 +32,6 @@ def run(trained, tmp_path):
 
 @pytest.fixture
 def measured(tmp_path, capsys):
-    """Run measure_sharpness.py; returns what it prints."""
-
     def call(*flags, status=0):
         capsys.readouterr()
         place = '--results_dir', str(tmp_path / 'results')

@@ -1,7 +1,5 @@
 """Runs of one name in several folders are told apart wherever they are measured together."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 
@@ -14,7 +12,6 @@ from utils.runs.layout import distinct_name
 
 @pytest.fixture
 def alike(run, tmp_path):
-    """Two runs of one name, and two files of the first."""
     other = shutil.copytree(run, tmp_path / 'other' / 'run')
     return [str(path) for path in (run, other, run / 'initial.pth.tar')]
 

@@ -1,7 +1,5 @@
 """The measured random potential: an exponent that is known of a loss, and rows that are not measured twice."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

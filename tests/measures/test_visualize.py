@@ -75,7 +75,6 @@ def test_the_ends_are_what_the_runs_recorded(pair, draw):
 
 
 def test_the_ends_equal_evaluate(pair, draw):
-    """By the published lines, but for the network and the data."""
     best, shared = [run / 'model_best.pth.tar' for run in pair], ('-b', '100', '--gpus', '1', *NAMED)
     assert draw(*shared, '--evaluate', best[0], '--slave-evaluate', best[1]) == 0
     rows = load_landscape(pair[0].parent / 'line_small_model_best_to_large_model_best').rows

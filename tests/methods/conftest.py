@@ -1,7 +1,5 @@
 """What the tests of methods, of run folders and of flags share."""
 
-from __future__ import annotations
-
 import pytest
 
 

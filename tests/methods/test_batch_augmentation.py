@@ -1,7 +1,5 @@
 """Batch augmentation: --duplicates, --copies and --adapt-grad-norm in the updates, and the mean output over copies."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn

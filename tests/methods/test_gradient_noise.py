@@ -1,7 +1,5 @@
 """Multiplicative gradient noise: normal numbers that belong to examples, and the covariance of a smaller batch."""
 
-from __future__ import annotations
-
 import math
 from statistics import NormalDist
 

@@ -1,7 +1,5 @@
 """The gradient noise scale: right for gradients of known covariance, and without a trace in training."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

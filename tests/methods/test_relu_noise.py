@@ -1,7 +1,5 @@
 """Noise on the outputs of ReLUs, and dropout set from outside."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import torch.nn.functional as F

@@ -41,8 +41,6 @@ class Quartic(nn.Module):
 
 
 class First(nn.Module):
-    """A criterion by which the first output is the loss."""
-
     def forward(self, logits, _):
         return logits[:, 0]
 

@@ -1,13 +1,13 @@
 """The scripts wherever the checkout lies, whatever Python takes out of its path, and however they are started."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from tests.conftest import PROJECT
+from tests.test_docs import copy_project
 
 SCRIPTS = sorted(path.name for path in PROJECT.glob('*.py') if '__main__' in path.read_text(encoding='utf-8'))
 SHELL = 'run_experiments.sh'
@@ -24,10 +24,7 @@ def checkout(tmp_path):
     place = tmp_path / 'a: b' / '-[x]*\'\u00e9"$HOME'
     place.parent.mkdir()
     place.mkdir()
-    for name in ('bigbatch', 'utils', 'models', 'data_sets', 'experiments', 'data.py', 'preprocess.py', SHELL):
-        source = PROJECT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, place / name)
+    copy_project(place)
     return place
 
 

@@ -29,7 +29,6 @@ sys.exit(main())
 
 
 def script(tmp_path, body, *, before='', name='script.py'):
-    """Write a script whose command has this body."""
     path = tmp_path / name
     indented = '\n'.join(f'    {line}' for line in body.splitlines())
     path.write_text(SCRIPT.format(project=str(PROJECT), before=before, body=indented), encoding='utf-8')
@@ -149,17 +148,6 @@ def test_a_disk_that_cannot_flush_keeps_files_and_other_errors_are_told(tmp_path
     with pytest.raises(UserError, match='file cannot be written'):
         write_atomically(path, lambda file: file.write(b'2'))
     assert [path.read_bytes(), *tmp_path.iterdir()] == [b'1', path]
-
-
-def test_a_disk_without_hard_links_keeps_the_previous_file(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.EPERM, 'Operation not permitted')
-
-    monkeypatch.setattr(os, 'link', refuse)
-    path, previous = tmp_path / 'file', tmp_path / 'previous'
-    for content in (b'1', b'2'):
-        write_atomically(path, lambda file, content=content: file.write(content), previous=previous)
-    assert (path.read_bytes(), previous.read_bytes(), len(list(tmp_path.iterdir()))) == (b'2', b'1', 2)
 
 
 def test_a_row_that_cannot_be_kept_names_its_file(tmp_path, monkeypatch):

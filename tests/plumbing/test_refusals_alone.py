@@ -1,7 +1,5 @@
 """A refusal is one line and nothing before it: what is noted during the checks waits until they are over."""
 
-from __future__ import annotations
-
 import logging
 import subprocess
 import sys

@@ -1,8 +1,5 @@
 """A group of settings: its flags, its values and what it answers about itself."""
 
-from __future__ import annotations
-
-import argparse
 from argparse import BooleanOptionalAction
 from dataclasses import FrozenInstanceError, asdict, dataclass
 from typing import ClassVar
@@ -50,25 +47,10 @@ class Both(Colors, Sizes):
     """All of it."""
 
 
-def make_parser(**settings) -> Parser:
-    parser = Parser(prog='x', **settings)
+def make_parser() -> Parser:
+    parser = Parser(prog='x')
     add_settings(parser, Sizes, Colors, known={'shape': ['round', 'square']}, width=16)
     return parser
-
-
-def test_a_parser_has_the_flags_of_its_groups_with_their_defaults_or_others():
-    flags = make_parser().parse_args(['--shape-of-it', 'square', '--no-bright'])
-    assert vars(flags) == {
-        'width': 16, 'tall': False, 'shape_of_it': 'square', 'scale': 0.5, 'bright': False, 'options': {}
-    }  # fmt: skip
-    shown = make_parser().format_help()
-    assert '\nsizes of things:\n' in shown
-    assert '\nSWATCH, colours of things:\n' in shown
-    assert 'round, square (default: round)' in shown
-    assert shown.index('--scale') < shown.index('--bright')
-    given = make_parser(argument_default=argparse.SUPPRESS)
-    assert vars(given.parse_args([])) == {}
-    assert vars(given.parse_args(['-w', '3', '--tall'])) == {'width': 3, 'tall': True}
 
 
 def test_fields_are_the_settings_that_are_kept():

@@ -1,11 +1,9 @@
 """The end of a run in a sentence; long names broken and cut between words, in tables and settings."""
 
-from __future__ import annotations
-
 import shlex
 
 from utils.reports.groups import LONGEST_TEXT, shorten
-from utils.wording import all_epochs_done, cut, losses_apart, typed, words, wrap
+from utils.wording import cut, losses_apart, typed, words, wrap
 
 WRAPPED = {
     ('short', 10): ['short'],
@@ -14,10 +12,6 @@ WRAPPED = {
     ('two words and_more', 12): ['two words', '  and_more'],
     ('abcdefghijklmnop_x', 8): ['abcdefgh', '  ijklmn', '  op_x'],
 }
-
-
-def test_the_end_of_a_run_is_said():
-    assert [all_epochs_done(number) for number in (1, 2000)] == ['its only epoch is done', 'all 2,000 epochs are done']
 
 
 def test_words_end_at_signs_and_numbers_stay_whole_and_lines_break_between_them():

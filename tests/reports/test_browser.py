@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import shutil
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -101,12 +100,10 @@ def comparison(browser, pages):
 
 
 def ask(browser, script, root, *more):
-    """Run a script that reads a figure."""
     return browser.run(FIGURE + script, root, *more)
 
 
 def column(browser, table, heading):
-    """Return the texts of one column of a table, in the order of the page."""
     return browser.run(
         """const table = document.querySelectorAll('table.sortable')[arguments[0]];
         const at = [...table.tHead.rows[0].cells].findIndex(cell => cell.textContent === arguments[1]);
@@ -227,16 +224,6 @@ def test_pointing_at_a_curve_shows_its_values(comparison, pages):
             assert words in shown.replace(': ', ':')
 
 
-def test_the_chart_of_batch_sizes_joins_what_differs_in_nothing_else(comparison, pages):
-    lines = [line for line in ask(comparison, LINES, 'chart0') if len(set(line[0])) > 1]  # the others are bars
-    assert [line[0] for line in lines] == [list(SIZES)] * 2
-    for policy, (_, errors) in zip(POLICIES, lines, strict=True):
-        groups = [next(each for each in pages['groups'] if each.label == f'{policy}_bs{size}') for size in SIZES]
-        last = [np.mean([run.results['val_error1'].iloc[-1] for run in group.counted]) for group in groups]
-        np.testing.assert_allclose(errors, last, rtol=1e-5)
-    assert ask(comparison, SHOWN_AXES, 'chart0')[0] == ['LogAxis', 'batch size (examples per update), log scale']
-
-
 def test_a_table_sorts_by_clicks_and_keys_and_puts_missing_values_last(comparison, pages):
     heading = '//h2[text()="Runs"]/following::table[1]//th/button'
     buttons = {each.text: each for each in comparison.driver.find_elements('xpath', heading)}
@@ -296,11 +283,3 @@ def test_a_reload_keeps_what_the_reader_chose(comparison):
     assert column(comparison, 0, 'run') == order
     assert comparison.run('return scrollY') == place
     assert comparison.complaints() == []
-
-
-def test_without_a_browser_tests_are_skipped_but_not_in_ci(monkeypatch):
-    monkeypatch.setattr(shutil, 'which', lambda name: None)
-    for ci, outcome in (('', pytest.skip.Exception), ('true', pytest.fail.Exception)):
-        monkeypatch.setenv('CI', ci)
-        with pytest.raises(outcome, match='no chromium, no chromedriver'):
-            browsers.require_browser()

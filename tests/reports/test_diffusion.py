@@ -1,7 +1,5 @@
 """The laws of diffusion: planted ones are recovered, from the right updates, and shown."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -24,7 +22,6 @@ STEPS = np.array([step for step in range(1, 3000) if is_log_spaced(step)], dtype
 
 
 def write_law(folder, name, distances, *, seed=1, **settings):
-    """Write a run whose distances follow a law."""
     path = write_run(folder / name, seed=seed, **settings)
     rows = [f'{step:.0f},{distance!r},1.0\n' for step, distance in zip(STEPS, distances.tolist(), strict=False)]
     (path / 'weight_distance.csv').write_text(''.join(['step,weight_distance,train_loss\n', *rows]))
@@ -46,14 +43,6 @@ def test_planted_laws_are_recovered():
     assert (fit.num_points, fit.slope) == (3, pytest.approx(1.0))  # a distance of zero is left out
     with pytest.raises(ValueError, match='1 different updates: at least 2'):
         fit_diffusion([3, 3], [1.0, 2.0])
-
-
-def test_noise_shifts_the_coefficients_by_their_standard_errors():
-    rng, logs = np.random.default_rng(0), np.log(STEPS)
-    spread = np.sqrt(len(STEPS) * ((logs - logs.mean()) ** 2).mean())
-    for _ in range(20):
-        fit = fit_diffusion(STEPS, 10 + 2 * logs + 0.1 * rng.standard_normal(len(STEPS)))
-        assert abs(fit.slope - 2) < 4 * 0.1 / spread
 
 
 def test_r2_is_scikit_learns():
@@ -96,7 +85,6 @@ def test_points_past_the_drop_are_not_fitted(tmp_path):
 
 @pytest.fixture
 def laws(tmp_path):
-    """Two seeds of a logarithm, a power, and a run with too few points."""
     for seed, slope in ((0, 0.9), (1, 1.1)):
         write_law(tmp_path, f'log_seed{seed}', 1 + slope * np.log(STEPS), seed=seed, config={'regime': []})
     write_law(tmp_path, 'power', STEPS**0.5, batch_size=64, config={'regime': []})

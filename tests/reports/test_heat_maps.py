@@ -1,7 +1,5 @@
 """Heat maps of error: what is in a cell, what is usable and best, where rows are a grid; pages, tables and figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Sharpness in comparisons: which rows of sharpness.csv are shown, in the table, on the page and in figures."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

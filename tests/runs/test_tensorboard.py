@@ -1,7 +1,5 @@
 """TensorBoard export: its curves are the rows of the tables, also after a resume; without the package it is refused."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import pytest

@@ -1,7 +1,5 @@
 """Suites that measure: what waits for what, and what is skipped."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""What says where or how fast a run is made renames no row, by whichever of its flags; data sets tell rows apart."""
-
-from __future__ import annotations
+"""Rows whose data sets alone differ, and paths to rows that no line makes."""
 
 from pathlib import Path
 
@@ -11,21 +9,6 @@ from tests.fake_runs import write_run
 from utils.reports.groups import group_runs
 from utils.runs.reader import load_runs
 from utils.sweeps.suite import read_suite
-
-LINE = 'python main_gbn.py --dataset digits --save row'
-
-
-def test_every_way_to_name_a_device_leaves_names_alone(tmp_path):
-    path = tmp_path / 'mine.sh'
-    path.write_text(LINE)
-    cases = {
-        ('--gpus', '0'): 'row', ('--device', 'cpu'): 'row', ('--device', 'cuda:1'): 'row', ('-j', '3'): 'row',
-        ('--type', 'torch.FloatTensor'): 'row', ('--type', 'torch.cuda.FloatTensor', '--gpus', '1'): 'row',
-        ('--deterministic',): 'row', ('--datasets-dir', '/data', '--download'): 'row', ('--tensorboard',): 'row',
-        ('--type', 'torch.DoubleTensor'): 'row_type-torch.DoubleTensor', ('--gpus', '0', '--lr', '2'): 'row_lr2',
-        ('--amp', 'bf16', '--device', 'cpu'): 'row_amp-bf16',
-    }  # fmt: skip
-    assert {flags: read_suite(path).runs(extra=flags)[0].name for flags in cases} == cases
 
 
 def test_data_sets_whose_names_end_in_a_seed_are_rows_of_their_own(tmp_path):

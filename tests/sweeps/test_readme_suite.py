@@ -1,7 +1,5 @@
 """The suite `readme`: its lines are those published, plan what was published, and train on small official files."""
 
-from __future__ import annotations
-
 import math
 import re
 import shlex

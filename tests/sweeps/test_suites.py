@@ -1,9 +1,4 @@
-"""The suites that come with the project: every command of them can run, and is the one that it should be.
-
-Those of the digits, and the shortest of MNIST, stand word for word in tests/goldens/suites.txt with their plans.
-"""
-
-from __future__ import annotations
+"""The suites that come with the project: every command of them can run, and is the one that it should be."""
 
 import ast
 import contextlib
@@ -88,12 +83,10 @@ def resolved(script: str, flags: tuple[str, ...]) -> RunConfig:
 
 
 def config_of(script: str, flags: Sequence[str]) -> RunConfig:
-    """Resolve a command as its script does."""
     return resolved(script, tuple(flags))
 
 
 def configs_of(name: str) -> dict[str, RunConfig]:
-    """Resolve the rows of a suite that train, by name."""
     configs = [config_of(script, flags) for script, *flags in find_suite(name).commands if script in TRAINING]
     return {config.save: config for config in configs}
 

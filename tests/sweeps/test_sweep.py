@@ -1,7 +1,5 @@
 """Sweeps over a suite: what is run, skipped, gone on with, counted and shown; scripts run in this process."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import signal

@@ -13,8 +13,6 @@ from utils.sweeps.suite import PlannedRun
 
 
 class Process:
-    """A run that goes on until it is told to end."""
-
     def __init__(self):
         self.signals = []
 

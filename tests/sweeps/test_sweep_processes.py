@@ -1,7 +1,5 @@
 """Sweeps that start processes: several at a time, stopped and gone on with, shared cores, the shell script."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

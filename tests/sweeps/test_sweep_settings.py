@@ -1,7 +1,5 @@
 """Sweeps over a suite: the names of folders, settings that changed, what is refused, the plan, the list."""
 
-from __future__ import annotations
-
 import json
 import shlex
 
@@ -58,8 +56,9 @@ def test_what_flags_add_to_a_name():
         '--optimizer Adam': '_optimizer-Adam',
         '--seed 3 --warmup-epochs 1': '_warmup_epochs1_seed3',
         '--device cpu --workers 3 --datasets-dir /data --print-freq 9': '',
-        '--gpus 0 --type torch.cuda.FloatTensor': '',  # as --device does
-        '--type torch.FloatTensor --deterministic --tensorboard': '',
+        '--gpus 0 --type torch.cuda.FloatTensor --download -j 3': '',  # as --device does
+        '--type torch.FloatTensor --deterministic --tensorboard --device cuda:1': '',
+        '--amp bf16 --device cpu': '_amp-bf16',
         '--type torch.DoubleTensor': '_type-torch.DoubleTensor',  # which computes something else
         '--mini-batch-size 8 --noise-scale': '_mini_batch_size8_noise_scale',
         '--b 64 --batch-size 32': '_batch_size32',

@@ -44,7 +44,6 @@ def started(monkeypatch):
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory):
-    """The folder of a finished one that nobody changes."""
     folder = tmp_path_factory.mktemp('swap')
     with pytest.MonkeyPatch.context() as patch:
         phases_here(patch)
