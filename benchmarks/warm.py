@@ -30,7 +30,7 @@ from utils.sweeps.warm import PRELOADED  # noqa: E402
 
 ROW = 'python main_gbn.py --dataset digits --model mnist_f1 --b 640 -mb 32 --base-batch-size 32 --epochs 1 --save run{}'
 NUM_PLANS, PLAN_SECONDS, RUN_SECONDS, TIMES_OWN = 40, 2.0, 8.0, 1.4
-SUITES = str(PROJECT / 'utils' / 'sweeps' / '__main__.py')
+SUITES = PROJECT / 'utils' / 'sweeps' / '__main__.py'
 
 
 @command
@@ -45,17 +45,19 @@ def main(argv: list[str] | None = None) -> int:
     flags.device = 'cpu'
     report = open_report('warm', parser, flags)
     if report.wants('dry_run', f'{NUM_PLANS} plans'):
-        torch, plans = _medians(flags.calls, ['-c', 'import torch'], [SUITES, 'SUITE', '--dry-run'], rows=NUM_PLANS)
+        torch, plans = _medians(
+            flags.calls, ['-c', 'import torch'], [str(SUITES), 'SUITE', '--dry-run'], rows=NUM_PLANS
+        )
         report.add(_figure('dry_run', plans, torch + PLAN_SECONDS, 'importing torch and 2 s'))
     if report.wants('runs', f'{flags.runs} runs of one epoch'):
         imports = ['-c', ';'.join(f'import {name}' for name in PRELOADED)]
-        preload, runs = _medians(flags.calls, imports, [SUITES, 'SUITE'], rows=flags.runs)
+        preload, runs = _medians(flags.calls, imports, [str(SUITES), 'SUITE'], rows=flags.runs)
         aim = preload + RUN_SECONDS * flags.runs / 20
         report.add(_figure('runs', runs, aim, f'importing everything and {RUN_SECONDS * flags.runs / 20:g} s'))
     if report.wants('quickstart', f'quickstart, {flags.quickstart_jobs} at a time'):
         jobs = flags.quickstart_jobs
         with tempfile.TemporaryDirectory() as folder:
-            seconds = _seconds([SUITES, 'quickstart', '--jobs', str(jobs), '--results_dir', folder], folder)
+            seconds = _seconds([str(SUITES), 'quickstart', '--jobs', str(jobs), '--results_dir', folder], folder)
             own = sum(json.loads(path.read_text())['seconds'] for path in Path(folder).glob('*/*/config.json'))
         report.add(_figure('quickstart', seconds, TIMES_OWN * own / jobs, f'1.4 times the runs on {jobs} cores'))
     return 0

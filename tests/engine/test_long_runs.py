@@ -1,8 +1,14 @@
-"""A run of many epochs: memory, files and threads stay as they are after its first ones."""
+"""A run of many epochs: memory, files and threads stay as they are after its first ones.
+
+python -m tests.engine.test_long_runs 2000
+"""
+
+from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -36,7 +42,7 @@ FLAGS = (
 )  # fmt: skip
 
 
-def assert_flat(num_epochs: int, folder: Path) -> None:
+def assert_flat(num_epochs: int, folder: Path) -> str:
     """Train in a process of its own; assert that nothing grows after the first quarter, with the first pages."""
     command = [sys.executable, '-c', WATCHED, *FLAGS, '--epochs', str(num_epochs), '--save', 'run']
     environment = {**os.environ, 'PYTHONPATH': str(PROJECT), 'OMP_NUM_THREADS': '1'}
@@ -50,8 +56,14 @@ def assert_flat(num_epochs: int, folder: Path) -> None:
     text = f'peak MiB by thirds {[round(part / 2**20) for part in parts]}, files {set(files)}, threads {set(threads)}'
     assert parts[-1] <= 1.05 * parts[0], text
     assert len(set(files)) == 1 and len(set(threads)) == 1, text
+    return text
 
 
 @pytest.mark.slow
 def test_three_hundred_epochs_take_no_more_memory_than_a_hundred(tmp_path):
     assert_flat(300, tmp_path)
+
+
+if __name__ == '__main__':
+    with tempfile.TemporaryDirectory() as name:
+        print(assert_flat(int(sys.argv[1]), Path(name)))

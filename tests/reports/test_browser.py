@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import shutil
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
