@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 # These networks are so small that a second thread only waits; it also fixes the order in which sums are added up.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 
 import main_gbn  # noqa: E402
 import main_normal  # noqa: E402

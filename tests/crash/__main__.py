@@ -103,12 +103,14 @@ class Trial:
             argv = self.case.argv if self._starts_anew(place) else self.case.again
             death = self._choose() if attempt - waits < kills else Death()
             ending = run_and_kill(self.case, argv, place, death)
-            if ending.killed:
+            if ending.killed or ending.hurt:
                 self._count_kill(ending, place)
-            elif set(ending.statuses) == {0}:
+            if ending.killed or (ending.hurt and set(ending.statuses) != {0}):
+                continue
+            if set(ending.statuses) == {0}:
                 self._compare(place)
                 return
-            elif self._is_held(ending):
+            if self._is_held(ending):
                 waits += 1
                 time.sleep(0.5)
             else:
@@ -137,9 +139,10 @@ class Trial:
         kind = self.random.choices(('event', 'partial', 'seconds'), (0 if self.case.has_children else 4, 3, 3))[0]
         if kind == 'event':
             return Death(event=1 + int(self.rehearsal.events * draw()), whole_family=whole)
+        member = draw() if self.case.has_children and self.random.random() < 0.5 else None
         if kind == 'partial':
-            return Death(partial=1 + int(8 * draw()), delay=0.003 * draw(), whole_family=whole)
-        return Death(seconds=1.1 * self.rehearsal.seconds * draw(), whole_family=whole)
+            return Death(partial=1 + int(8 * draw()), delay=0.003 * draw(), whole_family=whole, member=member)
+        return Death(seconds=1.1 * self.rehearsal.seconds * draw(), whole_family=whole, member=member)
 
     def _compare(self, place: Path) -> None:
         for run in (*self.case.runs, *self.case.results):

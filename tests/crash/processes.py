@@ -30,10 +30,12 @@ class Death(NamedTuple):
     partial: int | None = None  # when the so manyth file that is not whole yet is seen
     delay: float = 0.0  # seconds from then on
     whole_family: bool = True  # with the processes that it started, or without
+    member: float | None = None  # one of those alone: its place among them, from 0 to 1
 
 
 class Ending(NamedTuple):
     killed: bool  # by us
+    hurt: bool  # one of the processes that it started was
     saving: bool  # a file was half written then
     statuses: tuple[int, ...]  # of its processes; negative: the signal that ended it
     seconds: float
@@ -61,12 +63,16 @@ def run_and_kill(case: Case, argv: Sequence[str], place: Path, death: Death) -> 
     (place / COUNT).unlink(missing_ok=True)
     pids = [_fork(case, argv, place, variables, death.event) for variables in _rank_variables(case.ranks)]
     statuses: dict[int, int] = {}
-    killed = _watch(pids, statuses, place, death, start) or -signal.SIGKILL in statuses.values()
+    killed = _watch(pids, statuses, place, death, start)
+    hurt = killed and death.member is not None
+    killed = (killed and not hurt) or -signal.SIGKILL in statuses.values()
     saving = killed and bool(_partials(place))
     _end_others(pids, statuses)
     count, seconds = place / COUNT, time.monotonic() - start
     events = int(count.read_text()) if count.is_file() else 0
-    return Ending(killed, saving, tuple(map(statuses.get, pids)), seconds, events, log.read_text(errors='replace'))
+    return Ending(
+        killed, hurt, saving, tuple(map(statuses.get, pids)), seconds, events, log.read_text(errors='replace')
+    )
 
 
 def _end_others(pids: list[int], statuses: dict[int, int]) -> None:
@@ -150,8 +156,12 @@ def _watch(pids: list[int], statuses: dict[int, int], place: Path, death: Death,
         if due:
             time.sleep(death.delay)
             alive = [pid for pid in pids if pid not in statuses]
-            _kill(alive if death.whole_family else alive[-1:], death.whole_family)
-            return True
+            if death.member is None:
+                _kill(alive if death.whole_family else alive[-1:], death.whole_family)
+                return True
+            if others := _started_by(alive[0]):
+                _kill([others[int(death.member * len(others))]], False)
+            return _watch(pids, statuses, place, Death(), start) or bool(others)
         if -signal.SIGKILL in statuses.values():  # by itself
             return True
         if time.monotonic() - start > MOST_SECONDS:
@@ -159,6 +169,17 @@ def _watch(pids: list[int], statuses: dict[int, int], place: Path, death: Death,
             raise AssertionError(f'hangs: {(place / "log").read_text()[-2000:]}')
         time.sleep(0.0003)
     return False
+
+
+def _started_by(leader: int) -> list[int]:
+    """List the other processes in the group of one."""
+    found = []
+    for entry in Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(')')[2].split()  # state, parent, group, ...
+            if int(fields[2]) == leader != int(entry.parent.name) and fields[0] != 'Z':
+                found.append(int(entry.parent.name))
+    return sorted(found)
 
 
 def _has_passed(seconds: float | None, start: float) -> bool:
